@@ -1,0 +1,23 @@
+"""Learned upsampling in JAX: one linear map, three spellings, several times faster.
+
+A transposed convolution, a convolution over the zero-inserted image, and a low-resolution
+convolution with a pixel shuffle are the same function (arXiv 1609.07009). This package has all
+three, with exact conversions between them.
+"""
+
+from subpixel import initializers, kernels, layers
+from subpixel.convolution import conv_transpose, subpixel_conv, zero_insert_conv
+from subpixel.shuffle import pixel_shuffle, pixel_unshuffle
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "conv_transpose",
+    "initializers",
+    "kernels",
+    "layers",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "subpixel_conv",
+    "zero_insert_conv",
+]

@@ -1,0 +1,228 @@
+"""The three spellings of learned upsampling, as functions on channels-last arrays.
+
+`subpixel.kernels` converts a kernel from one to another.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.lax import conv_transpose
+from jax.typing import DTypeLike
+
+from subpixel.shuffle import Order, Scale, pixel_shuffle, scale_per_axis
+
+__all__ = [
+    "conv_transpose",
+    "insert_zeros",
+    "subpixel_conv",
+    "zero_insert_conv",
+    "zero_insert_padding",
+]
+
+Padding = str | Sequence[tuple[int, int]]
+
+_DIMENSION_NUMBERS = {
+    1: ("NHC", "HIO", "NHC"),
+    2: ("NHWC", "HWIO", "NHWC"),
+    3: ("NHWDC", "HWDIO", "NHWDC"),
+}
+
+
+def zero_insert_padding(kernel_size: int, scale: int) -> tuple[int, int]:
+    """Returns the padding of the image with zeros *between* its pixels that keeps it aligned.
+
+    With it, a kernel of `kernel_size` taps, a multiple of the scale, gives ``scale * n`` pixels
+    from n, and the same ones as its sub-pixel kernel does with "SAME". It is also the padding to
+    give to `jax.lax.conv_transpose`; where ``kernel_size / scale`` is odd, that is its own "SAME".
+
+    Raises:
+      ValueError: if the kernel is not a multiple of the scale.
+    """
+    if kernel_size % scale:
+        raise ValueError(
+            f'padding "SAME" needs a kernel size that is a multiple of the scale; got a size of '
+            f"{kernel_size} and a scale of {scale}: give the padding as (low, high) pairs instead"
+        )
+    low = scale * ((kernel_size // scale - 1) // 2) + scale - 1
+    return low, kernel_size + scale - 2 - low
+
+
+def subpixel_conv(
+    x: jax.Array,
+    kernel: jax.Array,
+    scale: Scale,
+    *,
+    bias: jax.Array | None = None,
+    padding: Padding = "SAME",
+    order: Order = "dcr",
+    precision: lax.PrecisionLike = None,
+    preferred_element_type: DTypeLike | None = None,
+) -> jax.Array:
+    """Upsamples by a convolution at low resolution and a pixel shuffle.
+
+    The fast spelling: no multiplication by an inserted zero.
+
+    Args:
+      x: shape (..., s1, ..., sd, in), with any number of batch axes.
+      kernel: shape (k1, ..., kd, in, r**d * out).
+      scale: r, one number or one for each spatial axis.
+      bias: shape (r**d * out,), added before the shuffle: one number for each phase.
+      padding: "SAME", "VALID" or a (low, high) pair for each axis, in low-resolution pixels.
+      order: of the channels before the shuffle, as in `pixel_shuffle`.
+      precision: as in `jax.lax.conv_general_dilated`.
+      preferred_element_type: as in `jax.lax.conv_general_dilated`.
+
+    Returns:
+      Shape (..., r*s1, ..., r*sd, out) with "SAME".
+
+    Raises:
+      ValueError: if ranks or channels do not fit, or r**d does not divide the kernel's outputs.
+      TypeError: if the scale is not a whole number.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> subpixel_conv(jnp.ones((1, 5, 5, 32)), jnp.ones((3, 3, 32, 9)), 3).shape
+      (1, 15, 15, 1)
+
+    Reference: Shi et al., arXiv 1609.05158, section 2.2.
+    """
+    ndim = validate_operands(x, kernel)
+    scales = scale_per_axis(scale, ndim)
+    low = _convolve(x, kernel, padding, precision, preferred_element_type)
+    if bias is not None:
+        low = low + bias
+    return pixel_shuffle(low, scales, order=order)
+
+
+def insert_zeros(x: jax.Array, scale: Scale) -> jax.Array:
+    """Puts r - 1 zeros after every pixel of each spatial axis.
+
+    Args:
+      x: shape (batch, s1, ..., sd, c).
+      scale: r, one number or one for each spatial axis.
+
+    Returns:
+      Shape (batch, r*s1, ..., r*sd, c), zero but at the multiples of r.
+    """
+    scales = scale_per_axis(scale, x.ndim - 2)
+    # Not `lax.pad` with interior padding: XLA would fold it into the convolution that follows.
+    sizes = (s * r for s, r in zip(x.shape[1:-1], scales, strict=True))
+    zeros = jnp.zeros((x.shape[0], *sizes, x.shape[-1]), x.dtype)
+    return zeros.at[(slice(None), *(slice(None, None, r) for r in scales))].set(x)
+
+
+def zero_insert_conv(
+    x: jax.Array,
+    kernel: jax.Array,
+    scale: Scale,
+    *,
+    padding: Padding = "SAME",
+    precision: lax.PrecisionLike = None,
+    preferred_element_type: DTypeLike | None = None,
+) -> jax.Array:
+    """Upsamples by an ordinary convolution over the image with zeros between its pixels.
+
+    The slow spelling, as it is drawn in textbooks: most of its products are with a zero.
+
+    Args:
+      x: shape (..., s1, ..., sd, in), with any number of batch axes.
+      kernel: shape (k1, ..., kd, in, out).
+      scale: r, one number or one for each spatial axis.
+      padding: "SAME", which needs a kernel size that is a multiple of the scale and is aligned
+        with the sub-pixel spelling; "VALID"; or a (low, high) pair for each axis. All count
+        pixels of the image with zeros between its pixels, none after the last.
+      precision: as in `jax.lax.conv_general_dilated`.
+      preferred_element_type: as in `jax.lax.conv_general_dilated`.
+
+    Returns:
+      Shape (..., r*s1, ..., r*sd, out) with "SAME".
+
+    Raises:
+      ValueError: if ranks or channels do not fit, or "SAME" is asked of another kernel size.
+      TypeError: if the scale is not a whole number.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> zero_insert_conv(jnp.ones((1, 5, 5, 32)), jnp.ones((9, 9, 32, 1)), 3).shape
+      (1, 15, 15, 1)
+
+    Reference: Shi et al., arXiv 1609.07009, figure 4.
+    """
+    ndim = validate_operands(x, kernel)
+    scales = scale_per_axis(scale, ndim)
+    sizes = kernel.shape[:ndim]
+    if isinstance(padding, str):
+        pairs = upsampling_padding(sizes, scales, padding)
+    else:
+        pairs = tuple(padding)
+        if len(pairs) != ndim:
+            raise ValueError(
+                f"padding has {len(pairs)} pairs, {pairs}, but there are {ndim} spatial axes"
+            )
+    batch = x.shape[: x.ndim - ndim - 1]
+    stuffed = insert_zeros(x.reshape(-1, *x.shape[x.ndim - ndim - 1 :]), scales)
+    stuffed = stuffed.reshape(*batch, *stuffed.shape[1:])
+    # `insert_zeros` leaves r - 1 zeros after the last pixel, which take the place of padding.
+    pairs = [(low, high - r + 1) for (low, high), r in zip(pairs, scales, strict=True)]
+    return _convolve(stuffed, kernel, pairs, precision, preferred_element_type)
+
+
+def upsampling_padding(
+    kernel_size: Sequence[int], scales: Sequence[int], padding: str
+) -> tuple[tuple[int, int], ...]:
+    """Returns the pairs that a padding by name stands for in `zero_insert_conv`.
+
+    Raises:
+      ValueError: if the name is unknown, or a kernel size does not fit "SAME".
+    """
+    name = padding.upper()
+    if name == "VALID":
+        return ((0, 0),) * len(scales)
+    if name == "SAME":
+        sizes = zip(kernel_size, scales, strict=True)
+        return tuple(zero_insert_padding(size, r) for size, r in sizes)
+    raise ValueError(f'padding must be "SAME", "VALID" or (low, high) pairs; got {padding!r}')
+
+
+def validate_operands(x: jax.Array, kernel: jax.Array) -> int:
+    """Returns the number of spatial axes of a channels-last convolution of x with the kernel.
+
+    Raises:
+      ValueError: if they are not 1 to 3, or the channels of the two differ.
+    """
+    ndim = kernel.ndim - 2
+    if not 1 <= ndim <= 3 or x.ndim < ndim + 1:
+        raise ValueError(
+            f"an input of shape {x.shape} cannot be convolved with a kernel of shape "
+            f"{kernel.shape}: the kernel must be (k1, ..., kd, in, out) with d = 1, 2 or 3, and "
+            "the input (..., s1, ..., sd, in)"
+        )
+    if x.shape[-1] != kernel.shape[-2]:
+        raise ValueError(
+            f"the input has {x.shape[-1]} channels and the kernel takes {kernel.shape[-2]} "
+            f"(shapes {x.shape} and {kernel.shape}): they must be equal"
+        )
+    return ndim
+
+
+def _convolve(
+    x: jax.Array,
+    kernel: jax.Array,
+    padding: Padding,
+    precision: lax.PrecisionLike,
+    preferred_element_type: DTypeLike | None,
+) -> jax.Array:
+    ndim = kernel.ndim - 2
+    batch = x.shape[: x.ndim - ndim - 1]
+    y = lax.conv_general_dilated(
+        x.reshape(-1, *x.shape[x.ndim - ndim - 1 :]),
+        kernel,
+        window_strides=(1,) * ndim,
+        padding=padding,
+        dimension_numbers=_DIMENSION_NUMBERS[ndim],
+        precision=precision,
+        preferred_element_type=preferred_element_type,
+    )
+    return y.reshape(*batch, *y.shape[1:])

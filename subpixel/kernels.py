@@ -1,0 +1,193 @@
+"""One upsampling, three spellings: exact conversions between their kernels and biases.
+
+With a scale of r, low-resolution kernels of k taps and d dimensions, the spellings are
+
+===============  ===========================  =============================================
+name             kernel's shape               computed as
+===============  ===========================  =============================================
+subpixel         (k, ..., in, r**d * out)     a convolution, then `pixel_shuffle`
+zero_insert      (k*r, ..., in, out)          zeros between the pixels, then a convolution
+conv_transpose   (k*r, ..., in, out)          `jax.lax.conv_transpose`, stride r
+===============  ===========================  =============================================
+
+Per dimension, over the zero-inserted image, output pixel ``r*q + b`` of phase ``b`` meets only
+every r-th tap, and those are the low-resolution kernel of that phase (a polyphase decomposition)::
+
+    zero_insert[r*t + r-1-b] = subpixel[t, phase b]        t in 0..k-1, b in 0..r-1
+
+`jax.lax.conv_transpose` does not reverse its kernel, so it takes the kernel of zero insertion as it
+is. PyTorch, TensorFlow and Keras paint the kernel instead, which is the same kernel with every
+spatial axis reversed: `transpose_kernel=True` here, as in JAX, with (out, in) at the end.
+
+Reference: Shi et al., "Is the deconvolution layer the same as a convolutional layer?",
+arXiv 1609.07009.
+"""
+
+from typing import Literal, get_args
+
+import jax
+import jax.numpy as jnp
+
+from subpixel.shuffle import Order, Scale, join_phases, scale_per_axis, split_phases
+
+Spelling = Literal["subpixel", "conv_transpose", "zero_insert"]
+SPELLINGS: tuple[Spelling, ...] = get_args(Spelling)
+
+
+def validate_spelling(name: str) -> None:
+    """Raises ValueError if `name` is not the name of a spelling."""
+    if name not in SPELLINGS:
+        raise ValueError(f"unknown upsampler {name!r}: it must be one of {', '.join(SPELLINGS)}")
+
+
+def convert(
+    kernel: jax.Array,
+    scale: Scale,
+    source: Spelling,
+    target: Spelling,
+    *,
+    order: Order = "dcr",
+    transpose_kernel: bool = False,
+) -> jax.Array:
+    """Respells a kernel: the same linear map, the same numbers, in another order.
+
+    Args:
+      kernel: of the shape that the table above gives for `source`.
+      scale: r, one number or one for each spatial axis.
+      source: the spelling of `kernel`.
+      target: the spelling wanted.
+      order: order of the channels of the sub-pixel spelling.
+      transpose_kernel: whether the kernel of the transposed convolution is the painted one of
+        PyTorch, TensorFlow and Keras, spatially reversed and shaped (k*r, ..., out, in).
+
+    Returns:
+      The kernel in the spelling `target`.
+
+    Raises:
+      ValueError: if the shape does not fit the spelling, or a spelling is unknown.
+      TypeError: if the scale is not a whole number.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> taps = jnp.arange(4).reshape(4, 1, 1)
+      >>> convert(taps, 2, "zero_insert", "subpixel")[:, 0]
+      Array([[1, 0],
+             [3, 2]], dtype=int32)
+    """
+    validate_spelling(source)
+    validate_spelling(target)
+    if not 3 <= kernel.ndim <= 5:
+        raise ValueError(
+            f"a kernel has 1 to 3 spatial axes and two of channels; got the shape {kernel.shape}"
+        )
+    scales = scale_per_axis(scale, kernel.ndim - 2)
+    if source == target:
+        return kernel
+    if source == "conv_transpose" and transpose_kernel:
+        kernel = transpose(kernel)
+    if source == "subpixel":
+        kernel = _merge_phases(kernel, scales, order)
+    elif target == "subpixel":
+        kernel = _split_phases(kernel, scales, order)
+    if target == "conv_transpose" and transpose_kernel:
+        kernel = transpose(kernel)
+    return kernel
+
+
+def transpose(kernel: jax.Array) -> jax.Array:
+    """Reverses every spatial axis and swaps the channels, (k, ..., a, b) -> (k, ..., b, a).
+
+    This turns the kernel of `jax.lax.conv_transpose` into that of its `transpose_kernel=True`, and
+    back.
+    """
+    return jnp.flip(kernel, range(kernel.ndim - 2)).swapaxes(-1, -2)
+
+
+def _merge_phases(kernel: jax.Array, scales: tuple[int, ...], order: Order) -> jax.Array:
+    """(k1, ..., in, r**d * out) -> (k1*r1, ..., in, out)."""
+    ndim = len(scales)
+    phases = split_phases(kernel, scales, order)
+    phases = jnp.flip(phases, range(ndim + 1, 2 * ndim + 1))
+    interleaved = [axis for i in range(ndim) for axis in (i, ndim + 1 + i)]
+    taps = phases.transpose(*interleaved, ndim, phases.ndim - 1)
+    sizes = (k * r for k, r in zip(kernel.shape, scales, strict=False))
+    return taps.reshape(*sizes, kernel.shape[-2], phases.shape[-1])
+
+
+def _split_phases(kernel: jax.Array, scales: tuple[int, ...], order: Order) -> jax.Array:
+    """(k1*r1, ..., in, out) -> (k1, ..., in, r**d * out)."""
+    ndim = len(scales)
+    sizes = kernel.shape[:ndim]
+    if any(size % r for size, r in zip(sizes, scales, strict=True)):
+        raise ValueError(
+            f"a kernel of {sizes} taps has no sub-pixel kernel at a scale of {scales}: every size "
+            "must be a multiple of the scale (append zeros to the kernel's end to make it one)"
+        )
+    pairs = [n for size, r in zip(sizes, scales, strict=True) for n in (size // r, r)]
+    taps = kernel.reshape(*pairs, *kernel.shape[ndim:])
+    low, phase = range(0, 2 * ndim, 2), range(1, 2 * ndim, 2)
+    phases = jnp.flip(taps, phase).transpose(*low, 2 * ndim, *phase, 2 * ndim + 1)
+    return join_phases(phases, ndim, order)
+
+
+def reorder(array: jax.Array, scale: Scale, source: Order, target: Order, *, ndim: int = 2):
+    """Changes the channel order of a sub-pixel kernel, a bias, or what is about to be shuffled.
+
+    Args:
+      array: shape (..., r**d * out).
+      scale: r, one number or one for each spatial axis.
+      source: the order of the last axis now.
+      target: the order wanted.
+      ndim: d, the number of spatial axes.
+
+    Returns:
+      The same shape, with the last axis reordered.
+
+    Raises:
+      ValueError: if r**d does not divide the last axis.
+    """
+    phases = split_phases(array, scale_per_axis(scale, ndim), source)
+    return join_phases(phases, ndim, target)
+
+
+def bias_to_phases(
+    bias: jax.Array, scale: Scale, *, order: Order = "dcr", ndim: int = 2
+) -> jax.Array:
+    """Repeats a bias for each phase, (out,) -> (r**d * out,): what the sub-pixel spelling adds."""
+    scales = scale_per_axis(scale, ndim)
+    return join_phases(jnp.broadcast_to(bias, (*scales, bias.shape[-1])), ndim, order)
+
+
+def bias_from_phases(
+    bias: jax.Array, scale: Scale, *, order: Order = "dcr", ndim: int = 2
+) -> jax.Array:
+    """Joins a bias that is the same in every phase, (r**d * out,) -> (out,).
+
+    Raises:
+      ValueError: if it differs between phases: then a single bias cannot give the same function.
+    """
+    phases = split_phases(bias, scale_per_axis(scale, ndim), order)
+    shared = phases.reshape(-1, phases.shape[-1])
+    if not bool((shared == shared[0]).all()):
+        raise ValueError(
+            "the bias differs between the phases, so no single bias per output channel gives the "
+            "same function: keep it as it is and add it with subpixel.layers.PhaseBias"
+        )
+    return shared[0]
+
+
+def from_torch_conv(weight: jax.Array) -> jax.Array:
+    """PyTorch's `ConvNd` weight (out, in, k, ...) -> (k, ..., in, out).
+
+    Before a `torch.nn.PixelShuffle` the outputs are in the order "crd": see `reorder`.
+    """
+    return jnp.moveaxis(weight, (0, 1), (-1, -2))
+
+
+def from_torch_conv_transpose(weight: jax.Array) -> jax.Array:
+    """PyTorch's `ConvTransposeNd` weight (in, out, k, ...) -> (k, ..., in, out), reversed.
+
+    The result is what `jax.lax.conv_transpose` takes by default.
+    """
+    painted = jnp.moveaxis(weight, (0, 1), (-1, -2))
+    return transpose(painted)

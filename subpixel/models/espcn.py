@@ -1,0 +1,106 @@
+"""ESPCN: three convolutions at low resolution, the last of which upsamples.
+
+Reference: Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient
+Sub-Pixel Convolutional Neural Network", arXiv 1609.05158.
+"""
+
+from collections.abc import Callable
+from typing import Literal, Self
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from subpixel import kernels
+from subpixel.kernels import Spelling
+from subpixel.layers import PhaseBias
+from subpixel.models.upsampler import make_upsampler
+from subpixel.shuffle import scale_per_axis
+
+Bias = Literal["phase", "shared"]
+
+
+class ESPCN(nnx.Module):
+    """Enlarges an image r times; its upsampler can be swapped, and the function stays the same.
+
+    Args:
+      scale: r, a whole number of at least 2.
+      channels: of input and output: 1 for luma, 3 for RGB.
+      upsampler: "subpixel", "conv_transpose" or "zero_insert": how the last layer is spelled.
+      features: channels of the two hidden layers.
+      kernel_sizes: of the three layers, in low-resolution pixels.
+      bias: of the last layer: "phase", one number for each of the r**2 phases, as in the paper, or
+        "shared", one for each output channel, as a transposed convolution usually has.
+      activation: after each hidden layer. There is none at the end.
+      input_mean: what is taken from the input first, and
+      input_scale: what it is then multiplied by. Images lie in 0..1, and centred inputs use the
+        whole slope of tanh. The output is not affected.
+      rngs: random streams.
+
+    Raises:
+      ValueError: if the scale is below 2, or the upsampler or the bias is unknown.
+      TypeError: if the scale is not a whole number.
+
+    Example:
+      >>> model = ESPCN(3, rngs=nnx.Rngs(0))
+      >>> model(jnp.zeros((1, 17, 17, 1))).shape
+      (1, 51, 51, 1)
+    """
+
+    def __init__(
+        self,
+        scale: int,
+        *,
+        channels: int = 1,
+        upsampler: Spelling = "subpixel",
+        features: tuple[int, int] = (64, 32),
+        kernel_sizes: tuple[int, int, int] = (5, 3, 3),
+        bias: Bias = "phase",
+        activation: Callable[[jax.Array], jax.Array] = jnp.tanh,
+        input_mean: float = 0.0,
+        input_scale: float = 1.0,
+        rngs: nnx.Rngs,
+    ):
+        scales = scale_per_axis(scale, 2)
+        if bias not in ("phase", "shared"):
+            raise ValueError(f'bias must be "phase" or "shared"; got {bias!r}')
+        self.scale = scales[0]
+        self.channels = channels
+        self.activation = activation
+        self.input_mean = input_mean
+        self.input_scale = input_scale
+        self.upsampler_name: Spelling = upsampler
+        first, second, last = ((size, size) for size in kernel_sizes)
+        self.conv1 = nnx.Conv(channels, features[0], first, rngs=rngs)
+        self.conv2 = nnx.Conv(features[0], features[1], second, rngs=rngs)
+        self.upsampler = make_upsampler(upsampler, features[1], channels, last, scales, rngs=rngs)
+        self.bias = PhaseBias(channels, scales if bias == "phase" else (1, 1), rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(..., h, w, channels) -> (..., r*h, r*w, channels); both in 0..1, not clipped."""
+        x = (x - self.input_mean) * self.input_scale
+        x = self.activation(self.conv1(x))
+        x = self.activation(self.conv2(x))
+        return self.bias(self.upsampler(x))
+
+    def with_upsampler(self, upsampler: Spelling) -> Self:
+        """Returns the same function with its last layer spelled another way; exact.
+
+        Raises:
+          ValueError: if the upsampler is unknown.
+        """
+        kernel = self.upsampler.kernel[...]
+        low = kernels.convert(kernel, self.scale, self.upsampler_name, "subpixel")
+        *sizes, in_features, outputs = low.shape
+        model = nnx.clone(self)
+        model.upsampler_name = upsampler
+        model.upsampler = make_upsampler(
+            upsampler,
+            in_features,
+            outputs // self.scale**2,
+            sizes,
+            (self.scale, self.scale),
+            kernel_init=lambda *_: kernels.convert(low, self.scale, "subpixel", upsampler),
+            rngs=nnx.Rngs(0),
+        )
+        return model

@@ -1,0 +1,66 @@
+"""The interchangeable upsamplers of the networks. To add one, or change one, begin here."""
+
+from collections.abc import Sequence
+
+from flax import nnx
+from flax.typing import Initializer
+
+from subpixel.convolution import upsampling_padding
+from subpixel.initializers import icnr
+from subpixel.kernels import Spelling, validate_spelling
+from subpixel.layers import ConvTranspose, SubpixelConv, ZeroInsertConv
+
+Upsampler = SubpixelConv | ConvTranspose | ZeroInsertConv
+
+
+def make_upsampler(
+    name: Spelling,
+    in_features: int,
+    out_features: int,
+    kernel_size: Sequence[int],
+    scale: Sequence[int],
+    *,
+    kernel_init: Initializer | None = None,
+    rngs: nnx.Rngs,
+) -> Upsampler:
+    """Makes the bare linear upsampling (..., s, in) -> (..., r*s, out), without a bias.
+
+    Args:
+      name: its spelling.
+      in_features: channels of the input.
+      out_features: channels of the output.
+      kernel_size: of each spatial axis, in low-resolution pixels whatever the spelling.
+      scale: r of each spatial axis.
+      kernel_init: initializer in that spelling; by default ICNR over LeCun's normal.
+      rngs: random streams.
+
+    Raises:
+      ValueError: if the name is unknown.
+    """
+    validate_spelling(name)
+    init = kernel_init or icnr(nnx.initializers.lecun_normal(), scale, name)
+    if name == "subpixel":
+        return SubpixelConv(
+            in_features,
+            out_features,
+            kernel_size,
+            scale,
+            use_bias=False,
+            kernel_init=init,
+            rngs=rngs,
+        )
+    sizes = tuple(k * r for k, r in zip(kernel_size, scale, strict=True))
+    if name == "conv_transpose":
+        return ConvTranspose(
+            in_features,
+            out_features,
+            sizes,
+            tuple(scale),
+            padding=upsampling_padding(sizes, scale, "SAME"),
+            use_bias=False,
+            kernel_init=init,
+            rngs=rngs,
+        )
+    return ZeroInsertConv(
+        in_features, out_features, sizes, scale, use_bias=False, kernel_init=init, rngs=rngs
+    )
