@@ -9,9 +9,7 @@ import numpy as np
 from subpixel.image.arrays import ImageArray, as_float, namespace, to_uint8, validate_image
 
 _FROM_RGB = (
-    np.array(
-        [[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]]
-    )
+    np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]])
     / 255
 )
 _OFFSET = np.array([16.0, 128.0, 128.0])
