@@ -39,6 +39,8 @@ class ModelConfig:
     """Taken from the input, which lies in 0..1, before the first layer."""
     input_scale: float = 1.0
     """What the centred input is multiplied by."""
+    residual: bool = False
+    """Whether the layers learn what is missing from the nearest-neighbour enlargement."""
 
     def __post_init__(self):
         _require(

@@ -16,7 +16,10 @@ from subpixel.image.resize import Border
 class Upscaler(Protocol):
     """Enlarges pictures by a whole number."""
 
-    scale: int
+    @property
+    def scale(self) -> int:
+        """How many times larger the output is."""
+        ...
 
     def luma(self, low: np.ndarray) -> np.ndarray:
         """Returns Y of the enlarged picture: uint8 (h, w, 3) -> uint8 (r*h, r*w, 1)."""

@@ -1,5 +1,8 @@
 """PSNR and SSIM, in the forms that super-resolution is measured with."""
 
+from functools import reduce
+from operator import add
+
 import numpy as np
 
 from subpixel.image.arrays import ImageArray, as_float, namespace, validate_image
@@ -72,8 +75,9 @@ _WINDOW /= _WINDOW.sum()
 def _blur(image):
     """Convolves rows and columns with the window, keeping only what it wholly covers."""
     rows, columns = (size - _WINDOW.size + 1 for size in image.shape[-3:-1])
-    image = sum(float(w) * image[..., i : i + rows, :, :] for i, w in enumerate(_WINDOW))
-    return sum(float(w) * image[..., :, i : i + columns, :] for i, w in enumerate(_WINDOW))
+    taps = [float(weight) for weight in _WINDOW]
+    image = reduce(add, (w * image[..., i : i + rows, :, :] for i, w in enumerate(taps)))
+    return reduce(add, (w * image[..., :, i : i + columns, :] for i, w in enumerate(taps)))
 
 
 def _pair(image, reference, shave: int):

@@ -1,7 +1,8 @@
 """MATLAB's `imresize` with its default, the bicubic kernel."""
 
 import math
-from functools import cache
+from functools import cache, reduce
+from operator import add
 from typing import Literal
 
 import numpy as np
@@ -80,10 +81,13 @@ def _resize_axis(image, axis: int, scale: float, antialias: bool, border: Border
     shape = [1] * image.ndim
     shape[axis] = -1
     # Tap by tap, so that a large picture is never held once for each tap.
-    return sum(
-        xp.take(image, xp.asarray(indices[:, tap]), axis=axis)
-        * xp.asarray(weights[:, tap].reshape(shape), dtype=image.dtype)
-        for tap in range(indices.shape[1])
+    return reduce(
+        add,
+        (
+            xp.take(image, xp.asarray(indices[:, tap]), axis=axis)
+            * xp.asarray(weights[:, tap].reshape(shape), dtype=image.dtype)
+            for tap in range(indices.shape[1])
+        ),
     )
 
 

@@ -23,10 +23,9 @@ from subpixel.training.interrupt import Interrupt
 from subpixel.training.records import Records
 from subpixel.training.state import (
     Params,
-    TrainState,
     init_state,
+    lower_step,
     make_optimizer,
-    train_step,
 )
 from subpixel.upscaling import forward
 
@@ -97,8 +96,9 @@ def train(
             console.print(f"going on from step {run.step} of {experiment.steps}")
         if run.step == experiment.steps:
             return Trained(graphs, run, None)
+        batch = jax.eval_shape(lambda: cutter(0, np.random.default_rng(0)))
         steps = {
-            name: compile_step(experiment, graph, run.states[name], optimizer, cutter)
+            name: lower_step(experiment, graph, run.states[name], optimizer, batch).compile()
             for name, graph in graphs.items()
         }
         with (
@@ -126,20 +126,6 @@ def train(
             run = replace(run, iterator=iterator.get_state())
             checkpoints.save(run)
     return Trained(graphs, run, interrupt.signal)
-
-
-def compile_step(experiment: Experiment, graph, state: TrainState, optimizer, cutter: PatchCutter):
-    """Compiles the step of one upsampler, for batches as the cutter makes them."""
-    batch = jax.eval_shape(lambda: cutter(0, np.random.default_rng(0)))
-    lowered = train_step.lower(
-        state,
-        batch,
-        graph=graph,
-        optimizer=optimizer,
-        loss=experiment.optimizer.loss,
-        ema_decay=experiment.optimizer.ema_decay,
-    )
-    return lowered.compile()
 
 
 def validation_batch(pairs: Sequence[Pair]) -> Pair:

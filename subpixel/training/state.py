@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from subpixel.config import Experiment, ModelConfig, OptimizerConfig
 from subpixel.kernels import Spelling
 from subpixel.models import ESPCN
 
-Params = optax.Params
+Params = Any  # a nested dict of arrays
 Metrics = dict[str, jax.Array]
 
 
@@ -49,6 +50,7 @@ def make_model(config: ModelConfig, upsampler: Spelling, seed: int) -> ESPCN:
         bias=config.bias,
         input_mean=config.input_mean,
         input_scale=config.input_scale,
+        residual=config.residual,
         rngs=nnx.Rngs(seed),
     )
     return model.with_upsampler(upsampler)
@@ -118,3 +120,30 @@ def train_step(
     ema = optax.incremental_update(params, state.ema, 1 - decay)
     metrics = {"loss": value, "gradient_norm": optax.global_norm(gradients)}
     return TrainState(state.step + 1, params, ema, opt_state), metrics
+
+
+def lower_step(
+    experiment: Experiment,
+    graph: nnx.GraphDef[ESPCN],
+    state: TrainState,
+    optimizer: optax.GradientTransformation,
+    batch: Any,
+) -> jax.stages.Lowered:
+    """Lowers the step of an experiment; compiled, it takes a state and a batch.
+
+    Args:
+      experiment: what is trained.
+      graph: the network's definition.
+      state: of the structure that the step takes.
+      optimizer: as from `make_optimizer`.
+      batch: arrays, or their shapes and dtypes.
+    """
+    config = experiment.optimizer
+    return train_step.lower(
+        state,
+        batch,
+        graph=graph,
+        optimizer=optimizer,
+        loss=config.loss,
+        ema_decay=config.ema_decay,
+    )
