@@ -21,10 +21,9 @@ def scale_per_axis(scale: Scale, ndim: int) -> tuple[int, ...]:
       TypeError: if a scale is not a whole number.
       ValueError: if it is not at least 2, or has the wrong length.
     """
-    # A string is a sequence too, but of no numbers: it is refused below, whole.
-    several = isinstance(scale, Sequence) and not isinstance(scale, str)
-    scales = tuple(scale) if several else (scale,) * ndim
-    if len(scales) != ndim:
+    scales = (scale,) * ndim if not isinstance(scale, Sequence) else tuple(scale)
+    # A string is a sequence too: its letters, not their number, are what is wrong with it.
+    if len(scales) != ndim and not isinstance(scale, str):
         raise ValueError(
             f"scale has {len(scales)} entries, {scales}, but there are {ndim} spatial axes: "
             "give one whole number for all of them or one for each"
