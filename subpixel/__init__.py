@@ -5,7 +5,7 @@ convolution with a pixel shuffle are the same function (arXiv 1609.07009). This 
 three, with exact conversions between them.
 """
 
-from subpixel import initializers, kernels, layers
+from subpixel import image, initializers, kernels, layers, linen
 from subpixel.convolution import conv_transpose, subpixel_conv, zero_insert_conv
 from subpixel.shuffle import pixel_shuffle, pixel_unshuffle
 
@@ -13,9 +13,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "conv_transpose",
+    "image",
     "initializers",
     "kernels",
     "layers",
+    "linen",
     "pixel_shuffle",
     "pixel_unshuffle",
     "subpixel_conv",

@@ -3,13 +3,14 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from subpixel.config import Experiment, load_config
+from subpixel.config import Experiment, flatten, load_config, to_json
 from subpixel.errors import InputError
 from subpixel.image.resize import Border
 from subpixel.kernels import Spelling
@@ -60,26 +61,54 @@ def parse_train(arguments: Sequence[str]) -> TrainOptions:
     """Reads train.py's command line: the config file first, then what overrides it.
 
     Raises:
-      InputError: if the config file cannot be used.
+      InputError: if the config file cannot be used, or an option is unknown.
     """
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--config", type=Path, default=QUICKSTART)
     path = first.parse_known_args(arguments)[0].config
     default = TrainOptions(load_config(path), config=path)
-    return tyro.cli(TrainOptions, args=arguments, default=default)
+    options, unknown = tyro.cli(
+        TrainOptions, args=arguments, default=default, return_unknown_args=True
+    )
+    _refuse_unknown(unknown, [*flatten(to_json(default.experiment)), *_fields(TrainOptions)])
+    return options
 
 
 def parse_eval(arguments: Sequence[str]) -> EvalOptions:
-    """Reads eval.py's command line."""
-    return tyro.cli(EvalOptions, args=arguments)
+    """Reads eval.py's command line.
+
+    Raises:
+      InputError: if an option is unknown.
+    """
+    options, unknown = tyro.cli(EvalOptions, args=arguments, return_unknown_args=True)
+    _refuse_unknown(unknown, _fields(EvalOptions))
+    return options
+
+
+def _fields(options: type) -> list[str]:
+    return [field.name for field in fields(options)]
+
+
+def _refuse_unknown(unknown: Sequence[str], names: Sequence[str]) -> None:
+    if not unknown:
+        return
+    option = unknown[0].partition("=")[0]
+    nearest = get_close_matches(option.lstrip("-").replace("-", "_"), names, n=1, cutoff=0.0)
+    raise InputError(f"unknown option {option}: the nearest is --{nearest[0]}; --help lists all")
 
 
 def run_command(main: Callable[[], int]) -> None:
-    """Calls a command and exits with its code; what a user can mend is one line and a 1."""
+    """Calls a command and exits with its code; what a user can mend is one line.
+
+    The codes are 2 for input that cannot be used, 1 for what the system refused (a full or
+    read-only disk, a missing permission), 130 after Ctrl-C.
+    """
     try:
         code = main()
-    except (InputError, OSError) as error:
-        # OSError: a full or read-only disk, a missing permission. It says what and where.
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 2
+    except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         code = 1
     except KeyboardInterrupt:

@@ -108,8 +108,8 @@ class _Stepper:
         self.step, self.state, self.batch = step, state, batch
 
     def __call__(self):
-        self.state, metrics = self.step(self.state, self.batch)
-        return metrics
+        self.state, loss = self.step(self.state, self.batch)
+        return loss
 
 
 def _compile_in_turn(experiment: Experiment, starts, batch, optimizer):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import cattrs
+from cattrs.v import format_exception
 
 from subpixel.errors import InputError
 from subpixel.kernels import SPELLINGS, Spelling
@@ -185,26 +186,29 @@ def from_json(values: dict[str, Any], source: str) -> Experiment:
     """
     try:
         return cattrs.Converter(forbid_extra_keys=True).structure(values, Experiment)
-    except (cattrs.BaseValidationError, ValueError, TypeError, KeyError) as error:
-        problems = "; ".join(cattrs.transform_error(error)) if isinstance(
-            error, cattrs.BaseValidationError
-        ) else str(error)  # fmt: skip
+    except cattrs.BaseValidationError as error:
+        problems = "; ".join(cattrs.transform_error(error, format_exception=_explain))
         raise InputError(f"{source} is not a config of this version: {problems}") from error
+
+
+def _explain(error: BaseException, kind: type | None) -> str:
+    return str(error) if isinstance(error, InputError) else format_exception(error, kind)
 
 
 def differences(old: Experiment, new: Experiment) -> list[str]:
     """Returns a line for each field that differs, "steps: 100 there, 200 here"."""
-    there, here = _flatten(to_json(old)), _flatten(to_json(new))
+    there, here = flatten(to_json(old)), flatten(to_json(new))
     return [
         f"{key}: {there[key]} there, {here[key]} here" for key in there if there[key] != here[key]
     ]
 
 
-def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns nested fields by their dotted names, as on the command line."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{key}.")
+            flat |= flatten(value, f"{prefix}{key}.")
         else:
             flat[prefix + key] = value
     return flat

@@ -58,7 +58,8 @@ def load_weights(path: Path) -> tuple[ModelConfig, Spelling, Any]:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file}
+            names = file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
         converter = cattrs.Converter(forbid_extra_keys=True)
         config = converter.structure(json.loads(metadata["model"]), ModelConfig)
         upsampler = metadata["upsampler"]

@@ -12,8 +12,8 @@ from subpixel.shuffle import Order, Scale, channels_per_phase, join_phases, scal
 def icnr(
     base: Initializer,
     scale: Scale,
-    spelling: Spelling = "subpixel",
     *,
+    spelling: Spelling = "subpixel",
     order: Order = "dcr",
     transpose_kernel: bool = False,
 ) -> Initializer:

@@ -28,7 +28,7 @@ from typing import Literal, get_args
 import jax
 import jax.numpy as jnp
 
-from subpixel.shuffle import Order, Scale, join_phases, scale_per_axis, split_phases
+from subpixel.shuffle import Order, Scale, join_phases, scale_per_axis, split_phases, validate_order
 
 Spelling = Literal["subpixel", "conv_transpose", "zero_insert"]
 SPELLINGS: tuple[Spelling, ...] = get_args(Spelling)
@@ -64,7 +64,7 @@ def convert(
       The kernel in the spelling `target`.
 
     Raises:
-      ValueError: if the shape does not fit the spelling, or a spelling is unknown.
+      ValueError: if the shape cannot be respelled so, or a spelling or order is unknown.
       TypeError: if the scale is not a whole number.
 
     Example:
@@ -76,6 +76,7 @@ def convert(
     """
     validate_spelling(source)
     validate_spelling(target)
+    validate_order(order)
     if not 3 <= kernel.ndim <= 5:
         raise ValueError(
             f"a kernel has 1 to 3 spatial axes and two of channels; got the shape {kernel.shape}"
@@ -167,6 +168,7 @@ def bias_from_phases(
 
     Raises:
       ValueError: if it differs between phases: then a single bias cannot give the same function.
+        The values are looked at, so this is not for use under `jax.jit`.
     """
     phases = split_phases(bias, scale_per_axis(scale, ndim), order)
     shared = phases.reshape(-1, phases.shape[-1])

@@ -70,9 +70,15 @@ class PhaseBias(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """(..., r*s1, ..., r*sd, c) -> the same shape."""
         ndim = len(self.scale)
+        sizes = x.shape[-ndim - 1 : -1]
+        if any(size % r for size, r in zip(sizes, self.scale, strict=True)):
+            raise ValueError(
+                f"a bias for each phase of a scale of {self.scale} does not fit a spatial shape of "
+                f"{sizes}: every size must be a multiple of its scale"
+            )
         tile = self.bias[...].reshape(*self.scale, -1).astype(x.dtype)
-        sizes = zip(x.shape[-ndim - 1 : -1], self.scale, strict=True)
-        return x + jnp.tile(tile, (*(size // r for size, r in sizes), 1))
+        repeats = (size // r for size, r in zip(sizes, self.scale, strict=True))
+        return x + jnp.tile(tile, (*repeats, 1))
 
 
 class _Upsampling(nnx.Module):

@@ -14,7 +14,6 @@ MODULES = [convolution, initializers, kernels, layers, linen, models, shuffle]
 # Where options are positional, and why.
 POSITIONAL = {
     "conv_transpose": "the signature is that of jax.lax.conv_transpose",
-    "icnr": "the spelling is positional as in kernels.convert",
 }
 
 

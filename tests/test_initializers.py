@@ -33,7 +33,9 @@ def test_every_phase_starts_as_the_same_convolution(
     shape = (*sizes, *features)
     if spelling == "subpixel":
         shape = (*(size for _ in scales), 3, 2 * int(np.prod(scales)))
-    init = icnr(normal_init, scales, spelling, order=order, transpose_kernel=transpose_kernel)
+    init = icnr(
+        normal_init, scales, spelling=spelling, order=order, transpose_kernel=transpose_kernel
+    )
     kernel = init(key, shape, jnp.float64)
     assert kernel.shape == shape
     assert kernel.dtype == jnp.float64
@@ -86,9 +88,9 @@ def test_the_parameters_dtype_is_that_asked_for():
 )
 def test_a_shape_that_does_not_fit_is_refused(spelling, shape, message):
     with pytest.raises(ValueError, match=message):
-        icnr(normal_init, 2, spelling)(jax.random.key(0), shape)
+        icnr(normal_init, 2, spelling=spelling)(jax.random.key(0), shape)
 
 
 def test_an_unknown_spelling_is_refused_at_once():
     with pytest.raises(ValueError, match=f"unknown upsampler 'bilinear'.*{', '.join(SPELLINGS)}"):
-        icnr(normal_init, 2, "bilinear")
+        icnr(normal_init, 2, spelling="bilinear")

@@ -38,7 +38,7 @@ def make_upsampler(
       ValueError: if the name is unknown.
     """
     validate_spelling(name)
-    init = kernel_init or icnr(nnx.initializers.lecun_normal(), scale, name)
+    init = kernel_init or icnr(nnx.initializers.lecun_normal(), scale, spelling=name)
     if name == "subpixel":
         return SubpixelConv(
             in_features,

@@ -14,7 +14,6 @@ from subpixel.kernels import Spelling
 from subpixel.models import ESPCN
 
 Params = Any  # a nested dict of arrays
-Metrics = dict[str, jax.Array]
 
 
 @partial(
@@ -93,7 +92,7 @@ def train_step(
     optimizer: optax.GradientTransformation,
     loss: str,
     ema_decay: float,
-) -> tuple[TrainState, Metrics]:
+) -> tuple[TrainState, jax.Array]:
     """Takes one step.
 
     Args:
@@ -106,7 +105,7 @@ def train_step(
         the average forgets the initial values.
 
     Returns:
-      The state after the step, and the scalars "loss" and "gradient_norm".
+      The state after the step, and the loss before it, a scalar.
     """
     low, high = (batch[key].astype(jnp.float32) / 255 for key in ("low", "high"))
 
@@ -118,8 +117,7 @@ def train_step(
     params = optax.apply_updates(state.params, updates)
     decay = jnp.minimum(ema_decay, (1 + state.step) / (10 + state.step))
     ema = optax.incremental_update(params, state.ema, 1 - decay)
-    metrics = {"loss": value, "gradient_norm": optax.global_norm(gradients)}
-    return TrainState(state.step + 1, params, ema, opt_state), metrics
+    return TrainState(state.step + 1, params, ema, opt_state), value
 
 
 def lower_step(

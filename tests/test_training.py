@@ -1,0 +1,219 @@
+"""The step, the loop, and what is kept when a run is stopped or fails."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from rich.console import Console
+
+from subpixel import kernels
+from subpixel.config import DataConfig, Experiment, ModelConfig, OptimizerConfig
+from subpixel.data.sources import make_pair
+from subpixel.errors import InputError
+from subpixel.files import load_weights
+from subpixel.training import make_optimizer, train, train_step
+from subpixel.training.records import Records, read_records
+from subpixel.training.state import init_state, make_model
+from subpixel.workdir import claim_workdir, weights_file
+
+ROOT = Path(__file__).parent.parent
+
+TINY = Experiment(
+    name="tiny",
+    model=ModelConfig(scale=2, features=(5, 4), kernel_sizes=(3, 3, 3), residual=True),
+    data=DataConfig(patch_size=8, batch_size=3, validation_images=1),
+    optimizer=OptimizerConfig(learning_rate=3e-3, warmup_steps=2, ema_decay=0.9),
+    steps=12,
+    log_every=3,
+    validate_every=6,
+    checkpoint_every=4,
+)
+
+
+def pairs(count, channels=1, seed=0):
+    rng = np.random.default_rng(seed)
+    smooth = rng.uniform(0, 255, (count, 6, 7, 3)).repeat(6, 1).repeat(6, 2)
+    noisy = (smooth + rng.normal(0, 20, smooth.shape)).clip(0, 255).astype(np.uint8)
+    return [make_pair(image, 2, channels) for image in noisy]
+
+
+def run(workdir, experiment=TINY):
+    workdir.mkdir(exist_ok=True)
+    return train(experiment, pairs(4), pairs(1, seed=1), workdir, Console(quiet=True))
+
+
+def test_a_step_is_adam_on_the_mean_squared_error():
+    experiment = dataclasses.replace(
+        TINY, optimizer=dataclasses.replace(TINY.optimizer, warmup_steps=0)
+    )
+    optimizer = make_optimizer(experiment.optimizer, experiment.steps)
+    graph, state = init_state(experiment, "subpixel", optimizer)
+    rng = np.random.default_rng(0)
+    low = rng.integers(0, 256, (3, 8, 8, 1), dtype=np.uint8)
+    high = rng.integers(0, 256, (3, 16, 16, 1), dtype=np.uint8)
+    before = jax.tree.map(np.asarray, state.params)
+
+    def loss(params):
+        return jnp.mean((nnx.merge(graph, params)(low / np.float32(255)) - high / 255.0) ** 2)
+
+    gradient = jax.grad(loss)(before)
+    output = nnx.merge(graph, before)(low / np.float32(255))
+    expected_loss = np.mean((np.asarray(output, np.float64) - high / 255) ** 2)
+
+    state, found_loss = train_step(
+        state,
+        {"low": low, "high": high},
+        graph=graph,
+        optimizer=optimizer,
+        loss="mse",
+        ema_decay=0.9,
+    )
+    assert float(found_loss) == pytest.approx(expected_loss, rel=1e-5)
+    # Adam's first step is the learning rate against the sign of the gradient, but for its epsilon.
+    rate = experiment.optimizer.learning_rate
+    expected = jax.tree.map(lambda p, g: p - rate * g / (np.abs(g) + 1e-8), before, gradient)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), state.params, expected)
+    # The average's decay in the first step is (1 + 0) / (10 + 0).
+    average = jax.tree.map(lambda p, q: 0.1 * p + 0.9 * q, before, state.params)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), state.ema, average)
+    assert int(state.step) == 1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_upsampler_starts_as_the_same_function(channels):
+    config = dataclasses.replace(TINY.model, channels=channels)
+    x = np.random.default_rng(0).uniform(size=(2, 9, 8, channels)).astype(np.float32)
+    outputs = [make_model(config, name, seed=3)(x) for name in kernels.SPELLINGS]
+    for output in outputs[1:]:
+        np.testing.assert_allclose(output, outputs[0], rtol=1e-5, atol=1e-6)
+
+
+def test_upsamplers_stay_the_same_function_while_they_train(tmp_path):
+    progress = run(tmp_path / "run").progress
+    reference = progress.states["subpixel"].params
+    for name, state in progress.states.items():
+        kernel = state.params["upsampler"]["kernel"]
+        respelled = kernels.convert(jnp.asarray(kernel), 2, name, "subpixel")
+        np.testing.assert_allclose(respelled, reference["upsampler"]["kernel"], atol=2e-4)
+        np.testing.assert_allclose(
+            state.params["conv1"]["kernel"], reference["conv1"]["kernel"], atol=2e-4
+        )
+    records = read_records(tmp_path / "run" / "metrics.jsonl")
+    assert [r["step"] for r in records if "loss" in r and r["upsampler"] == "zero_insert"] == [
+        3, 6, 9, 12,
+    ]  # fmt: skip
+    validated = {}
+    for record in records:
+        if "validation_psnr" in record:
+            validated.setdefault(record["step"], []).append(record["validation_psnr"])
+    assert list(validated) == [0, 6, 12]
+    for figures in validated.values():
+        assert max(figures) - min(figures) < 0.01
+
+
+def test_a_run_resumes_from_its_checkpoint_as_if_it_had_not_stopped(tmp_path, monkeypatch):
+    whole = run(tmp_path / "whole").progress
+    # The second run dies at step 10, after the checkpoint of step 8.
+    real = Records.write
+
+    def dying(self, record):
+        real(self, record)
+        if record["step"] == 9:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Records, "write", dying)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts")
+    monkeypatch.setattr(Records, "write", real)
+    resumed = run(tmp_path / "parts").progress
+    jax.tree.map(np.testing.assert_array_equal, resumed.states, whole.states)
+    strip = [
+        [{k: v for k, v in r.items() if k != "seconds"} for r in read_records(w / "metrics.jsonl")]
+        for w in (tmp_path / "whole", tmp_path / "parts")
+    ]
+    assert strip[0] == strip[1]
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path):
+    first = run(tmp_path / "run").progress
+    again = run(tmp_path / "run").progress
+    assert again.seconds == first.seconds
+    jax.tree.map(np.testing.assert_array_equal, again.states, first.states)
+
+
+def test_a_loss_that_is_not_finite_stops_at_its_step_and_keeps_the_checkpoint(tmp_path):
+    experiment = dataclasses.replace(
+        TINY,
+        upsamplers=("subpixel",),
+        checkpoint_every=1,
+        optimizer=dataclasses.replace(TINY.optimizer, learning_rate=1e38, loss="mse"),
+    )
+    with pytest.raises(InputError, match=r"loss of subpixel became (nan|inf) at step \d+") as error:
+        run(tmp_path / "run", experiment)
+    step = int(str(error.value).split("at step ")[1].split(":")[0])
+    kept = [int(path.name) for path in (tmp_path / "run" / "checkpoints").iterdir()]
+    assert max(kept) == step - 1
+
+
+def test_another_config_in_the_same_workdir_is_refused(tmp_path):
+    claim_workdir(tmp_path / "run", TINY)
+    claim_workdir(tmp_path / "run", TINY)
+    other = dataclasses.replace(TINY, steps=99)
+    with pytest.raises(InputError, match=r"another config \(steps: 12 there, 99 here\)"):
+        claim_workdir(tmp_path / "run", other)
+
+
+def test_records_after_the_checkpoint_and_torn_lines_are_dropped(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    lines = [json.dumps({"step": s, "upsampler": "subpixel", "loss": s / 10}) for s in (1, 2, 3)]
+    path.write_text("\n".join(lines) + '\n{"step": 4, "ups')
+    with Records(tmp_path, step=2) as records:
+        records.write({"step": 3, "upsampler": "subpixel", "loss": 0.5})
+    assert [(r["step"], r["loss"]) for r in read_records(path)] == [(1, 0.1), (2, 0.2), (3, 0.5)]
+
+
+def tiny_command(workdir):
+    return [
+        sys.executable,
+        str(ROOT / "train.py"),
+        f"--workdir={workdir}",
+        *("--upsamplers=subpixel", "--steps=60", "--log-every=1", "--validate-every=30"),
+        *("--checkpoint-every=1000", "--optimizer.warmup-steps=5", "--data.batch-size=2"),
+        *("--model.features", "4", "4"),
+    ]
+
+
+def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path):
+    """The real thing: a process, a signal, an exit code, and equal weights in the end."""
+    environment = {**os.environ, "COLUMNS": "200"}
+    workdir = tmp_path / "stopped"
+    with subprocess.Popen(
+        tiny_command(workdir), env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        metrics = workdir / "metrics.jsonl"
+        while process.poll() is None and len(read_records(metrics)) < 5:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate()
+    assert process.returncode == 128 + signal.SIGINT
+    assert "the same command goes on from there" in printed
+    assert not weights_file(workdir, "subpixel").exists()
+    finished = subprocess.run(
+        tiny_command(workdir), env=environment, capture_output=True, text=True, check=True
+    )
+    assert "going on from step" in finished.stdout
+    subprocess.run(tiny_command(tmp_path / "whole"), env=environment, check=True)
+    kept, whole = (
+        load_weights(weights_file(w, "subpixel"))[2] for w in (workdir, tmp_path / "whole")
+    )
+    jax.tree.map(np.testing.assert_array_equal, kept, whole)
