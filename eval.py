@@ -33,7 +33,8 @@ def main() -> int:
             options.json, {"protocol": protocol.to_json(), "model": about, "results": results}
         )
     console.print(protocol.describe())
-    console.print(figures_table(str(about), {about["name"]: figures}, list(benchmarks)))
+    title = ", ".join(f"{key} {value}" for key, value in about.items() if key != "name")
+    console.print(figures_table(title, {about["name"]: figures}, list(benchmarks)))
     return 0
 
 

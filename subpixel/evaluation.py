@@ -107,7 +107,7 @@ def figures_table(
       benchmarks: the columns.
     """
     table = Table(title=title, title_justify="left")
-    table.add_column("PSNR dB / SSIM")
+    table.add_column("PSNR dB / SSIM", no_wrap=True)
     for benchmark in benchmarks:
         table.add_column(benchmark, justify="right")
     for model, figures in rows.items():

@@ -24,7 +24,7 @@ from subpixel.training import train
 from subpixel.training.loop import Trained
 from subpixel.training.records import read_records
 from subpixel.upscaling import Bicubic, Network, Upscaler
-from subpixel.workdir import claim_workdir, weights_file
+from subpixel.workdir import check_workdir, claim_workdir, weights_file
 
 
 def run(experiment: Experiment, workdir: Path, root: Path | None, console: Console) -> int:
@@ -46,7 +46,7 @@ def run(experiment: Experiment, workdir: Path, root: Path | None, console: Conso
     benchmarks = {source_name(s): find_pictures(s, root) for s in experiment.data.benchmarks}
     if len(benchmarks) < len(experiment.data.benchmarks):
         raise InputError(f"two benchmarks have the same name: {experiment.data.benchmarks}")
-    claim_workdir(workdir, experiment)
+    check_workdir(workdir, experiment)
     console.print(
         f"{experiment.name}: {len(training)} training pictures, "
         + ", ".join(f"{name} {len(pictures)}" for name, pictures in benchmarks.items())
@@ -56,6 +56,7 @@ def run(experiment: Experiment, workdir: Path, root: Path | None, console: Conso
     model, patch = experiment.model, experiment.data.patch_size
     pairs = load_pairs(kept, model.scale, model.channels, patch)
     validation = load_pairs(held_out, model.scale, model.channels, patch)
+    claim_workdir(workdir, experiment)
     trained = train(experiment, pairs, validation, workdir, console)
     if trained.signal is not None:
         console.print(
@@ -147,7 +148,7 @@ def compare(
     console.print(protocol.describe())
     console.print(figures_table(experiment.name, rows, list(figures)))
     console.print(_speed_table(speed))
-    console.print(f"page: {workdir / 'report.html'}")
+    console.print(f"page: {workdir / 'report.html'}", soft_wrap=True)
 
 
 def _extremes(
@@ -181,20 +182,32 @@ def _report_picture(
 
 
 def _speed_table(speed: dict[str, dict[str, Any]]) -> Table:
-    table = Table(title="speed: medians, measured in turn on one training batch")
-    for heading in ("", "train step ms", "gradient ms", "forward ms", "compile s"):
-        table.add_column(heading, justify="right" if heading else "left")
-    table.add_column("GFLOP useful / executed", justify="right")
-    table.add_column("temporary MiB", justify="right")
+    table = Table(
+        title="speed: medians, measured in turn on a training batch", title_justify="left"
+    )
+    table.add_column("", no_wrap=True)
+    for heading in (
+        "step ms",
+        "",
+        "gradient ms",
+        "forward ms",
+        "compile s",
+        "GFLOP",
+        "done",
+        "MiB",
+    ):
+        table.add_column(heading, justify="right")
     fastest = min(entry["train_step_ms"] for entry in speed.values())
     for name, entry in speed.items():
         table.add_row(
             name,
-            f"{entry['train_step_ms']:.1f} ({entry['train_step_ms'] / fastest:.1f}x)",
+            f"{entry['train_step_ms']:.1f}",
+            f"{entry['train_step_ms'] / fastest:.1f}x",
             f"{entry['gradient_ms']:.1f}",
             f"{entry['forward_ms']:.1f}",
             f"{entry['compile_s']:.2f}",
-            f"{entry['gflop_useful']:.2f} / {entry['gflop_executed']:.2f}",
-            f"{entry['temp_mib']:.1f}",
+            f"{entry['gflop_useful']:.2f}",
+            f"{entry['gflop_executed']:.2f}",
+            "" if entry["temp_mib"] is None else f"{entry['temp_mib']:.1f}",
         )
     return table

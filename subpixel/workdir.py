@@ -24,23 +24,32 @@ def weights_file(workdir: Path, upsampler: str) -> Path:
     return workdir / "weights" / f"{upsampler}.safetensors"
 
 
-def claim_workdir(workdir: Path, experiment: Experiment) -> None:
-    """Makes the workdir with its config.json, or checks that it was made with the same config.
+def check_workdir(workdir: Path, experiment: Experiment) -> None:
+    """Checks that a workdir is new, or was made with the same config.
 
     Raises:
       InputError: naming every field that differs, if it was made with another.
     """
-    path = workdir / "config.json"
-    if path.exists():
-        changed = differences(read_config(workdir), experiment)
-        if changed:
-            raise InputError(
-                f"workdir {workdir} was made with another config ({'; '.join(changed)}): "
-                "give another --workdir, or the options that it was made with"
-            )
+    if not (workdir / "config.json").exists():
         return
-    workdir.mkdir(parents=True, exist_ok=True)
-    write_json(path, to_json(experiment))
+    changed = differences(read_config(workdir), experiment)
+    if changed:
+        raise InputError(
+            f"workdir {workdir} was made with another config ({'; '.join(changed)}): "
+            "give another --workdir, or the options that it was made with"
+        )
+
+
+def claim_workdir(workdir: Path, experiment: Experiment) -> None:
+    """Makes the workdir with its config.json, or finds it made with the same config.
+
+    Raises:
+      InputError: naming every field that differs, if it was made with another.
+    """
+    check_workdir(workdir, experiment)
+    path = workdir / "config.json"
+    if not path.exists():
+        write_json(path, to_json(experiment))
 
 
 def read_config(workdir: Path) -> Experiment:

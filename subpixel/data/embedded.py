@@ -13,13 +13,13 @@ from subpixel.data.pictures import Picture
 
 # Name in `skimage.data`, and the terms stated there.
 TRAIN = {
-    "brick": "CC0",
     "camera": "CC0",
-    "coffee": "CC0",
-    "grass": "CC0",
-    "gravel": "CC0",
     "hubble_deep_field": "public domain",
     "retina": "CC0",
+    "coffee": "CC0",
+    "brick": "CC0",
+    "grass": "CC0",
+    "gravel": "CC0",
 }
 TEST = {"astronaut": "public domain", "chelsea": "CC0", "rocket": "CC0"}
 

@@ -64,14 +64,16 @@ _TIMES = {
     "forward_ms": Column("forward", "the forward pass of one batch"),
 }
 _COST = {
-    "compile_s": Column("compile, s", "XLA's compilation, once for every shape of the input"),
+    "compile_s": Column(
+        "compile, s", "XLA's compilation of the training step, once for every shape of the input"
+    ),
     "gflop_useful": Column(
         "useful", "operations that the function needs, one forward pass of a batch"
     ),
     "gflop_executed": Column(
         "executed", "operations carried out, those with inserted zeros included"
     ),
-    "temp_mib": Column("MiB", "what XLA reserves for intermediate results"),
+    "temp_mib": Column("MiB", "what XLA reserves for intermediate results of the training step"),
     "parameters": Column("parameters", "trained numbers of the whole network"),
 }
 

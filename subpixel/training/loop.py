@@ -117,7 +117,7 @@ def train(
                 if _due(run.step, experiment.validate_every, experiment.steps):
                     figures = _validate(run, graphs, held_out, experiment, records)
                     shown = "  ".join(f"{name} {value:.2f}" for name, value in figures.items())
-                    console.print(f"step {run.step}  validation PSNR, dB: {shown}")
+                    console.print(f"step {run.step}  validation dB  {shown}", soft_wrap=True)
                 if _due(run.step, experiment.checkpoint_every, experiment.steps):
                     run = replace(run, iterator=iterator.get_state())
                     checkpoints.save(run)
