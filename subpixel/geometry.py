@@ -3,7 +3,7 @@
 Along one axis, with stride s, dilation d and a padding of `low` before the first zero-inserted
 pixel, input pixel i meets tap t of the kernel in output pixel::
 
-    q = s*i + low - d*t
+    q = s * i + low - d * t
 
 Everything else is bookkeeping over this line. Writing ``q - low = s*P - b`` with a phase b in
 0..s-1 shows that, without dilation, only the taps ``t = b, b + s, b + 2*s, ...`` reach q: at most

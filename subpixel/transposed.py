@@ -289,7 +289,9 @@ def _whole(name: str, values: Sequence[int], n: int, *, least: int = 1) -> tuple
             f"{name} must be a whole number for each spatial axis; got {values!r}"
         ) from None
     if len(whole) != n:
-        raise ValueError(f"{name} has {len(whole)} numbers, {whole}, but there are {n} spatial axes")
+        raise ValueError(
+            f"{name} has {len(whole)} numbers, {whole}, but there are {n} spatial axes"
+        )
     if min(whole, default=least) < least:
         raise ValueError(f"{name} must be at least {least} on every axis; got {whole}")
     return whole

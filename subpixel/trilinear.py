@@ -213,7 +213,7 @@ def _compiled(a, b, **params):
 
 
 def _eager(a, b, **params):
-    if jax.config.jax_disable_jit:
+    if jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
         return evaluate(a, b, **params, platform=jax.default_backend())
     return _compiled(a, b, **params)
 
