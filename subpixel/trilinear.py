@@ -88,7 +88,9 @@ def contract(
 
 
 def _varying_axes(v: jax.Array) -> frozenset[str]:
-    return frozenset(getattr(jax.typeof(v), "vma", ()))
+    aval = jax.typeof(v)
+    kind = getattr(aval, "manual_axis_type", None)  # since JAX 0.10; before, `vma`
+    return frozenset(getattr(aval, "vma", ()) if kind is None else kind.varying)
 
 
 def evaluate(a, b, *, result, axes, dtype, precision, method, platform) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Flax Linen layers: thin modules over the functions of `subpixel`."""
+"""`subpixel.linen.ConvTranspose`: Flax Linen's, over the function of `subpixel`."""
 
 from typing import cast
 
@@ -8,8 +8,6 @@ from flax.linen.linear import canonicalize_padding
 
 from subpixel.flax_transposed import kernel_shape, masked, per_axis, upsample
 from subpixel.transposed import Method
-
-__all__ = ["ConvTranspose"]
 
 
 class ConvTranspose(nn.ConvTranspose):
