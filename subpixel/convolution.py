@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.typing import DTypeLike
 
@@ -78,7 +79,8 @@ def subpixel_conv(
       Shape (..., r*s1, ..., r*sd, out) with "SAME".
 
     Raises:
-      ValueError: if ranks or channels do not fit, or r**d does not divide the kernel's outputs.
+      ValueError: if ranks, channels or padding do not fit, or r**d does not divide the kernel's
+        outputs.
       TypeError: if the scale is not a whole number.
 
     Example:
@@ -90,6 +92,7 @@ def subpixel_conv(
     """
     ndim = validate_operands(x, kernel)
     scales = scale_per_axis(scale, ndim)
+    validate_padding(padding, ndim)
     low = _convolve(x, kernel, padding, precision, preferred_element_type)
     if bias is not None:
         low = low + bias
@@ -140,7 +143,8 @@ def zero_insert_conv(
       Shape (..., r*s1, ..., r*sd, out) with "SAME".
 
     Raises:
-      ValueError: if ranks or channels do not fit, or "SAME" is asked of another kernel size.
+      ValueError: if ranks, channels or padding do not fit, or "SAME" is asked of another kernel
+        size.
       TypeError: if the scale is not a whole number.
 
     Example:
@@ -152,15 +156,9 @@ def zero_insert_conv(
     """
     ndim = validate_operands(x, kernel)
     scales = scale_per_axis(scale, ndim)
+    validate_padding(padding, ndim)
     sizes = kernel.shape[:ndim]
-    if isinstance(padding, str):
-        pairs = upsampling_padding(sizes, scales, padding)
-    else:
-        pairs = tuple(padding)
-        if len(pairs) != ndim:
-            raise ValueError(
-                f"padding has {len(pairs)} pairs, {pairs}, but there are {ndim} spatial axes"
-            )
+    pairs = upsampling_padding(sizes, scales, padding) if isinstance(padding, str) else padding
     batch = x.shape[: x.ndim - ndim - 1]
     stuffed = insert_zeros(x.reshape(-1, *x.shape[x.ndim - ndim - 1 :]), scales)
     stuffed = stuffed.reshape(*batch, *stuffed.shape[1:])
@@ -184,6 +182,16 @@ def upsampling_padding(
         sizes = zip(kernel_size, scales, strict=True)
         return tuple(zero_insert_padding(size, r) for size, r in sizes)
     raise ValueError(f'padding must be "SAME", "VALID" or (low, high) pairs; got {padding!r}')
+
+
+def validate_padding(padding: Padding, ndim: int) -> None:
+    """Raises ValueError unless the padding is "SAME", "VALID" or a pair for each spatial axis."""
+    named = isinstance(padding, str) and padding.upper() in ("SAME", "VALID")
+    if not named and np.shape(padding) != (ndim, 2):
+        raise ValueError(
+            f'padding must be "SAME", "VALID" or a (low, high) pair for each of {ndim} spatial '
+            f"axes; got {padding!r}"
+        )
 
 
 def validate_operands(x: jax.Array, kernel: jax.Array) -> int:

@@ -130,7 +130,9 @@ def _split_phases(kernel: jax.Array, scales: tuple[int, ...], order: Order) -> j
     return join_phases(phases, ndim, order)
 
 
-def reorder(array: jax.Array, scale: Scale, source: Order, target: Order, *, ndim: int = 2):
+def reorder(
+    array: jax.Array, scale: Scale, source: Order, target: Order, *, ndim: int = 2
+) -> jax.Array:
     """Changes the channel order of a sub-pixel kernel, a bias, or what is about to be shuffled.
 
     Args:

@@ -22,7 +22,8 @@ def scale_per_axis(scale: Scale, ndim: int) -> tuple[int, ...]:
       ValueError: if it is not at least 2, or has the wrong length.
     """
     scales = (scale,) * ndim if not isinstance(scale, Sequence) else tuple(scale)
-    if len(scales) != ndim:
+    # A string is a sequence too: its letters, not their number, are what is wrong with it.
+    if len(scales) != ndim and not isinstance(scale, str):
         raise ValueError(
             f"scale has {len(scales)} entries, {scales}, but there are {ndim} spatial axes: "
             "give one whole number for all of them or one for each"

@@ -35,6 +35,8 @@ class ESPCN(nnx.Module):
       input_mean: what is taken from the input first, and
       input_scale: what it is then multiplied by. Images lie in 0..1, and centred inputs use the
         whole slope of tanh. The output is not affected.
+      residual: whether the layers learn what is missing from the nearest-neighbour enlargement, to
+        which their output is added. The paper's network has no such connection.
       rngs: random streams.
 
     Raises:
@@ -59,9 +61,12 @@ class ESPCN(nnx.Module):
         activation: Callable[[jax.Array], jax.Array] = jnp.tanh,
         input_mean: float = 0.0,
         input_scale: float = 1.0,
+        residual: bool = False,
         rngs: nnx.Rngs,
     ):
         scales = scale_per_axis(scale, 2)
+        if scales[0] != scales[1]:
+            raise ValueError(f"scale must be one whole number, for both axes; got {scale!r}")
         if bias not in ("phase", "shared"):
             raise ValueError(f'bias must be "phase" or "shared"; got {bias!r}')
         self.scale = scales[0]
@@ -69,6 +74,7 @@ class ESPCN(nnx.Module):
         self.activation = activation
         self.input_mean = input_mean
         self.input_scale = input_scale
+        self.residual = residual
         self.upsampler_name: Spelling = upsampler
         first, second, last = ((size, size) for size in kernel_sizes)
         self.conv1 = nnx.Conv(channels, features[0], first, rngs=rngs)
@@ -78,10 +84,13 @@ class ESPCN(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """(..., h, w, channels) -> (..., r*h, r*w, channels); both in 0..1, not clipped."""
-        x = (x - self.input_mean) * self.input_scale
-        x = self.activation(self.conv1(x))
-        x = self.activation(self.conv2(x))
-        return self.bias(self.upsampler(x))
+        hidden = (x - self.input_mean) * self.input_scale
+        hidden = self.activation(self.conv1(hidden))
+        hidden = self.activation(self.conv2(hidden))
+        output = self.bias(self.upsampler(hidden))
+        if self.residual:
+            output += x.repeat(self.scale, axis=-3).repeat(self.scale, axis=-2)
+        return output
 
     def with_upsampler(self, upsampler: Spelling) -> Self:
         """Returns the same function with its last layer spelled another way; exact.

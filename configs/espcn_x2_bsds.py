@@ -1,0 +1,22 @@
+"""ESPCN x2 on luma: T91 and BSDS500/train, the 291 pictures of the literature.
+
+They are found through SUBPIXEL_DATA or --data-root.
+"""
+
+from subpixel.config import DataConfig, Experiment, ModelConfig, OptimizerConfig
+
+config = Experiment(
+    name="espcn_x2_bsds",
+    upsamplers=("subpixel", "conv_transpose", "zero_insert"),
+    model=ModelConfig(scale=2, input_mean=0.45, input_scale=1.6, residual=True),
+    data=DataConfig(
+        train=("T91", "BSDS500/train"),
+        benchmarks=("Set5", "Set14", "B100"),
+        validation_images=8,
+        patch_size=17,  # the paper's
+        batch_size=16,
+    ),
+    optimizer=OptimizerConfig(learning_rate=5e-3, warmup_steps=200, ema_decay=0.999),
+    steps=20_000,
+    checkpoint_every=500,
+)

@@ -1,0 +1,19 @@
+"""The three upsamplers at x3 on photographs that come with scikit-image: minutes, no download."""
+
+from subpixel.config import DataConfig, Experiment, ModelConfig, OptimizerConfig
+
+config = Experiment(
+    name="quickstart",
+    upsamplers=("subpixel", "conv_transpose", "zero_insert"),
+    model=ModelConfig(scale=3, input_mean=0.45, input_scale=1.6, residual=True),
+    data=DataConfig(
+        train=("embedded:train",),
+        benchmarks=("embedded:test",),
+        validation_images=1,
+    ),
+    optimizer=OptimizerConfig(learning_rate=5e-3, warmup_steps=50, ema_decay=0.99),
+    steps=800,
+    log_every=50,
+    validate_every=50,
+    checkpoint_every=200,
+)

@@ -1,0 +1,88 @@
+"""The command lines of train.py and eval.py, and how they end: errors in one line."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from subpixel.config import Experiment, load_config
+from subpixel.errors import InputError
+from subpixel.image.resize import Border
+from subpixel.kernels import Spelling
+
+QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.py"
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Trains the upsamplers of an experiment and compares them. The same command resumes."""
+
+    experiment: Annotated[Experiment, tyro.conf.arg(name="")]
+    config: Path = QUICKSTART
+    """File that assigns an Experiment to `config`; the options below override its fields."""
+    workdir: Path | None = None
+    """Where everything is left; by default runs/NAME."""
+    data_root: Path | None = None
+    """Where data sets lie; by default the environment variable SUBPIXEL_DATA."""
+
+
+@dataclass(frozen=True)
+class EvalOptions:
+    """Measures PSNR and SSIM of a model on benchmarks."""
+
+    target: tyro.conf.Positional[str]
+    """A workdir of train.py, a file of weights, or "bicubic"."""
+    scale: int
+    """How many times larger the model's output is."""
+    benchmarks: tuple[str, ...]
+    """Folders of original pictures, under the data root or anywhere, or "embedded:test"."""
+    json: Path | None = None
+    """File for the figures, of every picture too."""
+    upsampler: Spelling | None = None
+    """Of a workdir with several upsamplers, which; by default the first."""
+    border: Border = "symmetric"
+    """Of bicubic: "symmetric" as in MATLAB today, "replicate" as before 2014."""
+    data_root: Path | None = None
+    """Where data sets lie; by default the environment variable SUBPIXEL_DATA."""
+
+    def __post_init__(self):
+        if self.scale < 2:
+            raise InputError(f"scale must be a whole number of at least 2; got {self.scale}")
+        if not self.benchmarks:
+            raise InputError("benchmarks must name at least one folder of pictures")
+
+
+def parse_train(arguments: Sequence[str]) -> TrainOptions:
+    """Reads train.py's command line: the config file first, then what overrides it.
+
+    Raises:
+      InputError: if the config file cannot be used.
+    """
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--config", type=Path, default=QUICKSTART)
+    path = first.parse_known_args(arguments)[0].config
+    default = TrainOptions(load_config(path), config=path)
+    return tyro.cli(TrainOptions, args=arguments, default=default)
+
+
+def parse_eval(arguments: Sequence[str]) -> EvalOptions:
+    """Reads eval.py's command line."""
+    return tyro.cli(EvalOptions, args=arguments)
+
+
+def run_command(main: Callable[[], int]) -> None:
+    """Calls a command and exits with its code; what a user can mend is one line and a 1."""
+    try:
+        code = main()
+    except (InputError, OSError) as error:
+        # OSError: a full or read-only disk, a missing permission. It says what and where.
+        print(f"error: {error}", file=sys.stderr)
+        code = 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = 130
+    sys.exit(code)

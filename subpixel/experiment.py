@@ -1,0 +1,200 @@
+"""Runs an experiment from its pictures to its page: what `train.py` does."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from subpixel import kernels
+from subpixel.comparison import measure_speed, summarise
+from subpixel.config import Experiment
+from subpixel.data import Picture, check_no_leak, find_pictures, load_pairs
+from subpixel.data.sources import make_low, source_name
+from subpixel.errors import InputError
+from subpixel.evaluation import Figures, Protocol, evaluate, figures_table
+from subpixel.files import save_weights, write_json
+from subpixel.image import modcrop
+from subpixel.measure import environment
+from subpixel.report import Picture as ReportPicture
+from subpixel.report import write_report
+from subpixel.training import train
+from subpixel.training.loop import Trained
+from subpixel.training.records import read_records
+from subpixel.upscaling import Bicubic, Network, Upscaler
+from subpixel.workdir import claim_workdir, weights_file
+
+
+def run(experiment: Experiment, workdir: Path, root: Path | None, console: Console) -> int:
+    """Trains, measures and compares; the same call on the same workdir goes on where it stopped.
+
+    Args:
+      experiment: what to do.
+      workdir: where everything is left; made if it is not there.
+      root: where data sets lie, or None.
+      console: where progress and results are shown.
+
+    Returns:
+      The exit code of the command: 0, or 128 and the signal that stopped the training.
+
+    Raises:
+      InputError: if the pictures, the workdir or the loss do not allow it.
+    """
+    training = [p for source in experiment.data.train for p in find_pictures(source, root)]
+    benchmarks = {source_name(s): find_pictures(s, root) for s in experiment.data.benchmarks}
+    if len(benchmarks) < len(experiment.data.benchmarks):
+        raise InputError(f"two benchmarks have the same name: {experiment.data.benchmarks}")
+    claim_workdir(workdir, experiment)
+    console.print(
+        f"{experiment.name}: {len(training)} training pictures, "
+        + ", ".join(f"{name} {len(pictures)}" for name, pictures in benchmarks.items())
+    )
+    check_no_leak(training, [p for pictures in benchmarks.values() for p in pictures])
+    kept, held_out = hold_out(training, experiment.data.validation_images)
+    model, patch = experiment.model, experiment.data.patch_size
+    pairs = load_pairs(kept, model.scale, model.channels, patch)
+    validation = load_pairs(held_out, model.scale, model.channels, patch)
+    trained = train(experiment, pairs, validation, workdir, console)
+    if trained.signal is not None:
+        console.print(
+            f"stopped at step {trained.progress.step} of {experiment.steps}, which is saved in "
+            f"{workdir}: the same command goes on from there"
+        )
+        return 128 + trained.signal
+    settings = {"training_images": len(kept), "validation_images": len(held_out)}
+    compare(experiment, trained, benchmarks, settings, workdir, console)
+    return 0
+
+
+def hold_out(pictures: Sequence[Picture], count: int) -> tuple[list[Picture], list[Picture]]:
+    """Splits off `count` pictures, evenly spaced, to validate on.
+
+    Returns:
+      The others, and those.
+
+    Raises:
+      InputError: if none would be left to train on.
+    """
+    if count >= len(pictures):
+        raise InputError(
+            f"data.validation_images is {count}, but there are only {len(pictures)} training "
+            "pictures: at least one must be left to train on"
+        )
+    chosen = {i * len(pictures) // count + len(pictures) // (2 * count) for i in range(count)}
+    return (
+        [p for i, p in enumerate(pictures) if i not in chosen],
+        [p for i, p in enumerate(pictures) if i in chosen],
+    )
+
+
+def compare(
+    experiment: Experiment,
+    trained: Trained,
+    benchmarks: dict[str, list[Picture]],
+    settings: dict[str, Any],
+    workdir: Path,
+    console: Console,
+) -> None:
+    """Measures what was trained, and writes weights, comparison.json and the report page."""
+    model = experiment.model
+    protocol = Protocol(model.scale)
+    upscalers: dict[str, Upscaler] = {"bicubic": Bicubic(model.scale)}
+    for name in experiment.upsamplers:
+        params = trained.progress.states[name].ema
+        upscalers[name] = Network(trained.graphs[name], params, model.scale, model.channels)
+        save_weights(weights_file(workdir, name), params, model, name)
+    figures: dict[str, dict[str, Figures]] = {}
+    for benchmark, pictures in benchmarks.items():
+        with console.status(f"measuring {benchmark}"):
+            figures[benchmark] = evaluate(upscalers, pictures, protocol)
+    with console.status("measuring speed"):
+        speed = measure_speed(experiment)
+    data = experiment.data
+    comparison = {
+        **summarise(experiment, figures, speed),
+        "protocol": protocol.to_json(),
+        "settings": {
+            "steps": experiment.steps,
+            "seed": experiment.seed,
+            "training_data": ", ".join(data.train),
+            **settings,
+            "batch_size": data.batch_size,
+            "patch_size": data.patch_size,
+            "learning_rate": experiment.optimizer.learning_rate,
+            "loss": experiment.optimizer.loss,
+            "ema_decay": experiment.optimizer.ema_decay,
+            "train_seconds": trained.progress.seconds,
+        },
+        "environment": environment(),
+    }
+    write_json(workdir / "comparison.json", comparison)
+    first = experiment.upsamplers[0]
+    kernel = trained.progress.states[first].ema["upsampler"]["kernel"]
+    write_report(
+        workdir / "report.html",
+        comparison,
+        [r for r in read_records(workdir / "metrics.jsonl") if "validation_psnr" in r],
+        [
+            _report_picture(benchmark, picture, upscalers, figures[benchmark], model.scale)
+            for benchmark, pictures in benchmarks.items()
+            for picture in _extremes(pictures, figures[benchmark], first)
+        ],
+        np.asarray(kernels.convert(kernel, model.scale, first, "zero_insert")),
+    )
+    rows = {name: {b: figures[b][name] for b in figures} for name in upscalers}
+    console.print(protocol.describe())
+    console.print(figures_table(experiment.name, rows, list(figures)))
+    console.print(_speed_table(speed))
+    console.print(f"page: {workdir / 'report.html'}")
+
+
+def _extremes(
+    pictures: Sequence[Picture], figures: dict[str, Figures], model: str
+) -> list[Picture]:
+    """Returns the picture that gains most over bicubic and the one that gains least."""
+
+    def gain(picture: Picture) -> float:
+        return figures[model].psnr[picture.name] - figures["bicubic"].psnr[picture.name]
+
+    ranked = sorted(pictures, key=gain, reverse=True)
+    return ranked[:1] + ranked[1:][-1:]
+
+
+def _report_picture(
+    benchmark: str,
+    picture: Picture,
+    upscalers: dict[str, Upscaler],
+    figures: dict[str, Figures],
+    scale: int,
+) -> ReportPicture:
+    original = modcrop(picture.load(), scale)
+    low = make_low(original, scale)
+    views = {name: upscaler.picture(low) for name, upscaler in upscalers.items()}
+    return ReportPicture(
+        benchmark=benchmark,
+        name=picture.name,
+        views={**views, "original": original},
+        psnr={name: figures[name].psnr[picture.name] for name in upscalers},
+    )
+
+
+def _speed_table(speed: dict[str, dict[str, Any]]) -> Table:
+    table = Table(title="speed: medians, measured in turn on one training batch")
+    for heading in ("", "train step ms", "gradient ms", "forward ms", "compile s"):
+        table.add_column(heading, justify="right" if heading else "left")
+    table.add_column("GFLOP useful / executed", justify="right")
+    table.add_column("temporary MiB", justify="right")
+    fastest = min(entry["train_step_ms"] for entry in speed.values())
+    for name, entry in speed.items():
+        table.add_row(
+            name,
+            f"{entry['train_step_ms']:.1f} ({entry['train_step_ms'] / fastest:.1f}x)",
+            f"{entry['gradient_ms']:.1f}",
+            f"{entry['forward_ms']:.1f}",
+            f"{entry['compile_s']:.2f}",
+            f"{entry['gflop_useful']:.2f} / {entry['gflop_executed']:.2f}",
+            f"{entry['temp_mib']:.1f}",
+        )
+    return table

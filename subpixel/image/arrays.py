@@ -1,0 +1,40 @@
+"""What the image functions ask of the array library that they are called with."""
+
+from types import ModuleType
+from typing import TypeVar
+
+import jax
+import numpy as np
+
+ImageArray = TypeVar("ImageArray", np.ndarray, jax.Array)
+
+
+def namespace(image) -> ModuleType:
+    """Returns `numpy` or `jax.numpy`, whichever the array belongs to."""
+    return image.__array_namespace__()
+
+
+def as_float(image):
+    """Returns the array in floating point: float32 and float64 stay, all else gets the default.
+
+    NumPy's default is float64, JAX's is float32 unless x64 is enabled.
+    """
+    xp = namespace(image)
+    if image.dtype in (np.float32, np.float64):
+        return image
+    return image.astype(xp.asarray(0.0).dtype)
+
+
+def to_uint8(image):
+    """Clips to 0..255 and rounds halves up, as MATLAB's `uint8` does."""
+    xp = namespace(image)
+    return xp.floor(xp.clip(image, 0, 255) + 0.5).astype(xp.uint8)
+
+
+def validate_image(image, what: str = "an image") -> None:
+    """Raises ValueError unless the array has the shape (..., h, w, c)."""
+    if image.ndim < 3 or 0 in image.shape:
+        raise ValueError(
+            f"{what} must have the shape (..., height, width, channels), none of them 0; "
+            f"got {image.shape}"
+        )

@@ -1,0 +1,61 @@
+"""Measures speed side by side: in one process, in turn, after warming up."""
+
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+
+def time_in_turn(
+    functions: Mapping[str, Callable[[], Any]], rounds: int, warmup: int = 2
+) -> dict[str, np.ndarray]:
+    """Calls each function once a round, so that what slows the machine slows all of them.
+
+    Args:
+      functions: by name; each returns arrays, which are waited for.
+      rounds: timed calls of each.
+      warmup: calls of each before those.
+
+    Returns:
+      Milliseconds, shape (rounds,), by name.
+    """
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for turn in range(warmup + rounds):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            jax.block_until_ready(function())
+            if turn >= warmup:
+                times[name].append((time.perf_counter() - start) * 1e3)
+    return {name: np.array(values) for name, values in times.items()}
+
+
+def environment() -> dict[str, Any]:
+    """Returns what figures of speed depend on: versions, machine, settings of XLA and malloc."""
+    device = jax.devices()[0]
+    settings = ("XLA_FLAGS", "GLIBC_TUNABLES", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_")
+    packages = ("subpixel", "jax", "jaxlib", "flax", "optax", "numpy")
+    return {
+        "python": platform.python_version(),
+        **{package: version(package) for package in packages},
+        "backend": device.platform,
+        "device": device.device_kind,
+        "devices": jax.device_count(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        **{name: os.environ[name] for name in settings if name in os.environ},
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,32 @@
+"""What every test may ask for."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import pytest
+
+
+@pytest.fixture
+def x64() -> Iterator[None]:
+    """Lets JAX keep float64 while a test runs."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder of data sets, for tests on real pictures."""
+    if "SUBPIXEL_DATA" not in os.environ:
+        pytest.skip("SUBPIXEL_DATA is not set: it names the folder with Set5, T91, ...")
+    return Path(os.environ["SUBPIXEL_DATA"])
+
+
+@pytest.fixture(scope="session")
+def vectors(data_root: Path) -> Path:
+    """MATLAB's own outputs, in the folder `vectors` beside the data sets."""
+    folder = data_root.parent / "vectors"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} with MATLAB's outputs is not there")
+    return folder

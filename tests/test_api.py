@@ -1,0 +1,112 @@
+"""Holds the public surface to the house's own conventions."""
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import subpixel
+from subpixel import convolution, initializers, kernels, layers, linen, models, shuffle
+
+MODULES = [convolution, initializers, kernels, layers, linen, models, shuffle]
+
+# Where options are positional, and why.
+POSITIONAL = {
+    "conv_transpose": "the signature is that of jax.lax.conv_transpose",
+    "icnr": "the spelling is positional as in kernels.convert",
+}
+
+
+def public(kind):
+    """Functions or classes that the modules define, by their dotted names."""
+    found = {}
+    for module in MODULES:
+        for name, value in vars(module).items():
+            ours = getattr(value, "__module__", "").startswith("subpixel")
+            if kind(value) and ours and not name.startswith("_"):
+                found[f"{value.__module__}.{name}"] = value
+    return [pytest.param(value, id=name) for name, value in sorted(found.items())]
+
+
+FUNCTIONS = public(inspect.isfunction)
+CLASSES = public(inspect.isclass)
+SURFACE = FUNCTIONS + CLASSES
+
+
+def parameters(thing):
+    # The class itself shows only the signature of its metaclass.
+    call = thing.__init__ if inspect.isclass(thing) else thing
+    return [p for name, p in inspect.signature(call).parameters.items() if name != "self"]
+
+
+def test_the_contract_is_there():
+    assert {"conv_transpose", "subpixel_conv", "zero_insert_conv"} <= set(subpixel.__all__)
+    assert {"pixel_shuffle", "pixel_unshuffle", "kernels", "initializers"} <= set(subpixel.__all__)
+    names = {"ConvTranspose", "PixelShuffle", "SubpixelConv", "ZeroInsertConv"}
+    assert names <= set(layers.__all__)
+    assert names <= set(linen.__all__)
+    assert kernels.SPELLINGS == ("subpixel", "conv_transpose", "zero_insert")
+
+
+@pytest.mark.parametrize("module", [subpixel, *MODULES], ids=lambda module: module.__name__)
+def test_every_module_and_every_exported_name_is_documented(module):
+    assert module.__doc__
+    for name in getattr(module, "__all__", ()):
+        assert inspect.getdoc(getattr(module, name)), name
+
+
+@pytest.mark.parametrize("thing", SURFACE)
+def test_public_things_begin_with_a_line_that_ends_in_a_full_stop(thing):
+    summary = (inspect.getdoc(thing) or "").split("\n\n")[0]
+    assert summary.endswith("."), summary
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_functions_are_annotated(function):
+    signature = inspect.signature(function)
+    bare = [p.name for p in parameters(function) if p.annotation is inspect.Parameter.empty]
+    assert not bare
+    assert signature.return_annotation is not inspect.Signature.empty
+
+
+@pytest.mark.parametrize(
+    "thing", [p for p in SURFACE if not p.values[0].__module__.endswith("linen")]
+)
+def test_options_are_keyword_only(thing):
+    """Linen's fields are the exception: Linen's own may be given by position."""
+    if thing.__name__ in POSITIONAL:
+        pytest.skip(POSITIONAL[thing.__name__])
+    positional = [
+        p.name
+        for p in parameters(thing)
+        if p.default is not inspect.Parameter.empty and p.kind is not inspect.Parameter.KEYWORD_ONLY
+    ]
+    assert not positional
+
+
+@pytest.mark.parametrize("layer", [p for p in CLASSES if p.values[0].__module__.endswith("layers")])
+def test_random_streams_come_last(layer):
+    names = [p.name for p in parameters(layer)]
+    assert "rngs" not in names[:-1]
+
+
+@pytest.mark.parametrize("name", ["PixelShuffle", "SubpixelConv", "ZeroInsertConv"])
+def test_linen_has_the_options_of_nnx(name):
+    nnx_names = {p.name for p in parameters(getattr(layers, name))}
+    linen_names = {p.name for p in parameters(getattr(linen, name))} - {"parent", "name"}
+    assert linen_names - {"features"} == nnx_names - {"in_features", "out_features", "rngs"}
+
+
+def test_importing_the_package_brings_nothing_that_jax_and_flax_do_not():
+    program = (
+        "import sys, jax, numpy\n"
+        "from flax import nnx\n"
+        "before = set(sys.modules)\n"
+        "import subpixel\n"
+        "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split() == ["subpixel"]

@@ -1,0 +1,94 @@
+"""ICNR starts as nearest-neighbour upsampling of a low-resolution convolution."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from loops import SPELLINGS, assert_close, normal, normal_init
+
+from subpixel import conv_transpose, subpixel_conv, zero_insert_conv
+from subpixel.convolution import upsampling_padding
+from subpixel.initializers import icnr
+
+pytestmark = pytest.mark.usefixtures("x64")
+
+
+@pytest.mark.parametrize(("size", "scales"), [(2, (3,)), (3, (2, 2)), (2, (2, 3)), (1, (2, 1, 2))])
+@pytest.mark.parametrize(
+    ("spelling", "order", "transpose_kernel"),
+    [
+        ("subpixel", "dcr", False),
+        ("subpixel", "crd", False),
+        ("conv_transpose", "dcr", False),
+        ("conv_transpose", "dcr", True),
+        ("zero_insert", "dcr", False),
+    ],
+)
+def test_every_phase_starts_as_the_same_convolution(
+    spelling, order, transpose_kernel, size, scales
+):
+    ndim, key = len(scales), jax.random.key(0)
+    sizes = tuple(size * r for r in scales)
+    features = (2, 3) if transpose_kernel else (3, 2)
+    shape = (*sizes, *features)
+    if spelling == "subpixel":
+        shape = (*(size for _ in scales), 3, 2 * int(np.prod(scales)))
+    init = icnr(normal_init, scales, spelling, order=order, transpose_kernel=transpose_kernel)
+    kernel = init(key, shape, jnp.float64)
+    assert kernel.shape == shape
+    assert kernel.dtype == jnp.float64
+
+    x = normal(0, 2, *(4, 3, 2)[:ndim], 3)
+    if spelling == "subpixel":
+        y = subpixel_conv(x, kernel, scales, order=order)
+    elif spelling == "zero_insert":
+        y = zero_insert_conv(x, kernel, scales)
+    else:
+        padding = upsampling_padding(sizes, scales, "SAME")
+        y = conv_transpose(x, kernel, scales, padding, transpose_kernel=transpose_kernel)
+
+    phase = normal_init(key, (*(size for _ in scales), 3, 2), jnp.float64)
+    spatial = "HWD"[:ndim]
+    expected = jax.lax.conv_general_dilated(
+        x,
+        phase,
+        (1,) * ndim,
+        "SAME",
+        dimension_numbers=(f"N{spatial}C", f"{spatial}IO", f"N{spatial}C"),
+    )
+    for axis, scale in enumerate(scales):
+        expected = np.repeat(np.asarray(expected), scale, axis + 1)
+    assert_close(y, expected, 1e-12)
+    assert np.ptp(np.asarray(phase)) > 0
+
+
+def test_the_key_reaches_the_base():
+    def base(key, shape, dtype):
+        return jnp.full(shape, jax.random.key_data(key)[-1], dtype)
+
+    kernel = icnr(base, 2)(jax.random.key(7), (3, 3, 3, 8))
+    np.testing.assert_array_equal(kernel, np.full((3, 3, 3, 8), 7))
+
+
+def test_the_parameters_dtype_is_that_asked_for():
+    init = icnr(normal_init, 2)
+    assert init(jax.random.key(0), (3, 3, 3, 8)).dtype == jnp.float32
+    assert init(jax.random.key(0), (3, 3, 3, 8), jnp.bfloat16).dtype == jnp.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("spelling", "shape", "message"),
+    [
+        ("subpixel", (3, 3, 3, 6), "6 channels.*multiple of 4"),
+        ("zero_insert", (6, 5, 3, 2), r"multiple of the scale.*\(6, 5, 3, 2\)"),
+        ("conv_transpose", (5, 6, 3, 2), r"multiple of the scale.*\(5, 6, 3, 2\)"),
+    ],
+)
+def test_a_shape_that_does_not_fit_is_refused(spelling, shape, message):
+    with pytest.raises(ValueError, match=message):
+        icnr(normal_init, 2, spelling)(jax.random.key(0), shape)
+
+
+def test_an_unknown_spelling_is_refused_at_once():
+    with pytest.raises(ValueError, match=f"unknown upsampler 'bilinear'.*{', '.join(SPELLINGS)}"):
+        icnr(normal_init, 2, "bilinear")

@@ -1,0 +1,200 @@
+"""The layers, Flax NNX and Linen, are the functions with parameters."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import loops
+import numpy as np
+import pytest
+from flax import nnx
+from loops import assert_close, assert_same_tree, normal
+
+from subpixel import conv_transpose, layers, linen, pixel_shuffle, subpixel_conv, zero_insert_conv
+
+normal_init = loops.normal_init
+IN, OUT, SIZE, SCALE = 3, 2, (4, 6), (2, 3)
+X = normal(0, 2, 4, 3, IN).astype(np.float32)
+
+LAYERS = pytest.mark.parametrize("name", ["SubpixelConv", "ZeroInsertConv"])
+FLAVOURS = pytest.mark.parametrize("flavour", ["nnx", "linen"])
+
+
+def function_of(name, params, x, **options):
+    kernel, bias = params["kernel"], params.get("bias")
+    if name == "SubpixelConv":
+        return subpixel_conv(x, kernel, SCALE, bias=bias, **options)
+    y = zero_insert_conv(x, kernel, SCALE, **options)
+    return y if bias is None else y + bias
+
+
+def build(name, flavour, *, scale=SCALE, **options):
+    """Returns a layer's parameters by name, and the layer as a function of them and an input."""
+    options = {"kernel_init": normal_init, "bias_init": normal_init, **options}
+    if flavour == "linen":
+        module = getattr(linen, name)(OUT, SIZE, scale, **options)
+        params = module.init(jax.random.key(0), X)["params"]
+        return params, lambda params, x: module.apply({"params": params}, x)
+    layer = getattr(layers, name)(IN, OUT, SIZE, scale, rngs=nnx.Rngs(0), **options)
+    graph, state = nnx.split(layer)
+    return nnx.to_pure_dict(state), lambda params, x: nnx.merge(graph, params)(x)
+
+
+@FLAVOURS
+@LAYERS
+@pytest.mark.parametrize("padding", ["SAME", "VALID", [(1, 2), (2, 3)]])
+def test_layer_is_the_function_with_its_parameters(name, flavour, padding):
+    params, apply = build(name, flavour, padding=padding)
+    phases = 6 if name == "SubpixelConv" else 1
+    shapes = {"kernel": (*SIZE, IN, phases * OUT), "bias": (phases * OUT,)}
+    assert jax.tree.map(jnp.shape, params) == shapes
+    np.testing.assert_array_equal(apply(params, X), function_of(name, params, X, padding=padding))
+
+
+@FLAVOURS
+def test_order_reaches_the_shuffle(flavour):
+    params, apply = build("SubpixelConv", flavour, order="crd")
+    expected = function_of("SubpixelConv", params, X, order="crd")
+    np.testing.assert_array_equal(apply(params, X), expected)
+    assert (expected != function_of("SubpixelConv", params, X, order="dcr")).any()
+
+
+@FLAVOURS
+@LAYERS
+def test_without_a_bias_there_is_no_parameter_for_it(name, flavour):
+    params, apply = build(name, flavour, use_bias=False)
+    assert set(params) == {"kernel"}
+    np.testing.assert_array_equal(apply(params, X), function_of(name, params, X))
+
+
+@FLAVOURS
+@LAYERS
+@pytest.mark.parametrize(
+    ("dtype", "param_dtype", "computed"),
+    [
+        (None, "float32", "float32"),
+        (None, "bfloat16", "float32"),
+        ("bfloat16", "float32", "bfloat16"),
+        ("float32", "bfloat16", "float32"),
+    ],
+)
+def test_dtypes(name, flavour, dtype, param_dtype, computed):
+    params, apply = build(name, flavour, dtype=dtype, param_dtype=jnp.dtype(param_dtype))
+    assert {array.dtype for array in jax.tree.leaves(params)} == {jnp.dtype(param_dtype)}
+    y = apply(params, X)
+    assert y.dtype == computed
+    cast = jax.tree.map(lambda array: jnp.asarray(array, computed), (params, X))
+    np.testing.assert_array_equal(y, function_of(name, *cast))
+
+
+@FLAVOURS
+@LAYERS
+def test_gradients_jit_and_vmap(name, flavour):
+    params, apply = build(name, flavour)
+    cotangent = normal(1, 2, 8, 9, OUT).astype(np.float32)
+
+    def loss(function):
+        return loops.jit(
+            jax.grad(lambda params, x: (function(params, x) * cotangent).sum(), (0, 1))
+        )
+
+    gradients = loss(apply)(params, X)
+    assert_same_tree(gradients, loss(lambda *args: function_of(name, *args))(params, X), 1e-6)
+    compiled = loops.jit(apply)(params, X)
+    assert_close(compiled, apply(params, X), 1e-6)
+    mapped = jax.vmap(apply, (None, 0))(params, X)
+    assert_close(mapped, compiled, 1e-6)
+    # And more batch axes than one, of which each is a batch.
+    assert_close(apply(params, X[:, None]), compiled[:, None], 1e-6)
+
+
+@pytest.mark.parametrize("order", ["dcr", "crd"])
+def test_pixel_shuffle_layers(order):
+    x = jnp.arange(48).reshape(1, 2, 3, 8)
+    expected = pixel_shuffle(x, 2, order=order)
+    np.testing.assert_array_equal(layers.PixelShuffle(2, order=order)(x), expected)
+    np.testing.assert_array_equal(linen.PixelShuffle(2, order=order).apply({}, x), expected)
+
+
+def test_conv_transpose_layers_are_jaxs():
+    layer = layers.ConvTranspose(IN, OUT, SIZE, SCALE, rngs=nnx.Rngs(0), bias_init=normal_init)
+    expected = conv_transpose(X, layer.kernel[...], SCALE, "SAME") + layer.bias[...]
+    assert_close(layer(X), expected, 1e-6)
+    params = nnx.to_pure_dict(nnx.state(layer))
+    module = linen.ConvTranspose(OUT, SIZE, SCALE)
+    assert_close(module.apply({"params": params}, X), expected, 1e-6)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("scales", [(3,), (2, 3), (2, 1, 2)])
+def test_phase_bias_is_the_bias_before_the_shuffle(scales):
+    ndim = len(scales)
+    layer = layers.PhaseBias(
+        OUT, scales, bias_init=normal_init, param_dtype=jnp.float64, rngs=nnx.Rngs(0)
+    )
+    bias = layer.bias[...]
+    assert bias.shape == (np.prod(scales) * OUT,)
+    x = normal(0, 2, *(3, 2, 2)[:ndim], IN)
+    kernel = normal(1, *(2 for _ in scales), IN, np.prod(scales) * OUT)
+    expected = subpixel_conv(x, kernel, scales, bias=bias)
+    assert_close(layer(subpixel_conv(x, kernel, scales)), expected, 1e-14)
+
+
+def test_phase_bias_at_a_scale_of_1_is_an_ordinary_bias_in_the_inputs_dtype():
+    layer = layers.PhaseBias(OUT, (1, 1), bias_init=normal_init, rngs=nnx.Rngs(0))
+    x = jnp.asarray(normal(0, 2, 3, 5, OUT), jnp.bfloat16)
+    y = layer(x)
+    assert y.dtype == jnp.bfloat16
+    np.testing.assert_array_equal(y, x + layer.bias[...].astype(jnp.bfloat16))
+
+
+@FLAVOURS
+@LAYERS
+@pytest.mark.parametrize(
+    ("scale", "error", "message"),
+    [
+        (1, ValueError, "scale must be at least 2; got 1"),
+        (2.5, TypeError, "scale must be a whole number.*got 2.5"),
+        ("3", TypeError, "scale must be a whole number.*got '3'"),
+        ((2, 2, 2), ValueError, "scale has 3 entries.*2 spatial axes"),
+    ],
+)
+def test_bad_scales_are_refused_before_anything_is_drawn(name, flavour, scale, error, message):
+    def draw(*_):
+        raise AssertionError("a parameter was drawn")
+
+    with pytest.raises(error, match=message):
+        build(name, flavour, scale=scale, kernel_init=draw)
+
+
+@FLAVOURS
+def test_unknown_order_is_refused(flavour):
+    with pytest.raises(ValueError, match=r"order must be.*got 'cdr'"):
+        build("SubpixelConv", flavour, order="cdr")
+
+
+def test_zero_insertion_refuses_same_of_a_kernel_that_the_scale_does_not_divide():
+    layer = layers.ZeroInsertConv(IN, OUT, (4, 5), SCALE, rngs=nnx.Rngs(0))
+    with pytest.raises(ValueError, match=r"multiple of the scale.*size of 5 and a scale of 3"):
+        layer(X)
+
+
+@pytest.mark.parametrize("function", [subpixel_conv, zero_insert_conv])
+def test_functions_refuse_operands_that_do_not_fit(function):
+    x = jnp.zeros((1, 4, 4, 3))
+    with pytest.raises(ValueError, match=r"input has 3 channels and the kernel takes 5"):
+        function(x, jnp.zeros((4, 4, 5, 4)), 2)
+    with pytest.raises(ValueError, match=r"shape \(4, 3\) cannot be convolved.*\(4, 4, 3, 4\)"):
+        function(x[0, 0], jnp.zeros((4, 4, 3, 4)), 2)
+    with pytest.raises(ValueError, match=r"d = 1, 2 or 3"):
+        function(x, jnp.zeros((3, 4)), 2)
+    with pytest.raises(ValueError, match=r"at least 2; got 1"):
+        function(x, jnp.zeros((4, 4, 3, 4)), 1)
+
+
+@pytest.mark.parametrize("function", [subpixel_conv, zero_insert_conv])
+@pytest.mark.parametrize("padding", ["FULL", 3, [1, 1], [(1, 1)], [(1, 1)] * 3])
+def test_functions_refuse_padding_that_does_not_fit(function, padding):
+    message = f'padding must be "SAME", "VALID" or .* each of 2 .*got {re.escape(repr(padding))}'
+    with pytest.raises(ValueError, match=message):
+        function(jnp.zeros((1, 4, 4, 3)), jnp.zeros((4, 4, 3, 4)), 2, padding=padding)

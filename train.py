@@ -1,0 +1,25 @@
+"""Trains an experiment, one upsampler or several, and leaves figures and a page in its workdir.
+
+python train.py                                       runs configs/quickstart.py
+python train.py --config=configs/espcn_x3_bsds.py     runs another config
+python train.py --steps=5000 --data.batch_size=32     overrides any of its fields
+"""
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from subpixel.cli import parse_train, run_command
+from subpixel.data.sources import data_root
+from subpixel.experiment import run
+
+
+def main() -> int:
+    options = parse_train(sys.argv[1:])
+    workdir = options.workdir or Path("runs") / options.experiment.name
+    return run(options.experiment, workdir, data_root(options.data_root), Console())
+
+
+if __name__ == "__main__":
+    run_command(main)
