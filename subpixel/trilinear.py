@@ -104,22 +104,42 @@ def evaluate(a, b, *, result, axes, dtype, precision, method, platform) -> jax.A
         return _native(a, b, result, axes, shape, precision).astype(dtype)
     # Sums of half-precision numbers are kept in float32 and rounded once.
     wide = jnp.promote_types(jnp.promote_types(common, dtype), jnp.float32)
-    einsum = functools.partial(jnp.einsum, precision=precision, preferred_element_type=wide)
-    n, taps = len(axes), tuple(axis.taps for axis in axes)
+    matmul = functools.partial(_matmul, precision=precision, dtype=wide)
+    n, taps, groups = len(axes), tuple(axis.taps for axis in axes), a.shape[-2]
     if result == "output":
-        *rows, groups, features = a.shape
-        columns = einsum(
-            "ngi,tgio->ntgo", a.reshape(-1, groups, features), b.reshape(-1, *b.shape[n:])
-        )
-        folded = _fold(columns.reshape(*rows, *taps, groups, -1), axes)
-        return folded.astype(dtype)
+        # (g, i, t * o)
+        weights = b.reshape(-1, *b.shape[n:]).transpose(1, 2, 0, 3).reshape(groups, a.shape[-1], -1)
+        product = matmul(_rows(a), weights).swapaxes(0, 1)
+        product = product.reshape(*a.shape[:-2], groups, *taps, b.shape[-1])
+        columns = jnp.moveaxis(product, n + 1, -2)
+        return _fold(columns, axes).astype(dtype)
     if result == "input":
-        columns = _unfold(a, axes).reshape(-1, math.prod(taps), *a.shape[-2:])
-        product = einsum("ntgo,tgio->ngi", columns, b.reshape(-1, *b.shape[n:]))
+        # (g, t * o, i)
+        weights = b.reshape(-1, *b.shape[n:]).transpose(1, 0, 3, 2).reshape(groups, -1, shape[-1])
+        product = matmul(_columns(a, axes), weights).swapaxes(0, 1)
     else:
-        columns = _unfold(b, axes).reshape(-1, math.prod(taps), *b.shape[-2:])
-        product = einsum("ngi,ntgo->tgio", a.reshape(-1, *a.shape[-2:]), columns)
+        product = matmul(_rows(a).swapaxes(1, 2), _columns(b, axes))
+        product = product.reshape(*product.shape[:2], -1, b.shape[-1]).transpose(2, 0, 1, 3)
     return product.reshape(shape).astype(dtype)
+
+
+def _matmul(a: jax.Array, b: jax.Array, precision, dtype) -> jax.Array:
+    """(g, m, k), (g, k, n) -> (g, m, n)."""
+    product = functools.partial(jnp.matmul, precision=precision, preferred_element_type=dtype)
+    # XLA's CPU compiler lays a product without a batch out better than one with a batch of one.
+    return product(a[0], b[0])[None] if a.shape[0] == 1 else product(a, b)
+
+
+def _rows(x: jax.Array) -> jax.Array:
+    """(n, s..., g, i) -> (g, n * s, i)."""
+    return x.reshape(-1, *x.shape[-2:]).swapaxes(0, 1)
+
+
+def _columns(y: jax.Array, axes: tuple[Axis, ...]) -> jax.Array:
+    """(n, q..., g, o) -> (g, n * s, t * o)."""
+    taps = math.prod(axis.taps for axis in axes)
+    columns = _unfold(y, axes).reshape(-1, taps, *y.shape[-2:])
+    return columns.transpose(2, 0, 1, 3).reshape(y.shape[-2], -1, taps * y.shape[-1])
 
 
 def _unfold(y: jax.Array, axes: tuple[Axis, ...]) -> jax.Array:
