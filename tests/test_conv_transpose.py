@@ -421,3 +421,32 @@ def test_errors_say_what_was_given_and_the_rule(name):
     keywords = {"strides": (2, 2), "padding": "SAME", **changed}
     with pytest.raises(kind, match=message):
         subpixel.conv_transpose(*operands, **keywords)
+
+
+@pytest.mark.parametrize("strides", [1, 2])
+def test_auto_may_choose_native_forwards_and_keeps_every_derivative(strides):
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(s).astype(np.float32) for s in ((2, 5, 5, 2), (7, 7, 2, 4)))
+    mine, theirs = (
+        jax.tree.leaves(
+            jax.jit(
+                lambda x, w, f=f: (
+                    f(x, w, (strides,) * 2, "SAME"),
+                    jax.grad(lambda x, w: jnp.sin(f(x, w, (strides,) * 2, "SAME")).sum(), (0, 1))(
+                        x, w
+                    ),
+                )
+            )(x, w)
+        )
+        for f in (subpixel.conv_transpose, lax.conv_transpose)
+    )
+    for a, b in zip(mine, theirs, strict=True):
+        assert relative_error(a, b) < 1e-5
+
+
+def test_other_platforms_lower_to_xla_s_convolution():
+    exported = jax.export.export(
+        jax.jit(jax.grad(lambda x: subpixel.conv_transpose(x, W, *ARGS).sum())), platforms=["cuda"]
+    )(jax.ShapeDtypeStruct(X.shape, X.dtype))
+    assert "stablehlo.convolution" in exported.mlir_module()
+    assert "gather" not in exported.mlir_module()

@@ -9,6 +9,7 @@ from rich.console import Console
 from subpixel.bench import report
 from subpixel.bench.conv_transpose import measure
 from subpixel.errors import InputError
+from subpixel.transposed import Method
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class ConvTransposeBench:
     """Timed calls of each program."""
     torch: bool = True
     """Measure PyTorch too, if it is installed."""
+    method: Method = "auto"
+    """Of ours: on a GPU, "subpixel" shows what "auto" leaves to JAX there."""
     json: Path | None = None
     """File for all figures and the environment."""
     chart: Path | None = None
@@ -37,6 +40,7 @@ def bench_conv_transpose(options: ConvTransposeBench) -> int:
             options.only,
             rounds=options.rounds,
             torch=options.torch,
+            method=options.method,
             progress=lambda name: console.print(f"measuring {name}", style="dim"),
         )
     except ValueError as error:

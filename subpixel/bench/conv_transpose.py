@@ -1,5 +1,6 @@
 """Measures `subpixel.conv_transpose` beside native JAX, and beside PyTorch if it is installed."""
 
+import functools
 import importlib.util
 import json
 import subprocess
@@ -17,7 +18,7 @@ from jax import lax
 
 from subpixel.bench.geometries import GEOMETRIES, Geometry
 from subpixel.measure import environment
-from subpixel.transposed import conv_transpose
+from subpixel.transposed import Method, conv_transpose
 
 PROGRAMS = ("forward", "gradients")
 
@@ -36,6 +37,7 @@ def measure(
     *,
     rounds: int = 15,
     torch: bool = True,
+    method: Method = "auto",
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Runs each geometry's programs in turn, round after round.
@@ -47,11 +49,12 @@ def measure(
       names: of the geometries; by default all.
       rounds: timed calls of each program.
       torch: whether to measure PyTorch too, where it is installed.
+      method: of ours, as in `subpixel.conv_transpose`.
       progress: is told each geometry's name as it begins.
 
     Returns:
-      ``{"environment": ..., "rounds": ..., "geometries": {name: {program: {library: figures}}}}``,
-      figures being ``median_ms``, ``quartiles_ms`` and, of JAX's, ``cpu_ms``, ``compile_s``,
+      ``{"environment": ..., "rounds": ..., "method": ..., "geometries": {name: {program: {library:
+      figures}}}}``, figures being ``median_ms``, ``quartiles_ms`` and, of JAX's, ``cpu_ms``, ``compile_s``,
       ``temp_mib``.
 
     Raises:
@@ -75,15 +78,15 @@ def measure(
                         library: compile_program(geometry, function, program)
                         for library, function in (
                             ("native", lax.conv_transpose),
-                            ("subpixel", conv_transpose),
+                            ("subpixel", functools.partial(conv_transpose, method=method)),
                         )
                     },
-                    (lambda program=program: ask({"run": program})) if ask is not None else None,
+                    None if ask is None else functools.partial(ask, {"run": program}),
                     rounds,
                 )
                 for program in PROGRAMS
             }
-    return {"environment": facts, "rounds": rounds, "geometries": results}
+    return {"environment": facts, "rounds": rounds, "method": method, "geometries": results}
 
 
 def compile_program(geometry: Geometry, function: Callable[..., Any], program: str) -> Program:
@@ -103,7 +106,8 @@ def compile_program(geometry: Geometry, function: Callable[..., Any], program: s
     start = time.perf_counter()
     compiled = jax.jit(forward if program == "forward" else gradients).lower(*operands).compile()
     seconds = time.perf_counter() - start
-    temp = compiled.memory_analysis().temp_size_in_bytes / 2**20
+    memory = compiled.memory_analysis()
+    temp = float("nan") if memory is None else memory.temp_size_in_bytes / 2**20
     return Program(lambda: compiled(*operands), seconds, temp)
 
 
