@@ -54,8 +54,8 @@ def measure(
 
     Returns:
       ``{"environment": ..., "rounds": ..., "method": ..., "geometries": {name: {program: {library:
-      figures}}}}``, figures being ``median_ms``, ``quartiles_ms`` and, of JAX's, ``cpu_ms``, ``compile_s``,
-      ``temp_mib``.
+      figures}}}}``, the figures being ``median_ms``, ``quartiles_ms`` and, for JAX, ``cpu_ms``,
+      ``compile_s`` and ``temp_mib``.
 
     Raises:
       ValueError: if a name is unknown.
