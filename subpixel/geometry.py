@@ -12,7 +12,7 @@ Everything else is bookkeeping over this line. Writing ``q - low = s*P - b`` wit
 
 import operator
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jax import lax
@@ -123,3 +123,30 @@ def _named(name: str, k: int, s: int) -> tuple[int, int]:
         return k - 1, s - 1 + max(k - s, 0)
     low = k - 1 if s > k - 1 else -(-(k + s - 2) // 2)
     return low, k + s - 2 - low
+
+
+def for_each_axis(value: Any, n: int) -> Any:
+    """Repeats a number n times; leaves a sequence as it is."""
+    return (value,) * n if isinstance(value, int | np.integer) else value
+
+
+def whole_numbers(name: str, values: Sequence[int], n: int, *, least: int = 1) -> tuple[int, ...]:
+    """Returns what is given for each of n axes as integers.
+
+    Raises:
+      TypeError: if it is not a sequence of whole numbers.
+      ValueError: if there are not n of them, or one is below `least`.
+    """
+    try:
+        whole = tuple(operator.index(v) for v in values)
+    except TypeError:
+        raise TypeError(
+            f"{name} must be a whole number for each spatial axis; got {values!r}"
+        ) from None
+    if len(whole) != n:
+        raise ValueError(
+            f"{name} has {len(whole)} numbers, {whole}, but there are {n} spatial axes"
+        )
+    if min(whole, default=least) < least:
+        raise ValueError(f"{name} must be at least {least} on every axis; got {whole}")
+    return whole

@@ -5,7 +5,6 @@ pixels, and the gradient of the kernel by one whose window is as large as the im
 matrix product and a rearrangement instead, both forwards and backwards: see `subpixel.trilinear`.
 """
 
-import math
 import operator
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
@@ -17,8 +16,9 @@ from jax import lax
 from jax.sharding import AxisType
 from jax.typing import ArrayLike, DTypeLike
 
-from subpixel.geometry import Axis, resolve_padding
-from subpixel.trilinear import contract, native_output
+from subpixel.columns import native_output
+from subpixel.geometry import Axis, resolve_padding, whole_numbers
+from subpixel.trilinear import contract
 
 Padding = str | Sequence[tuple[int, int]]
 Method = Literal["auto", "subpixel", "native"]
@@ -65,7 +65,7 @@ def conv_transpose(
       feature_group_count: groups of channels that are convolved each with its own kernel.
       method: "subpixel" for the matrix product and rearrangement; "native" for XLA's convolution;
         "auto" for what was measured to be faster on CPU (the table stands in
-        `subpixel.trilinear`), and "native" elsewhere, where nothing has been measured:
+        `subpixel.columns`), and "native" elsewhere, where nothing has been measured:
         ``python -m subpixel bench conv-transpose --method subpixel`` measures it there.
 
     Returns:
@@ -106,87 +106,6 @@ def conv_transpose(
     y = _dispatch(x, w, axes, precision, preferred_element_type, method)
     y = y.reshape(*y.shape[:-2], y.shape[-2] * y.shape[-1])
     return y.transpose(np.argsort((out_spec[0], *out_spec[2:], out_spec[1])))
-
-
-def torch_conv_transpose(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
-    output_padding: int | Sequence[int] = 0,
-    groups: int = 1,
-    dilation: int | Sequence[int] = 1,
-    *,
-    precision: lax.PrecisionLike = None,
-    method: Method = "auto",
-) -> jax.Array:
-    """PyTorch's `conv_transpose1d`, `2d` or `3d`, in its geometry and with its weights.
-
-    Only the input and the output are channels-last.
-
-    Args:
-      x: shape (..., s1, ..., sd, in), with any number of batch axes.
-      weight: shape (in, out / groups, k1, ..., kd), as PyTorch keeps it; d is taken from here.
-      bias: shape (out,).
-      stride: one number or one for each axis, and so for all below.
-      padding: what is cut from either end of the output.
-      output_padding: what is added to its far end; below the stride or the dilation.
-      groups: of channels.
-      dilation: distance between the kernel's taps.
-      precision: as in `conv_transpose`.
-      method: as in `conv_transpose`.
-
-    Returns:
-      Shape (..., q1, ..., qd, out) with
-      ``q = (s - 1) * stride - 2 * padding + dilation * (k - 1) + output_padding + 1``.
-
-    Raises:
-      ValueError: if the numbers do not fit together, or the output would be empty.
-      TypeError: if one that must be whole is not, or the operands' types differ.
-
-    Example:
-      >>> import jax.numpy as jnp
-      >>> weight = jnp.ones((16, 8, 3, 3))
-      >>> torch_conv_transpose(
-      ...     jnp.ones((2, 5, 5, 16)), weight, stride=2, padding=1, output_padding=1
-      ... ).shape
-      (2, 10, 10, 8)
-
-    Reference: the documentation of `torch.nn.ConvTranspose2d`.
-    """
-    x, weight = jnp.asarray(x), jnp.asarray(weight)
-    ndim = weight.ndim - 2
-    if not 1 <= ndim <= 3 or x.ndim < ndim + 1:
-        raise ValueError(
-            f"an input of shape {x.shape} and a weight of shape {weight.shape} do not fit: the "
-            "weight must be (in, out / groups, k1, ..., kd) with d = 1, 2 or 3, and the input "
-            "(..., s1, ..., sd, in)"
-        )
-    strides = _whole("stride", _each(stride, ndim), ndim)
-    cuts = _whole("padding", _each(padding, ndim), ndim, least=0)
-    extras = _whole("output_padding", _each(output_padding, ndim), ndim, least=0)
-    dilations = _whole("dilation", _each(dilation, ndim), ndim)
-    if any(e >= max(s, d) for e, s, d in zip(extras, strides, dilations, strict=True)):
-        raise ValueError(
-            f"output_padding must be smaller than the stride or the dilation; got {extras} with "
-            f"strides of {strides} and dilations of {dilations}"
-        )
-    batch = x.shape[: x.ndim - ndim - 1]
-    full = [d * (k - 1) for d, k in zip(dilations, weight.shape[2:], strict=True)]
-    y = conv_transpose(
-        x.reshape(math.prod(batch), *x.shape[len(batch) :]),
-        jnp.moveaxis(weight, (0, 1), (-1, -2)),
-        strides,
-        [(f - c, f - c + e) for f, c, e in zip(full, cuts, extras, strict=True)],
-        rhs_dilation=dilations,
-        transpose_kernel=True,
-        precision=precision,
-        feature_group_count=groups,
-        method=method,
-    )
-    y = y.reshape(*batch, *y.shape[1:])
-    return y if bias is None else y + jnp.asarray(bias)
 
 
 def _dimension_numbers(
@@ -261,8 +180,8 @@ def _axes(
     """Takes channels-last shapes."""
     sizes, taps = x[1:-1], w[:-2]
     n = len(sizes)
-    strides = _whole("strides", strides, n)
-    dilations = (1,) * n if dilation is None else _whole("rhs_dilation", dilation, n)
+    strides = whole_numbers("strides", strides, n)
+    dilations = (1,) * n if dilation is None else whole_numbers("rhs_dilation", dilation, n)
     if 0 in taps:
         raise ValueError(f"a kernel of {taps} taps has none: every size must be at least 1")
     extents = [d * (k - 1) + 1 for k, d in zip(taps, dilations, strict=True)]
@@ -277,26 +196,6 @@ def _axes(
             "exceed the span on every axis"
         )
     return axes
-
-
-def _each(value: Any, n: int) -> Any:
-    return (value,) * n if isinstance(value, int | np.integer) else value
-
-
-def _whole(name: str, values: Sequence[int], n: int, *, least: int = 1) -> tuple[int, ...]:
-    try:
-        whole = tuple(operator.index(v) for v in values)
-    except TypeError:
-        raise TypeError(
-            f"{name} must be a whole number for each spatial axis; got {values!r}"
-        ) from None
-    if len(whole) != n:
-        raise ValueError(
-            f"{name} has {len(whole)} numbers, {whole}, but there are {n} spatial axes"
-        )
-    if min(whole, default=least) < least:
-        raise ValueError(f"{name} must be at least {least} on every axis; got {whole}")
-    return whole
 
 
 def _dispatch(
