@@ -8,6 +8,7 @@ three, with exact conversions between them.
 from subpixel import image, initializers, kernels, layers, linen
 from subpixel.convolution import conv_transpose, subpixel_conv, zero_insert_conv
 from subpixel.shuffle import pixel_shuffle, pixel_unshuffle
+from subpixel.torch_transposed import torch_conv_transpose
 
 __version__ = "0.1.0"
 
@@ -21,5 +22,6 @@ __all__ = [
     "pixel_shuffle",
     "pixel_unshuffle",
     "subpixel_conv",
+    "torch_conv_transpose",
     "zero_insert_conv",
 ]

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.lax import conv_transpose
 from jax.typing import DTypeLike
 
 from subpixel.shuffle import Order, Scale, pixel_shuffle, scale_per_axis
+from subpixel.transposed import conv_transpose
 
 __all__ = [
     "conv_transpose",

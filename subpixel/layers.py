@@ -1,6 +1,6 @@
 """Flax NNX layers: thin modules over the functions of `subpixel`.
 
-Signatures follow Flax: sizes first, options by keyword, `rngs` last. `ConvTranspose` is Flax's own.
+Signatures follow Flax: sizes first, options by keyword, `rngs` last.
 """
 
 import math
@@ -9,14 +9,21 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from flax.nnx import ConvTranspose
 from flax.nnx.nn.dtypes import promote_dtype
 from flax.typing import Dtype, Initializer, PrecisionLike
 
+from subpixel.conv_transpose_layer import ConvTranspose, swap_conv_transpose
 from subpixel.convolution import Padding, subpixel_conv, zero_insert_conv
 from subpixel.shuffle import Order, Scale, pixel_shuffle, scale_per_axis, validate_order
 
-__all__ = ["ConvTranspose", "PhaseBias", "PixelShuffle", "SubpixelConv", "ZeroInsertConv"]
+__all__ = [
+    "ConvTranspose",
+    "PhaseBias",
+    "PixelShuffle",
+    "SubpixelConv",
+    "ZeroInsertConv",
+    "swap_conv_transpose",
+]
 
 _kernel_init = nnx.initializers.lecun_normal()
 _bias_init = nnx.initializers.zeros_init()

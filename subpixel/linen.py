@@ -1,7 +1,6 @@
 """Flax Linen modules: the counterparts of `subpixel.layers`, with the same parameters.
 
 The number of input channels comes from the input, as in Linen, and options are fields.
-`ConvTranspose` is Linen's own.
 """
 
 import math
@@ -10,10 +9,10 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from flax.linen import ConvTranspose
 from flax.linen.dtypes import promote_dtype
 from flax.typing import Dtype, Initializer, PrecisionLike
 
+from subpixel.conv_transpose_linen import ConvTranspose
 from subpixel.convolution import Padding, subpixel_conv, zero_insert_conv
 from subpixel.shuffle import Order, Scale, pixel_shuffle, scale_per_axis, validate_order
 

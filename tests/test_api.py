@@ -14,6 +14,8 @@ MODULES = [convolution, initializers, kernels, layers, linen, models, shuffle]
 # Where options are positional, and why.
 POSITIONAL = {
     "conv_transpose": "the signature is that of jax.lax.conv_transpose",
+    "ConvTranspose": "the signature is that of flax.nnx.ConvTranspose",
+    "torch_conv_transpose": "the signature is that of torch.nn.functional.conv_transpose2d",
 }
 
 

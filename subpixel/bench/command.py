@@ -1,0 +1,53 @@
+"""The benchmarks' command-line options and what they do."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from subpixel.bench import report
+from subpixel.bench.conv_transpose import measure
+from subpixel.errors import InputError
+from subpixel.transposed import Method
+
+
+@dataclass(frozen=True)
+class ConvTransposeBench:
+    """Measures transposed convolution: native JAX, ours and PyTorch, side by side."""
+
+    only: tuple[str, ...] = ()
+    """Names of geometries; by default all ten."""
+    rounds: int = 15
+    """Timed calls of each program."""
+    torch: bool = True
+    """Measure PyTorch too, if it is installed."""
+    method: Method = "auto"
+    """Of ours: on a GPU, "subpixel" shows what "auto" leaves to JAX there."""
+    json: Path | None = None
+    """File for all figures and the environment."""
+    chart: Path | None = None
+    """File for a chart, .png or .svg."""
+
+
+def bench_conv_transpose(options: ConvTransposeBench) -> int:
+    """Measures, prints the tables and writes the files that are asked for."""
+    console = Console()
+    if options.rounds < 1:
+        raise InputError(f"rounds must be at least 1; got {options.rounds}")
+    try:
+        results = measure(
+            options.only,
+            rounds=options.rounds,
+            torch=options.torch,
+            method=options.method,
+            progress=lambda name: console.print(f"measuring {name}", style="dim"),
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    report.show(results, console)
+    if options.json is not None:
+        options.json.write_text(json.dumps(results, indent=2) + "\n")
+    if options.chart is not None:
+        report.draw(results, options.chart)
+    return 0

@@ -1,0 +1,101 @@
+"""The benchmark's figures as a table, ratios and a chart."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+TITLES = {"forward": "forward", "gradients": "forward + both gradients"}
+
+
+def best_torch(figures: dict[str, Any]) -> dict[str, Any] | None:
+    """Returns the figures of PyTorch's faster memory layout, if it was measured."""
+    torch = [value for name, value in figures.items() if name.startswith("torch")]
+    return min(torch, key=lambda value: value["median_ms"]) if torch else None
+
+
+def ratios(results: dict[str, Any], program: str) -> dict[str, dict[str, float]]:
+    """Returns how many times faster than native and than PyTorch ours is, by geometry."""
+    table: dict[str, dict[str, float]] = {}
+    for name, programs in results["geometries"].items():
+        figures = programs[program]
+        ours, native, torch = figures["subpixel"], figures["native"], best_torch(figures)
+        table[name] = {
+            "native": native["median_ms"] / ours["median_ms"],
+            "compile": ours["compile_s"] / native["compile_s"],
+        }
+        if torch is not None:
+            table[name]["torch"] = torch["median_ms"] / ours["median_ms"]
+    return table
+
+
+def geometric_mean(values: Iterable[float]) -> float:
+    """Returns the mean of ratios that treats twice and half alike."""
+    return float(np.exp(np.mean(np.log(list(values)))))
+
+
+def show(results: dict[str, Any], console: Console) -> None:
+    """Prints a table for each program and what it comes to."""
+    for program, title in TITLES.items():
+        table = Table(title=f"{title}, ms (median, quartiles)")
+        table.add_column("geometry")
+        for column in ("native", "subpixel", "PyTorch", "x native", "x PyTorch"):
+            table.add_column(column, justify="right")
+        table.add_column("compile, s", justify="right")
+        table.add_column("temp, MiB", justify="right")
+        of_program = ratios(results, program)
+        for name, programs in results["geometries"].items():
+            figures = programs[program]
+            native, ours = figures["native"], figures["subpixel"]
+            torch = best_torch(figures)
+            ratio = of_program[name]
+            table.add_row(
+                name,
+                _time(native),
+                _time(ours),
+                "" if torch is None else _time(torch),
+                f"{ratio['native']:.2f}",
+                f"{ratio['torch']:.2f}" if "torch" in ratio else "",
+                f"{native['compile_s']:.2f} / {ours['compile_s']:.2f}",
+                f"{native['temp_mib']:.0f} / {ours['temp_mib']:.0f}",
+            )
+        console.print(table)
+        for other, label in (("native", "native JAX"), ("torch", "PyTorch's faster layout")):
+            values = [ratio[other] for ratio in of_program.values() if other in ratio]
+            if values:
+                console.print(
+                    f"{title}: {geometric_mean(values):.2f} times as fast as {label} in the "
+                    f"geometric mean, {min(values):.2f} at least; faster on "
+                    f"{sum(value > 1 for value in values)} of {len(values)}"
+                )
+
+
+def _time(figures: dict[str, Any]) -> str:
+    low, high = figures["quartiles_ms"]
+    return f"{figures['median_ms']:.1f} ({low:.1f}-{high:.1f})"
+
+
+def draw(results: dict[str, Any], path: Path) -> None:
+    """Draws the ratios to native JAX as bars, on a logarithmic axis."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    names = list(results["geometries"])
+    position = np.arange(len(names))
+    bars = [("forward", "native"), ("gradients", "native"), ("gradients", "torch")]
+    labels = ["forward / JAX", "forward + gradients / JAX", "forward + gradients / PyTorch"]
+    for number, ((program, other), label) in enumerate(zip(bars, labels, strict=True)):
+        of_program = ratios(results, program)
+        heights = [of_program[name].get(other, np.nan) for name in names]
+        axes.bar(position + 0.27 * (number - 1), heights, 0.27, label=label)
+    axes.axhline(1, color="black", linewidth=0.8)
+    axes.set_yscale("log")
+    axes.set_ylabel("times as fast")
+    axes.set_xticks(position, names, rotation=30, ha="right")
+    axes.set_title("subpixel.conv_transpose against native JAX and PyTorch")
+    axes.legend()
+    figure.savefig(path, dpi=150)

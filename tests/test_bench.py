@@ -1,0 +1,57 @@
+"""The benchmark measures, reports and refuses; how fast anything is, no test asserts."""
+
+import json
+
+import pytest
+
+from subpixel.bench import command, geometries, report
+from subpixel.bench.conv_transpose import compile_program, measure
+from subpixel.errors import InputError
+from subpixel.transposed import conv_transpose
+
+
+def test_figures_table_and_chart(tmp_path, capsys):
+    options = command.ConvTransposeBench(
+        only=("ESPCN x3 head",),
+        rounds=2,
+        torch=False,
+        json=tmp_path / "figures.json",
+        chart=tmp_path / "chart.svg",
+    )
+    assert command.bench_conv_transpose(options) == 0
+    results = json.loads(options.json.read_text())
+    programs = results["geometries"]["ESPCN x3 head"]
+    assert set(programs) == {"forward", "gradients"}
+    for figures in programs.values():
+        assert set(figures) == {"native", "subpixel"}
+        for library in figures.values():
+            low, high = library["quartiles_ms"]
+            assert 0 < low <= library["median_ms"] <= high
+    assert results["environment"]["backend"] == "cpu"
+    assert options.chart.stat().st_size > 1000
+    assert "times as fast as native JAX" in capsys.readouterr().out
+
+
+def test_pytorch_answers_from_a_process_of_its_own():
+    pytest.importorskip("torch")
+    results = measure(["V-Net"], rounds=1)
+    figures = results["geometries"]["V-Net"]["gradients"]
+    assert report.best_torch(figures)["median_ms"] > 0
+    assert "torch" in report.ratios(results, "gradients")["V-Net"]
+    assert results["environment"]["torch"]
+
+
+@pytest.mark.parametrize("geometry", geometries.GEOMETRIES, ids=lambda geometry: geometry.name)
+def test_the_shapes_of_the_geometries_fit(geometry):
+    # "gradients" is compiled with an output's cotangent of the shape that is claimed.
+    y, dx, dw = compile_program(geometry, conv_transpose, "gradients").run()
+    assert (y.shape, dx.shape, dw.shape) == (geometry.y, geometry.x, geometry.kernel)
+
+
+def test_bad_options_are_refused():
+    with pytest.raises(
+        InputError, match=r"unknown geometries \['ESPCN'\]: the names are \['ESPCN x3"
+    ):
+        command.bench_conv_transpose(command.ConvTransposeBench(only=("ESPCN",)))
+    with pytest.raises(InputError, match="rounds must be at least 1; got 0"):
+        command.bench_conv_transpose(command.ConvTransposeBench(rounds=0))
