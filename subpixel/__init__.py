@@ -8,7 +8,7 @@ three, with exact conversions between them.
 from subpixel import image, initializers, kernels, layers, linen
 from subpixel.convolution import conv_transpose, subpixel_conv, zero_insert_conv
 from subpixel.shuffle import pixel_shuffle, pixel_unshuffle
-from subpixel.torch_transposed import torch_conv_transpose
+from subpixel.transposed import torch_conv_transpose
 
 __version__ = "0.1.0"
 

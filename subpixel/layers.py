@@ -12,9 +12,9 @@ from flax import nnx
 from flax.nnx.nn.dtypes import promote_dtype
 from flax.typing import Dtype, Initializer, PrecisionLike
 
-from subpixel.conv_transpose_layer import ConvTranspose, swap_conv_transpose
 from subpixel.convolution import Padding, subpixel_conv, zero_insert_conv
 from subpixel.shuffle import Order, Scale, pixel_shuffle, scale_per_axis, validate_order
+from subpixel.transposed.nnx_layer import ConvTranspose, swap_conv_transpose
 
 __all__ = [
     "ConvTranspose",

@@ -12,9 +12,9 @@ from flax import linen as nn
 from flax.linen.dtypes import promote_dtype
 from flax.typing import Dtype, Initializer, PrecisionLike
 
-from subpixel.conv_transpose_linen import ConvTranspose
 from subpixel.convolution import Padding, subpixel_conv, zero_insert_conv
 from subpixel.shuffle import Order, Scale, pixel_shuffle, scale_per_axis, validate_order
+from subpixel.transposed.linen_layer import ConvTranspose
 
 __all__ = ["ConvTranspose", "PixelShuffle", "SubpixelConv", "ZeroInsertConv"]
 

@@ -18,7 +18,7 @@ from jax import lax
 from jax.test_util import check_grads
 
 import subpixel
-from subpixel.geometry import Axis
+from subpixel.transposed.geometry import Axis
 
 ours = functools.partial(subpixel.conv_transpose, method="subpixel")
 

@@ -59,6 +59,8 @@ def make_upsampler(
             padding=upsampling_padding(sizes, scale, "SAME"),
             use_bias=False,
             kernel_init=init,
+            # XLA's own, so that a comparison shows what a transposed convolution costs in JAX.
+            method="native",
             rngs=rngs,
         )
     return ZeroInsertConv(

@@ -6,8 +6,8 @@ import flax.linen as nn
 import jax
 from flax.linen.linear import canonicalize_padding
 
-from subpixel.flax_transposed import kernel_shape, masked, per_axis, upsample
-from subpixel.transposed import Method
+from subpixel.transposed.flax import kernel_shape, masked, per_axis, upsample
+from subpixel.transposed.function import Method
 
 
 class ConvTranspose(nn.ConvTranspose):

@@ -2,7 +2,8 @@
 
 XLA computes it, on a CPU, by an ordinary convolution over the input with zeros put between its
 pixels, and the gradient of the kernel by one whose window is as large as the image. Here it is a
-matrix product and a rearrangement instead, both forwards and backwards: see `subpixel.trilinear`.
+matrix product and a rearrangement instead, forwards and backwards: see
+`subpixel.transposed.trilinear`.
 """
 
 import operator
@@ -16,9 +17,9 @@ from jax import lax
 from jax.sharding import AxisType
 from jax.typing import ArrayLike, DTypeLike
 
-from subpixel.columns import native_output
-from subpixel.geometry import Axis, resolve_padding, whole_numbers
-from subpixel.trilinear import contract
+from subpixel.transposed.columns import native_output
+from subpixel.transposed.geometry import Axis, resolve_padding, whole_numbers
+from subpixel.transposed.trilinear import contract
 
 Padding = str | Sequence[tuple[int, int]]
 Method = Literal["auto", "subpixel", "native"]
@@ -65,7 +66,7 @@ def conv_transpose(
       feature_group_count: groups of channels that are convolved each with its own kernel.
       method: "subpixel" for the matrix product and rearrangement; "native" for XLA's convolution;
         "auto" for what was measured to be faster on CPU (the table stands in
-        `subpixel.columns`), and "native" elsewhere, where nothing has been measured:
+        `subpixel.transposed.columns`), and "native" elsewhere, where nothing has been measured:
         ``python -m subpixel bench conv-transpose --method subpixel`` measures it there.
 
     Returns:
@@ -206,7 +207,7 @@ def _dispatch(
     preferred_element_type: DTypeLike | None,
     method: Method,
 ) -> jax.Array:
-    """Takes and returns the layouts of `subpixel.trilinear`."""
+    """Takes and returns the layouts of `subpixel.transposed.trilinear`."""
 
     def native(x: jax.Array, w: jax.Array) -> jax.Array:
         return native_output(

@@ -31,8 +31,8 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jax.typing import DTypeLike
 
-from subpixel.columns import Result, evaluate, result_shape
-from subpixel.geometry import Axis
+from subpixel.transposed.columns import Result, evaluate, result_shape
+from subpixel.transposed.geometry import Axis
 
 Method = Literal["auto", "subpixel"]
 

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from subpixel.geometry import for_each_axis, whole_numbers
-from subpixel.transposed import Method, conv_transpose
+from subpixel.transposed.function import Method, conv_transpose
+from subpixel.transposed.geometry import for_each_axis, whole_numbers
 
 
 def torch_conv_transpose(

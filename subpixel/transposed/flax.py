@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax.typing import PrecisionLike
 from jax.typing import DTypeLike
 
-from subpixel.transposed import Method, conv_transpose
+from subpixel.transposed.function import Method, conv_transpose
 
 
 def per_axis(value: Any, ndim: int) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
-"""How `subpixel.trilinear` computes: matrix products, and columns folded and unfolded.
+"""How `subpixel.transposed.trilinear` computes: matrix products, and columns folded and unfolded.
 
 Unfolding lays an image out as one column of numbers for each tap; folding sums the columns back
 into an image. Columns take k / s times the memory of the image, on each axis. What the three
-results are is said in `subpixel.trilinear`, and the layouts too.
+results are is said in `subpixel.transposed.trilinear`, and the layouts too.
 """
 
 import functools
@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from subpixel.geometry import Axis
+from subpixel.transposed.geometry import Axis
 
 Result = Literal["output", "input", "kernel"]
 
@@ -28,7 +28,7 @@ def result_shape(a, b, result: Result, axes: tuple[Axis, ...]) -> tuple[int, ...
 
 
 def evaluate(a, b, *, result, axes, dtype, precision, method, platform) -> jax.Array:
-    """Does what `subpixel.trilinear.contract` says, in terms of JAX's own operations."""
+    """Does what `subpixel.transposed.trilinear.contract` says, in terms of JAX's own operations."""
     shape = result_shape(a, b, result, axes)
     if 0 in (*a.shape, *b.shape, *shape):
         return jnp.zeros(shape, dtype)

@@ -11,8 +11,8 @@ from flax.nnx.nn import dtypes
 from flax.nnx.nn.linear import canonicalize_padding
 from flax.typing import Dtype, Initializer, PaddingLike, PrecisionLike, PromoteDtypeFn
 
-from subpixel.flax_transposed import kernel_shape, masked, per_axis, upsample
-from subpixel.transposed import Method
+from subpixel.transposed.flax import kernel_shape, masked, per_axis, upsample
+from subpixel.transposed.function import Method
 
 _kernel_init = nnx.initializers.lecun_normal()
 _bias_init = nnx.initializers.zeros_init()
