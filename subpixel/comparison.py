@@ -32,13 +32,15 @@ def gflop(config: ModelConfig, upsampler: str, pixels: int) -> tuple[float, floa
 
     Returns:
       Useful and executed work in 10**9 operations. Useful are the products with a pixel. Executed
-      are those with an inserted zero too: r**2 times as many in the last layer of "zero_insert",
-      and of "conv_transpose" on a CPU, where XLA multiplies by the zeros that it inserts.
+      are those with an inserted zero too: r**2 times as many in the last layer of "zero_insert".
+      A transposed convolution in two dimensions has none in its forward pass: on a CPU, XLA makes
+      it a matrix product and a fold (`EigenTransposedConv2D`), on a GPU it is cuDNN's gradient of
+      a convolution.
     """
     (k1, k2, k3), (f1, f2) = config.kernel_sizes, config.features
     hidden = k1**2 * config.channels * f1 + k2**2 * f1 * f2
     last = k3**2 * f2 * config.channels * config.scale**2
-    inserted = 1 if upsampler == "subpixel" else config.scale**2
+    inserted = config.scale**2 if upsampler == "zero_insert" else 1
     per_pixel = 2 * pixels / 1e9
     return (hidden + last) * per_pixel, (hidden + last * inserted) * per_pixel
 

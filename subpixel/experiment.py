@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -183,7 +184,10 @@ def _report_picture(
 
 def _speed_table(speed: dict[str, dict[str, Any]]) -> Table:
     table = Table(
-        title="speed: medians, measured in turn on a training batch", title_justify="left"
+        title="speed: medians, measured in turn on a training batch",
+        title_justify="left",
+        box=box.SIMPLE,
+        pad_edge=False,
     )
     table.add_column("", no_wrap=True)
     for heading in (

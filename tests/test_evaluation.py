@@ -151,7 +151,8 @@ def test_work_is_counted_from_the_shapes():
     config = ModelConfig(scale=3)
     pixels = 16 * 17 * 17
     macs = 25 * 64 + 9 * 64 * 32 + 9 * 32 * 9
-    assert gflop(config, "subpixel", pixels) == pytest.approx((2e-9 * pixels * macs,) * 2)
+    for name in ("subpixel", "conv_transpose"):
+        assert gflop(config, name, pixels) == pytest.approx((2e-9 * pixels * macs,) * 2)
     useful, executed = gflop(config, "zero_insert", pixels)
     assert useful == pytest.approx(2e-9 * pixels * macs)
     # Per high-resolution pixel, all 9x9 taps of all 32 features.

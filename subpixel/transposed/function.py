@@ -1,9 +1,8 @@
 """The transposed convolution, exact and fast: `jax.lax.conv_transpose` with groups.
 
-XLA computes it, on a CPU, by an ordinary convolution over the input with zeros put between its
-pixels, and the gradient of the kernel by one whose window is as large as the image. Here it is a
-matrix product and a rearrangement instead, forwards and backwards: see
-`subpixel.transposed.trilinear`.
+On a CPU, XLA computes the gradient of the kernel by a convolution whose window is as large as the
+image, and in three dimensions even the result by one over the input with zeros between its pixels.
+Here all are a matrix product and a rearrangement: see `subpixel.transposed.trilinear`.
 """
 
 import operator
