@@ -186,21 +186,15 @@ def _speed_table(speed: dict[str, dict[str, Any]]) -> Table:
     table = Table(
         title="speed: medians, measured in turn on a training batch",
         title_justify="left",
-        box=box.SIMPLE,
-        pad_edge=False,
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
     table.add_column("", no_wrap=True)
     for heading in (
-        "step ms",
-        "",
-        "gradient ms",
-        "forward ms",
-        "compile s",
-        "GFLOP",
-        "done",
-        "MiB",
-    ):
-        table.add_column(heading, justify="right")
+        "step\nms", "", "gradient\nms", "forward\nms", "compile\ns",
+        "useful\nGFLOP", "executed\nGFLOP", "temporary\nMiB",
+    ):  # fmt: skip
+        table.add_column(heading, justify="right", no_wrap=True)
     fastest = min(entry["train_step_ms"] for entry in speed.values())
     for name, entry in speed.items():
         table.add_row(
