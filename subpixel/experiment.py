@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -186,7 +185,7 @@ def _speed_table(speed: dict[str, dict[str, Any]]) -> Table:
     table = Table(
         title="speed: medians, measured in turn on a training batch",
         title_justify="left",
-        box=box.SIMPLE_HEAD,
+        box=None,
         padding=(0, 1, 0, 0),
     )
     table.add_column("", no_wrap=True)
