@@ -9,8 +9,7 @@ import sys
 from rich.console import Console
 
 from subpixel.cli import parse_eval, run_command
-from subpixel.data import find_pictures
-from subpixel.data.sources import data_root, source_name
+from subpixel.data.sources import data_root, find_benchmarks
 from subpixel.evaluation import Protocol, evaluate, figures_table
 from subpixel.files import write_json
 from subpixel.targets import load_target
@@ -19,7 +18,7 @@ from subpixel.targets import load_target
 def main() -> int:
     options = parse_eval(sys.argv[1:])
     root = data_root(options.data_root)
-    benchmarks = {source_name(s): find_pictures(s, root) for s in options.benchmarks}
+    benchmarks = find_benchmarks(options.benchmarks, root)
     upscaler, about = load_target(options.target, options.scale, options.upsampler, options.border)
     protocol = Protocol(options.scale, options.border)
     console = Console()

@@ -12,7 +12,7 @@ from subpixel import kernels
 from subpixel.comparison import measure_speed, summarise
 from subpixel.config import Experiment
 from subpixel.data import Picture, check_no_leak, find_pictures, load_pairs
-from subpixel.data.sources import make_low, source_name
+from subpixel.data.sources import find_benchmarks, make_low
 from subpixel.errors import InputError
 from subpixel.evaluation import Figures, Protocol, evaluate, figures_table
 from subpixel.files import save_weights, write_json
@@ -43,9 +43,7 @@ def run(experiment: Experiment, workdir: Path, root: Path | None, console: Conso
       InputError: if the pictures, the workdir or the loss do not allow it.
     """
     training = [p for source in experiment.data.train for p in find_pictures(source, root)]
-    benchmarks = {source_name(s): find_pictures(s, root) for s in experiment.data.benchmarks}
-    if len(benchmarks) < len(experiment.data.benchmarks):
-        raise InputError(f"two benchmarks have the same name: {experiment.data.benchmarks}")
+    benchmarks = find_benchmarks(experiment.data.benchmarks, root)
     check_workdir(workdir, experiment)
     console.print(
         f"{experiment.name}: {len(training)} training pictures, "

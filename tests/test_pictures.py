@@ -6,6 +6,7 @@ from PIL import Image
 
 from subpixel.data import check_no_leak, find_pictures, load_pairs, read_picture
 from subpixel.data.embedded import TEST, TRAIN
+from subpixel.data.sources import find_benchmarks
 from subpixel.errors import InputError
 
 
@@ -119,6 +120,14 @@ def test_missing_sources_are_explained(tmp_path, source, root, message):
     (tmp_path / "Empty").mkdir()
     with pytest.raises(InputError, match=message):
         find_pictures(source, tmp_path if root else None)
+
+
+def test_two_benchmarks_of_one_name_are_refused(tmp_path, rgb):
+    for parent in ("a", "b"):
+        (tmp_path / parent / "HR").mkdir(parents=True)
+        Image.fromarray(rgb).save(tmp_path / parent / "HR" / "one.png")
+    with pytest.raises(InputError, match="two benchmarks have the same name"):
+        find_benchmarks([str(tmp_path / parent / "HR") for parent in ("a", "b")], None)
 
 
 def test_a_picture_smaller_than_a_patch_is_named(tmp_path, rgb):

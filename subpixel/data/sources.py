@@ -61,6 +61,20 @@ def find_pictures(source: str, root: Path | None) -> list[Picture]:
     return [Picture(path.stem, str(path), lambda path=path: read_picture(path)) for path in paths]
 
 
+def find_benchmarks(sources: Sequence[str], root: Path | None) -> dict[str, list[Picture]]:
+    """Returns the pictures of several sources, each by the name of its folder.
+
+    Raises:
+      InputError: if a source is not found, or two have the same name.
+    """
+    names = [source_name(source) for source in sources]
+    if len(set(names)) < len(names):
+        raise InputError(
+            f"two benchmarks have the same name, and figures go by it: {', '.join(sources)}"
+        )
+    return {name: find_pictures(s, root) for name, s in zip(names, sources, strict=True)}
+
+
 def _find_folder(source: str, root: Path | None) -> Path:
     candidates = [Path(source)] if root is None else [root / source, Path(source)]
     for folder in candidates:
