@@ -148,7 +148,7 @@ def _sharded(axis_type):
 def test_sharded_batch_and_shard_map(axis_type):
     # The number of CPU devices is fixed when JAX starts.
     subprocess.run(
-        [sys.executable, "-c", f"import test_conv_transpose as t; t._sharded({axis_type!r})"],
+        [sys.executable, "-c", f"import {__name__} as t; t._sharded({axis_type!r})"],
         cwd=Path(__file__).parent,
         env=os.environ | {"JAX_NUM_CPU_DEVICES": "2", "JAX_PLATFORMS": "cpu"},
         check=True,
