@@ -1,5 +1,7 @@
 """Checkpoints with Orbax: states, the place in the data and the clocks, together or not at all."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -42,22 +44,27 @@ class Checkpoints:
         )
 
     def save(self, progress: Progress) -> None:
-        """Begins to save; a checkpoint that is not finished does not count."""
+        """Begins to save; a checkpoint that is not finished does not count.
+
+        Raises:
+          OSError: if this one, or the one before it, could not be written.
+        """
         if progress.step in self._manager.all_steps():
             return
-        self._manager.save(
-            progress.step,
-            args=ocp.args.Composite(
-                states=ocp.args.StandardSave(progress.states),
-                progress=ocp.args.JsonSave(
-                    {
-                        "iterator": progress.iterator,
-                        "seconds": progress.seconds,
-                        "losses": progress.losses,
-                    }
+        with self._write_errors():
+            self._manager.save(
+                progress.step,
+                args=ocp.args.Composite(
+                    states=ocp.args.StandardSave(progress.states),
+                    progress=ocp.args.JsonSave(
+                        {
+                            "iterator": progress.iterator,
+                            "seconds": progress.seconds,
+                            "losses": progress.losses,
+                        }
+                    ),
                 ),
-            ),
-        )
+            )
 
     def restore(self, states: dict[str, TrainState]) -> Progress | None:
         """Returns the newest checkpoint, or None where there is none.
@@ -87,9 +94,25 @@ class Checkpoints:
         return Progress(step, restored["states"], **restored["progress"])
 
     def close(self) -> None:
-        """Waits for a save under way."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        """Waits for a save under way.
+
+        Raises:
+          OSError: if it could not be written.
+        """
+        with self._write_errors():
+            self._manager.wait_until_finished()
+            self._manager.close()
+
+    @contextmanager
+    def _write_errors(self) -> Iterator[None]:
+        """Orbax reports a full disk as a ValueError from its storage."""
+        try:
+            yield
+        except ValueError as error:
+            raise OSError(
+                f"a checkpoint in {self._folder} could not be written; those before it are kept. "
+                f"{error}"
+            ) from error
 
     def __enter__(self) -> Self:
         return self
