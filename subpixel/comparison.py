@@ -34,8 +34,7 @@ def gflop(config: ModelConfig, upsampler: str, pixels: int) -> tuple[float, floa
       Useful and executed work in 10**9 operations. Useful are the products with a pixel. Executed
       are those with an inserted zero too: r**2 times as many in the last layer of "zero_insert".
       A transposed convolution in two dimensions has none in its forward pass: on a CPU, XLA makes
-      it a matrix product and a fold (`EigenTransposedConv2D`), on a GPU it is cuDNN's gradient of
-      a convolution.
+      it a matrix product and a fold (`EigenTransposedConv2D`).
     """
     (k1, k2, k3), (f1, f2) = config.kernel_sizes, config.features
     hidden = k1**2 * config.channels * f1 + k2**2 * f1 * f2

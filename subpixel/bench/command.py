@@ -1,6 +1,5 @@
 """The benchmarks' command-line options and what they do."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from rich.console import Console
 from subpixel.bench import report
 from subpixel.bench.conv_transpose import measure
 from subpixel.errors import InputError
+from subpixel.files import write_json
 from subpixel.transposed import Method
 
 
@@ -47,7 +47,7 @@ def bench_conv_transpose(options: ConvTransposeBench) -> int:
         raise InputError(str(error)) from error
     report.show(results, console)
     if options.json is not None:
-        options.json.write_text(json.dumps(results, indent=2) + "\n")
+        write_json(options.json, results)
     if options.chart is not None:
         report.draw(results, options.chart)
     return 0

@@ -31,10 +31,10 @@ def to_uint8(image):
     return xp.floor(xp.clip(image, 0, 255) + 0.5).astype(xp.uint8)
 
 
-def validate_image(image, what: str = "an image") -> None:
+def validate_image(image) -> None:
     """Raises ValueError unless the array has the shape (..., h, w, c)."""
     if image.ndim < 3 or 0 in image.shape:
         raise ValueError(
-            f"{what} must have the shape (..., height, width, channels), none of them 0; "
+            "an image must have the shape (..., height, width, channels), none of them 0; "
             f"got {image.shape}"
         )
