@@ -109,8 +109,8 @@ class _Stepper:
         self.step, self.state, self.batch = step, state, batch
 
     def __call__(self):
-        self.state, loss = self.step(self.state, self.batch)
-        return loss
+        self.state, metrics = self.step(self.state, self.batch)
+        return metrics
 
 
 def _compile_in_turn(experiment: Experiment, starts, batch, optimizer):

@@ -70,7 +70,7 @@ def test_a_step_is_adam_on_the_mean_squared_error():
     output = nnx.merge(graph, before)(low / np.float32(255))
     expected_loss = np.mean((np.asarray(output, np.float64) - high / 255) ** 2)
 
-    state, found_loss = train_step(
+    state, metrics = train_step(
         state,
         {"low": low, "high": high},
         graph=graph,
@@ -78,7 +78,10 @@ def test_a_step_is_adam_on_the_mean_squared_error():
         loss="mse",
         ema_decay=0.9,
     )
-    assert float(found_loss) == pytest.approx(expected_loss, rel=1e-5)
+    assert float(metrics["loss"]) == pytest.approx(expected_loss, rel=1e-5)
+    squares = sum(np.sum(np.square(g, dtype=np.float64)) for g in jax.tree.leaves(gradient))
+    assert float(metrics["gradient_norm"]) == pytest.approx(np.sqrt(squares), rel=1e-5)
+    assert metrics["finite"]
     # Adam's first step is the learning rate against the sign of the gradient, but for its epsilon.
     rate = experiment.optimizer.learning_rate
     expected = jax.tree.map(lambda p, g: p - rate * g / (np.abs(g) + 1e-8), before, gradient)
@@ -87,6 +90,25 @@ def test_a_step_is_adam_on_the_mean_squared_error():
     average = jax.tree.map(lambda p, q: 0.1 * p + 0.9 * q, before, state.params)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), state.ema, average)
     assert int(state.step) == 1
+
+
+def test_a_step_whose_gradient_is_not_finite_changes_nothing_but_the_count():
+    optimizer = make_optimizer(TINY.optimizer, TINY.steps)
+    graph, state = init_state(TINY, "subpixel", optimizer)
+    # A kernel so large that the squared error overflows float32.
+    kernel = state.params["upsampler"]["kernel"]
+    state.params["upsampler"]["kernel"] = jnp.full_like(kernel, 1e30)
+    before = jax.tree.map(np.asarray, state)
+    batch = {
+        "low": np.full((3, 8, 8, 1), 200, np.uint8),
+        "high": np.zeros((3, 16, 16, 1), np.uint8),
+    }
+    after, metrics = train_step(
+        state, batch, graph=graph, optimizer=optimizer, loss="mse", ema_decay=0.9
+    )
+    assert not metrics["finite"]
+    expected = dataclasses.replace(before, step=np.int32(1))
+    jax.tree.map(np.testing.assert_array_equal, after, expected)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -160,8 +160,8 @@ def _advance(run: Progress, steps, batch, workdir: Path) -> Progress:
     states, seconds, losses = dict(run.states), dict(run.seconds), {}
     for name, step in steps.items():
         start = time.perf_counter()
-        states[name], value = step(states[name], batch)
-        loss = float(value)
+        states[name], metrics = step(states[name], batch)
+        loss = float(metrics["loss"])
         seconds[name] += time.perf_counter() - start
         losses[name] = [*run.losses[name], loss]
         if not math.isfinite(loss):

@@ -14,6 +14,7 @@ from subpixel.kernels import Spelling
 from subpixel.models import ESPCN
 
 Params = Any  # a nested dict of arrays
+Metrics = dict[str, jax.Array]
 
 
 @partial(
@@ -92,8 +93,10 @@ def train_step(
     optimizer: optax.GradientTransformation,
     loss: str,
     ema_decay: float,
-) -> tuple[TrainState, jax.Array]:
-    """Takes one step.
+) -> tuple[TrainState, Metrics]:
+    """Takes one step, or none where the loss or the gradient is not finite.
+
+    Such a step counts, and changes nothing else: the batch after it finds the state as it was.
 
     Args:
       state: before the step. It is donated: its buffers are gone afterwards.
@@ -105,7 +108,8 @@ def train_step(
         the average forgets the initial values.
 
     Returns:
-      The state after the step, and the loss before it, a scalar.
+      The state after the step, and scalars of it: "loss", before the step; "gradient_norm"; and
+      "finite", whether both of them are.
     """
     low, high = (batch[key].astype(jnp.float32) / 255 for key in ("low", "high"))
 
@@ -117,7 +121,12 @@ def train_step(
     params = optax.apply_updates(state.params, updates)
     decay = jnp.minimum(ema_decay, (1 + state.step) / (10 + state.step))
     ema = optax.incremental_update(params, state.ema, 1 - decay)
-    return TrainState(state.step + 1, params, ema, opt_state), value
+    norm = optax.tree.norm(gradients)
+    finite = jnp.isfinite(value) & jnp.isfinite(norm)
+    before = (state.params, state.ema, state.opt_state)
+    after = jax.tree.map(partial(jnp.where, finite), (params, ema, opt_state), before)
+    metrics = {"loss": value, "gradient_norm": norm, "finite": finite}
+    return TrainState(state.step + 1, *after), metrics
 
 
 def lower_step(
