@@ -13,6 +13,7 @@ from typing import Any, Literal
 import cattrs
 from cattrs.v import format_exception
 
+from subpixel.data.degradation import BICUBIC, Degradation
 from subpixel.errors import InputError
 from subpixel.kernels import SPELLINGS, Spelling
 
@@ -72,6 +73,7 @@ class DataConfig:
     """Patches in a step."""
     augment: bool = True
     """Whether patches are flipped and turned, eight ways."""
+    degradation: Degradation = BICUBIC
 
     def __post_init__(self):
         _require(bool(self.train), "data.train must name at least one folder of pictures")

@@ -6,8 +6,8 @@ from typing import Any
 
 from rich.table import Table
 
+from subpixel.data.degradation import Degradation, make_low
 from subpixel.data.pictures import Picture
-from subpixel.data.sources import make_low
 from subpixel.errors import InputError
 from subpixel.image import modcrop, psnr, rgb_to_luma, ssim
 from subpixel.image.resize import Border
@@ -84,7 +84,7 @@ def evaluate(
         original = picture.load()
         try:
             original = modcrop(original, protocol.scale)
-            low = make_low(original, protocol.scale, protocol.border)
+            low = make_low(original, protocol.scale, Degradation(border=protocol.border))
             reference = rgb_to_luma(original)
             for name, upscaler in upscalers.items():
                 luma = upscaler.luma(low)

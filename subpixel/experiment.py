@@ -11,8 +11,8 @@ from rich.table import Table
 from subpixel import kernels
 from subpixel.comparison import measure_speed, summarise
 from subpixel.config import Experiment
-from subpixel.data import Picture, check_no_leak, find_pictures, load_pairs
-from subpixel.data.sources import find_benchmarks, make_low
+from subpixel.data import Picture, check_no_leak, find_pictures, load_pairs, make_low
+from subpixel.data.sources import find_benchmarks
 from subpixel.errors import InputError
 from subpixel.evaluation import Figures, Protocol, evaluate, figures_table
 from subpixel.files import save_weights, write_json
@@ -42,8 +42,13 @@ def run(experiment: Experiment, workdir: Path, root: Path | None, console: Conso
     Raises:
       InputError: if the pictures, the workdir or the loss do not allow it.
     """
-    training = [p for source in experiment.data.train for p in find_pictures(source, root)]
-    benchmarks = find_benchmarks(experiment.data.benchmarks, root)
+    model, data = experiment.model, experiment.data
+    training = [
+        picture
+        for source in data.train
+        for picture in find_pictures(source, root, model.scale, data.degradation)
+    ]
+    benchmarks = find_benchmarks(data.benchmarks, root, model.scale, data.degradation)
     check_workdir(workdir, experiment)
     console.print(
         f"{experiment.name}: {len(training)} training pictures, "
@@ -51,9 +56,10 @@ def run(experiment: Experiment, workdir: Path, root: Path | None, console: Conso
     )
     check_no_leak(training, [p for pictures in benchmarks.values() for p in pictures])
     kept, held_out = hold_out(training, experiment.data.validation_images)
-    model, patch = experiment.model, experiment.data.patch_size
-    pairs = load_pairs(kept, model.scale, model.channels, patch)
-    validation = load_pairs(held_out, model.scale, model.channels, patch)
+    pairs, validation = (
+        load_pairs(pictures, model.scale, model.channels, data.patch_size, data.degradation)
+        for pictures in (kept, held_out)
+    )
     claim_workdir(workdir, experiment)
     trained = train(experiment, pairs, validation, workdir, console)
     if trained.signal is not None:

@@ -124,15 +124,15 @@ def test_missing_sources_are_explained(tmp_path, source, root, message):
 
 def test_two_benchmarks_of_one_name_are_refused(tmp_path, rgb):
     for parent in ("a", "b"):
-        (tmp_path / parent / "HR").mkdir(parents=True)
-        Image.fromarray(rgb).save(tmp_path / parent / "HR" / "one.png")
+        (tmp_path / parent / "Mine").mkdir(parents=True)
+        Image.fromarray(rgb).save(tmp_path / parent / "Mine" / "one.png")
     with pytest.raises(InputError, match="two benchmarks have the same name"):
-        find_benchmarks([str(tmp_path / parent / "HR") for parent in ("a", "b")], None)
+        find_benchmarks([str(tmp_path / parent / "Mine") for parent in ("a", "b")], None)
 
 
 def test_a_picture_smaller_than_a_patch_is_named(tmp_path, rgb):
     Image.fromarray(rgb).save(tmp_path / "small.png")
-    with pytest.raises(InputError, match=r"small\.png has 10x12 pixels, and a patch takes 12x12"):
+    with pytest.raises(InputError, match=r"small\.png has 3x4 low-resolution pixels, .* takes 4x4"):
         load_pairs(find_pictures(str(tmp_path), None), scale=3, channels=1, least=4)
 
 

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from subpixel import kernels
 from subpixel.config import DataConfig, Experiment, ModelConfig, OptimizerConfig
-from subpixel.data.sources import make_pair
+from subpixel.data import Picture, load_pairs
 from subpixel.errors import InputError
 from subpixel.files import load_weights
 from subpixel.training import make_optimizer, train, train_step
@@ -44,7 +44,8 @@ def pairs(count, channels=1, seed=0):
     rng = np.random.default_rng(seed)
     smooth = rng.uniform(0, 255, (count, 6, 7, 3)).repeat(6, 1).repeat(6, 2)
     noisy = (smooth + rng.normal(0, 20, smooth.shape)).clip(0, 255).astype(np.uint8)
-    return [make_pair(image, 2, channels) for image in noisy]
+    pictures = [Picture("", "", lambda image=image: image) for image in noisy]
+    return load_pairs(pictures, 2, channels)
 
 
 def run(workdir, experiment=TINY):

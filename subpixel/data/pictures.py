@@ -21,11 +21,16 @@ class Picture:
       name: without folder and suffix.
       source: where it lies, for messages.
       load: returns it as uint8 (h, w, 3), RGB.
+      load_low: returns the low resolution that the set comes with, for the scale that was asked
+        for, as it lies there; None where there is none.
+      low_source: where that lies, for messages.
     """
 
     name: str
     source: str
     load: Callable[[], np.ndarray]
+    load_low: Callable[[], np.ndarray] | None = None
+    low_source: str = ""
 
 
 def read_picture(path: Path) -> np.ndarray:
@@ -39,6 +44,8 @@ def read_picture(path: Path) -> np.ndarray:
         a channel, is transparent or CMYK, where a conversion would have to invent something.
     """
     try:
+        if not path.exists():
+            raise InputError(f"picture {path} is not there, or a link that leads nowhere")
         if path.stat().st_size == 0:
             raise InputError(f"picture {path} is empty: delete it or copy it again")
         with warnings.catch_warnings():
@@ -53,6 +60,8 @@ def read_picture(path: Path) -> np.ndarray:
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"picture {path} is too large: {error}") from error
+    except PermissionError:
+        raise
     except (OSError, SyntaxError, EOFError, ValueError) as error:
         if isinstance(error, InputError):
             raise

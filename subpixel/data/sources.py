@@ -3,15 +3,18 @@
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from subpixel.data.degradation import BICUBIC, Degradation, make_low
 from subpixel.data.embedded import SETS, embedded_pictures
-from subpixel.data.pictures import SUFFIXES, Picture, read_picture
+from subpixel.data.given import check_low
+from subpixel.data.layouts import find_low, find_originals, match_low, picture_files, set_name
+from subpixel.data.pictures import Picture, read_picture
 from subpixel.errors import InputError
-from subpixel.image import imresize, modcrop, rgb_to_luma
-from subpixel.image.resize import Border
+from subpixel.image import modcrop, rgb_to_luma
 
 EMBEDDED = "embedded:"
 
@@ -28,19 +31,28 @@ def data_root(given: Path | None) -> Path | None:
 
 
 def source_name(source: str) -> str:
-    """Returns the name under which a source's results appear: that of the folder."""
-    return source if source.startswith(EMBEDDED) else Path(source).name
+    """Returns the name under which a source's results appear: that of the set."""
+    return source if source.startswith(EMBEDDED) else set_name(Path(source))
 
 
-def find_pictures(source: str, root: Path | None) -> list[Picture]:
+def find_pictures(
+    source: str,
+    root: Path | None,
+    scale: int | None = None,
+    degradation: Degradation = BICUBIC,
+) -> list[Picture]:
     """Returns the pictures of a source in the order of their names.
 
     Args:
-      source: "embedded:train", "embedded:test", or a folder: a path as it is, or one under `root`.
+      source: "embedded:train", "embedded:test", or a folder in one of the layouts of
+        `subpixel.data.layouts`: a path as it is, or one under `root`.
       root: where data sets lie, or None.
+      scale: r, if low resolution that the set comes with is wanted.
+      degradation: which low resolution is wanted.
 
     Raises:
-      InputError: if there is no such source, or no picture in it.
+      InputError: if there is no such source, no picture in it, a picture without its low
+        resolution or the other way round, or "unknown" low resolution that is not there.
     """
     if source.startswith(EMBEDDED):
         name = source.removeprefix(EMBEDDED)
@@ -48,21 +60,43 @@ def find_pictures(source: str, root: Path | None) -> list[Picture]:
             raise InputError(f"unknown source {source!r}: there is embedded:{{{','.join(SETS)}}}")
         return embedded_pictures(name)
     folder = _find_folder(source, root)
-    paths = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
-    )
-    if not paths:
-        raise InputError(
-            f"folder {folder} has no pictures: it must hold files that end in "
-            f"{' '.join(sorted(SUFFIXES))}"
+    files = picture_files(folder)
+    low = _find_low(folder, files, scale, degradation)
+    return [
+        Picture(
+            name,
+            str(path),
+            partial(read_picture, path),
+            partial(read_picture, low[name]) if low else None,
+            str(low[name]) if low else "",
         )
-    return [Picture(path.stem, str(path), lambda path=path: read_picture(path)) for path in paths]
+        for name, path in files.items()
+    ]
 
 
-def find_benchmarks(sources: Sequence[str], root: Path | None) -> dict[str, list[Picture]]:
-    """Returns the pictures of several sources, each by the name of its folder.
+def _find_low(
+    folder: Path, files: dict[str, Path], scale: int | None, degradation: Degradation
+) -> dict[str, Path]:
+    if scale is None or degradation.kind == "blur":
+        return {}
+    low = find_low(folder, scale, degradation.kind)
+    if low is not None:
+        return match_low(files, low, scale)
+    if degradation.kind == "unknown":
+        raise InputError(
+            f'the degradation is "unknown", and beside {folder} there is no folder of such low '
+            f"resolution for x{scale}, LR_unknown/X{scale}"
+        )
+    return {}
+
+
+def find_benchmarks(
+    sources: Sequence[str],
+    root: Path | None,
+    scale: int | None = None,
+    degradation: Degradation = BICUBIC,
+) -> dict[str, list[Picture]]:
+    """Returns the pictures of several sources, each by the name of its set: see `find_pictures`.
 
     Raises:
       InputError: if a source is not found, or two have the same name.
@@ -72,14 +106,18 @@ def find_benchmarks(sources: Sequence[str], root: Path | None) -> dict[str, list
         raise InputError(
             f"two benchmarks have the same name, and figures go by it: {', '.join(sources)}"
         )
-    return {name: find_pictures(s, root) for name, s in zip(names, sources, strict=True)}
+    return {
+        name: find_pictures(source, root, scale, degradation)
+        for name, source in zip(names, sources, strict=True)
+    }
 
 
 def _find_folder(source: str, root: Path | None) -> Path:
     candidates = [Path(source)] if root is None else [root / source, Path(source)]
     for folder in candidates:
-        if folder.is_dir():
-            return folder
+        originals = find_originals(folder)
+        if originals is not None:
+            return originals
     where = (
         "SUBPIXEL_DATA and --data-root are not set: one of them says where data sets lie"
         if root is None
@@ -89,44 +127,65 @@ def _find_folder(source: str, root: Path | None) -> Path:
 
 
 def load_pairs(
-    pictures: Iterable[Picture], scale: int, channels: int, least: int = 1
+    pictures: Iterable[Picture],
+    scale: int,
+    channels: int,
+    least: int = 1,
+    degradation: Degradation = BICUBIC,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Returns the low and high resolution of each picture, the low made by MATLAB's bicubic.
+    """Returns the low and high resolution of each picture.
 
     Args:
       pictures: what to load.
       scale: r.
       channels: 1 for luma, 3 for RGB.
       least: the smallest height and width allowed, in low-resolution pixels.
+      degradation: how low resolution is made where the set comes without.
 
     Returns:
       Pairs of uint8 arrays, (h, w, channels) and (r*h, r*w, channels).
 
     Raises:
-      InputError: if a picture cannot be read, or is too small.
+      InputError: if a picture cannot be read, is too small, or is not that of its low resolution.
     """
     pairs = []
     for picture in pictures:
-        high = picture.load()
-        if min(high.shape[:2]) < least * scale:
+        low, high = load_pair(picture, scale, degradation)
+        if min(low.shape[:2]) < least:
             raise InputError(
-                f"picture {picture.source} has {high.shape[1]}x{high.shape[0]} pixels, and a patch "
-                f"takes {least * scale}x{least * scale}: remove it or lower data.patch_size"
+                f"picture {picture.source} has {low.shape[1]}x{low.shape[0]} low-resolution "
+                f"pixels, and a patch takes {least}x{least}: remove it or lower data.patch_size"
             )
-        pairs.append(make_pair(high, scale, channels))
+        pairs.append((rgb_to_luma(low), rgb_to_luma(high)) if channels == 1 else (low, high))
     return pairs
 
 
-def make_pair(high: np.ndarray, scale: int, channels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Crops an RGB picture to a multiple of the scale and shrinks it: one of `load_pairs`."""
-    high = modcrop(high, scale)
-    low = make_low(high, scale)
-    return (rgb_to_luma(low), rgb_to_luma(high)) if channels == 1 else (low, high)
+def load_pair(
+    picture: Picture, scale: int, degradation: Degradation = BICUBIC
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns a picture's low resolution, from its set or made, and its high resolution.
 
+    Args:
+      picture: what to load, found for this scale and degradation.
+      scale: r.
+      degradation: how low resolution is made where the set comes without.
 
-def make_low(high: np.ndarray, scale: int, border: Border = "symmetric") -> np.ndarray:
-    """Shrinks a picture, whose sizes the scale divides, by MATLAB's bicubic."""
-    return imresize(high, 1 / scale, border=border)
+    Returns:
+      uint8, RGB: (h, w, 3) and (r*h, r*w, 3), the original cropped to a multiple of the scale.
+
+    Raises:
+      InputError: if a file cannot be read, or the low resolution is not that of the original.
+    """
+    high = picture.load()
+    if min(high.shape[:2]) < scale:
+        raise InputError(
+            f"picture {picture.source} has {high.shape[1]}x{high.shape[0]} pixels: width and "
+            f"height must be at least the scale, {scale}"
+        )
+    if picture.load_low is None:
+        high = modcrop(high, scale)
+        return make_low(high, scale, degradation), high
+    return check_low(picture, picture.load_low(), high, scale)
 
 
 def check_no_leak(training: Sequence[Picture], benchmarks: Sequence[Picture]) -> None:

@@ -1,0 +1,71 @@
+"""Checks low resolution that a set comes with against its original."""
+
+import numpy as np
+
+from subpixel.data.pictures import Picture
+from subpixel.errors import InputError
+from subpixel.image import rgb_to_luma
+
+# Two pictures are compared as grids of at most this many cells in height and width.
+CELLS = 16
+LIMIT = 0.6
+
+
+def check_low(
+    picture: Picture, low: np.ndarray, high: np.ndarray, scale: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Crops a picture's given low resolution and its original to what both show.
+
+    MATLAB's `imresize` makes ceil(n / r) pixels of n. Low resolution of an original that was not
+    cropped first can thus have a row and a column that show less than a block: they are dropped.
+
+    Args:
+      picture: whose they are.
+      low: uint8 (h, w, 3).
+      high: uint8 (H, W, 3).
+      scale: r.
+
+    Returns:
+      uint8 (H // r, W // r, 3) and (H // r * r, W // r * r, 3).
+
+    Raises:
+      InputError: naming both, if the sizes do not fit, or they are two pictures.
+    """
+    height, width = (size // scale for size in high.shape[:2])
+    wanted = [{size // scale, -(-size // scale)} for size in high.shape[:2]]
+    if not all(size in fits for size, fits in zip(low.shape[:2], wanted, strict=True)):
+        raise InputError(
+            f"{picture.low_source} has {low.shape[1]}x{low.shape[0]} pixels, but x{scale} of "
+            f"{picture.source}, which has {high.shape[1]}x{high.shape[0]}, has {width}x{height}: "
+            "one of them is of another picture, was cropped, or belongs to another scale"
+        )
+    low, high = low[:height, :width], high[: height * scale, : width * scale]
+    difference = distance(low, high)
+    if difference > LIMIT:
+        raise InputError(
+            f"{picture.low_source} is not the low resolution of {picture.source}: averaged over "
+            f"{CELLS}x{CELLS} cells they differ by {difference:.2f} of the picture's contrast, and "
+            f"{LIMIT} is allowed. One of them is another picture, or turned"
+        )
+    return low, high
+
+
+def distance(low: np.ndarray, high: np.ndarray) -> float:
+    """Returns how much two RGB pictures differ, of which one is a whole number of times larger.
+
+    It is the root mean square of the difference of their lumas, averaged over the cells of a grid,
+    by the larger one's deviation from its mean: about 1.4 for two unrelated pictures.
+    """
+    first, second = _grid(low, low.shape), _grid(high, low.shape)
+    return float(np.sqrt(((first - second) ** 2).mean()) / max(second.std(), 1))
+
+
+def _grid(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Averages luma over cells whose edges are whole pixels of a picture of the given shape."""
+    values = image
+    for axis, size in enumerate(shape[:2]):
+        cells = min(CELLS, size)
+        edges = np.arange(cells + 1) * size // cells * (image.shape[axis] // size)
+        counts = np.expand_dims(np.diff(edges), (1, 2) if axis == 0 else (0, 2))
+        values = np.add.reduceat(values, edges[:-1], axis=axis, dtype=np.float64) / counts
+    return rgb_to_luma(values)
