@@ -1,6 +1,7 @@
 """How low resolution is made from high: one choice, for training and for measuring alike."""
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Literal
 
 import numpy as np
@@ -100,5 +101,12 @@ def _blur_axis(image: np.ndarray, axis: int, scale: int, degradation: Degradatio
         mode="symmetric" if degradation.border == "symmetric" else "edge",
     )
     start, length = margin + first, len(image) - scale + 1
-    taps = [padded[start + tap : start + tap + length : scale] for tap in range(size)]
-    return np.moveaxis(np.tensordot(weights, taps, 1), 0, axis)
+    # Tap by tap, so that a large picture is never held once for each tap.
+    blurred = reduce(
+        np.add,
+        (
+            weight * padded[start + tap : start + tap + length : scale]
+            for tap, weight in enumerate(weights)
+        ),
+    )
+    return np.moveaxis(blurred, 0, axis)
