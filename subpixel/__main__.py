@@ -1,25 +1,50 @@
 """``python -m subpixel``: the library's commands."""
 
 import sys
+from difflib import get_close_matches
 
 import tyro
 
 from subpixel.bench.command import ConvTransposeBench, bench_conv_transpose
 from subpixel.cli import run_command
+from subpixel.data.command import (
+    DataDownload,
+    DataList,
+    DataVerify,
+    download_data,
+    list_data,
+    verify_data,
+)
 from subpixel.errors import InputError
 
-COMMANDS = {("bench", "conv-transpose"): (ConvTransposeBench, bench_conv_transpose)}
+COMMANDS = {
+    ("bench", "conv-transpose"): (ConvTransposeBench, bench_conv_transpose),
+    ("data",): (DataList, list_data),
+    ("data", "verify"): (DataVerify, verify_data),
+    ("data", "download"): (DataDownload, download_data),
+}
 
 
 def main() -> int:
     """Calls the command that the first words name, with the options that follow."""
-    for words, (options, command) in COMMANDS.items():
-        given, rest = sys.argv[1 : 1 + len(words)], sys.argv[1 + len(words) :]
-        if tuple(given) == words:
-            name = " ".join(("python -m subpixel", *words))
-            return command(tyro.cli(options, args=rest, prog=name))
-    names = ", ".join(" ".join(words) for words in COMMANDS)
-    raise InputError(f"unknown command {' '.join(sys.argv[1:])!r}: there is {names}")
+    arguments = sys.argv[1:]
+    names = [" ".join(words) for words in COMMANDS]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("\n".join(f"python -m subpixel {name} [--help]" for name in sorted(names)))
+        return 0
+    for length in (2, 1):
+        words, rest = tuple(arguments[:length]), arguments[length:]
+        # A command of one word takes options only: another word is a command mistyped.
+        if words in COMMANDS and not (length == 1 and rest and not rest[0].startswith("-")):
+            options, command = COMMANDS[words]
+            prog = " ".join(("python -m subpixel", *words))
+            return command(tyro.cli(options, args=rest, prog=prog))
+    typed = " ".join(arguments[:2])
+    nearest = get_close_matches(typed, names, n=1, cutoff=0.0)[0]
+    raise InputError(
+        f"unknown command {typed!r}: the nearest is `python -m subpixel {nearest}`; "
+        "without arguments it lists all"
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,94 @@
+"""Downloads named sets and unpacks them into the data root, whole or not at all."""
+
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from subpixel.data.archives import ArchiveError, extract
+from subpixel.data.catalogue import ARCHIVES, Archive, NamedSet
+from subpixel.data.download import Progress, fetch
+from subpixel.errors import InputError
+
+# Hidden, so that nothing in it is taken for a set.
+WORKSHOP = ".download"
+
+
+def choose_archives(
+    entries: Iterable[NamedSet], kinds: Iterable[str], scales: Iterable[int]
+) -> list[Archive]:
+    """Returns what to download for sets, each archive once.
+
+    Args:
+      entries: the sets.
+      kinds: of low resolution besides: "bicubic", "unknown".
+      scales: of it.
+
+    Raises:
+      InputError: if one of the sets cannot be downloaded, or has no such low resolution.
+    """
+    endings = tuple(f"_LR_{kind}_X{scale}.zip" for kind in kinds for scale in scales)
+    names: dict[str, None] = {}
+    for entry in entries:
+        if not entry.archives:
+            raise InputError(
+                f"{entry.name} cannot be downloaded by a command, since {entry.by_hand}: "
+                f"{entry.homepage}"
+            )
+        lower = [name for name in entry.lower if name.endswith(endings)] if endings else []
+        if len(lower) < len(endings):
+            raise InputError(
+                f"{entry.name} is published without this low resolution: leave out --lower, and it "
+                "is made by MATLAB's bicubic"
+            )
+        names |= dict.fromkeys((*entry.archives, *lower))
+    return [ARCHIVES[name] for name in names]
+
+
+def install(
+    archive: Archive,
+    root: Path,
+    *,
+    keep: bool = False,
+    progress: Callable[[str], Progress] = lambda file: lambda done, total: None,
+) -> list[Path]:
+    """Downloads an archive and moves what it holds into the data root.
+
+    A folder that is there already is left alone; nothing is downloaded if all of them are.
+
+    Args:
+      archive: what to download.
+      root: where data sets lie.
+      keep: whether to keep the archive.
+      progress: from the name of a file to what is told of its bytes.
+
+    Returns:
+      The new folders.
+
+    Raises:
+      DownloadError, ArchiveError: as `fetch` and `extract`.
+    """
+    places = {
+        inside: place for inside, place in archive.places.items() if not (root / place).exists()
+    }
+    if not places:
+        return []
+    workshop = root / WORKSHOP
+    file = fetch(archive, workshop, progress=progress(archive.file))
+    unpacked = workshop / f"{archive.file}.unpacked"
+    shutil.rmtree(unpacked, ignore_errors=True)
+    try:
+        try:
+            extract(file, unpacked, places)
+        except ArchiveError:
+            file.unlink()
+            raise
+        for place in places.values():
+            (root / place).parent.mkdir(parents=True, exist_ok=True)
+            (unpacked / place).rename(root / place)
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)
+    if not keep:
+        file.unlink()
+    if not any(workshop.iterdir()):
+        workshop.rmdir()
+    return [root / place for place in places.values()]
