@@ -84,6 +84,9 @@ def _members(archive: Path, budget: int) -> Iterator[Iterator[tuple[PurePosixPat
                 bounded = _Bounded(stream, budget, archive)
                 with tarfile.open(fileobj=bounded, mode="r|") as opened:
                     yield _tar_members(archive, opened)
+                    # gzip's checksum follows the last member.
+                    while bounded.read(CHUNK):
+                        pass
     except (
         tarfile.TarError,
         zipfile.BadZipFile,

@@ -106,17 +106,19 @@ def _examine(path: Path, read: bool) -> Digest | str:
     """Returns what a picture is like, without its pixels if they are not read; or what is wrong."""
     try:
         if read:
-            return replace(digest_pixels(read_picture(path)), file=digest_file(path))
-        with Image.open(path) as image:
-            size = image.size
+            digest = replace(digest_pixels(read_picture(path)), file=digest_file(path))
+        else:
+            with Image.open(path) as image:
+                digest = Digest(image.size, pixels="", looks="")
         with path.open("rb") as file:
             file.seek(-min(path.stat().st_size, 1024), os.SEEK_END)
             ending = file.read()
     except (InputError, OSError) as error:
         return str(error)
+    # Pillow reads a PNG that lacks its last bytes if only its pixels are whole.
     if ENDINGS.get(path.suffix.lower(), b"") not in ending:
         return f"picture {path} breaks off: copy it again"
-    return Digest(size, pixels="", looks="")
+    return digest
 
 
 def _compare(found: dict[str, Digest | str], known: dict[str, Digest]) -> dict[str, tuple]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from subpixel.data import catalogue
 from subpixel.data.degradation import BICUBIC, Degradation, make_low
 from subpixel.data.embedded import SETS, embedded_pictures
 from subpixel.data.given import check_low
@@ -17,6 +18,7 @@ from subpixel.errors import InputError
 from subpixel.image import modcrop, rgb_to_luma
 
 EMBEDDED = "embedded:"
+FOLDER = "folder:"
 
 
 def data_root(given: Path | None) -> Path | None:
@@ -32,7 +34,7 @@ def data_root(given: Path | None) -> Path | None:
 
 def source_name(source: str) -> str:
     """Returns the name under which a source's results appear: that of the set."""
-    return source if source.startswith(EMBEDDED) else set_name(Path(source))
+    return source if source.startswith(EMBEDDED) else set_name(Path(source.removeprefix(FOLDER)))
 
 
 def find_pictures(
@@ -44,8 +46,9 @@ def find_pictures(
     """Returns the pictures of a source in the order of their names.
 
     Args:
-      source: "embedded:train", "embedded:test", or a folder in one of the layouts of
-        `subpixel.data.layouts`: a path as it is, or one under `root`.
+      source: "embedded:train", "embedded:test", a named set of `subpixel.data.catalogue`, or a
+        folder in one of the layouts of `subpixel.data.layouts`: "folder:PATH", or the path alone,
+        as it is or under `root`.
       root: where data sets lie, or None.
       scale: r, if low resolution that the set comes with is wanted.
       degradation: which low resolution is wanted.
@@ -113,11 +116,20 @@ def find_benchmarks(
 
 
 def _find_folder(source: str, root: Path | None) -> Path:
+    source = source.removeprefix(FOLDER)
     candidates = [Path(source)] if root is None else [root / source, Path(source)]
     for folder in candidates:
         originals = find_originals(folder)
         if originals is not None:
             return originals
+    if root is not None and source in catalogue.SETS:
+        originals = catalogue.SETS[source].folder(root)
+        if originals is not None:
+            return originals
+        raise InputError(
+            f"data set {source!r} was not found under the data root, {root}: "
+            f"`python -m subpixel data download {source}`, or docs/data.md for where to put it"
+        )
     where = (
         "SUBPIXEL_DATA and --data-root are not set: one of them says where data sets lie"
         if root is None

@@ -1,0 +1,337 @@
+"""Downloads over a real HTTP server that misbehaves, and archives that mean harm."""
+
+import gzip
+import hashlib
+import http.server
+import io
+import re
+import shutil
+import stat
+import tarfile
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from subpixel.data import archives, catalogue, download
+from subpixel.data.archives import ArchiveError, extract
+from subpixel.data.catalogue import Archive
+from subpixel.data.download import DownloadError, fetch
+from subpixel.data.install import WORKSHOP, choose_archives, install
+from subpixel.errors import InputError
+
+CONTENT = bytes(range(256)) * 4096
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers as the server's attributes tell."""
+
+    def do_GET(self):
+        server = self.server
+        server.requests.append(dict(self.headers))
+        if self.path == "/moved":
+            return self.answer(302, {"Location": "/file"})
+        if self.path != "/file":
+            return self.answer(404, {})
+        if server.failures:
+            server.failures -= 1
+            return self.answer(503, {})
+        body, start = server.content, 0
+        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if wanted and server.ranges and self.headers.get("If-Range") == server.etag:
+            start = int(wanted[1])
+            if start >= len(body):
+                return self.answer(416, {"Content-Range": f"bytes */{len(body)}"})
+        headers = {"Content-Length": str(len(body) - start)}
+        if server.etag:
+            headers["ETag"] = server.etag
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        self.answer(206 if start else 200, headers)
+        sent = server.cuts.pop(0) if server.cuts else len(body)
+        self.wfile.write(body[start : start + sent])
+        return None
+
+    def answer(self, code, headers):
+        self.send_response(code)
+        for key, value in headers.items():
+            self.send_header(key, value)
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def server():
+    """Serves CONTENT at /file; `cuts` are the bytes after which connections drop."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.handle_error = lambda request, address: None
+        server.content, server.etag, server.ranges = CONTENT, '"one"', True
+        server.cuts, server.failures, server.requests = [], 0, []
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def sha256(content):
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def archive(server, path="/file", **fields):
+    return Archive(server.url + path, {"": "Mine"}, **fields)
+
+
+def get(server, folder, path="/file", **fields):
+    fields = {"size": len(CONTENT), "digest": sha256(CONTENT)} | fields
+    return fetch(archive(server, path, **fields), folder, wait=lambda seconds: None)
+
+
+@pytest.mark.parametrize("path", ["/file", "/moved"])
+def test_a_broken_connection_is_gone_on_with(server, tmp_path, path):
+    server.cuts = [1000, 300_000]
+    assert get(server, tmp_path, path).read_bytes() == CONTENT
+    ranges = [request["Range"] for request in server.requests if "Range" in request]
+    assert set(ranges) == {"bytes=1000-", "bytes=301000-"}
+    assert [file.name for file in tmp_path.iterdir()] == [path[1:]]
+
+
+def test_a_later_command_goes_on_where_the_first_gave_up(server, tmp_path):
+    server.cuts = [1000] * download.ATTEMPTS
+    with pytest.raises(DownloadError, match=r"broke off 5 times .*goes on from 5000 bytes"):
+        get(server, tmp_path)
+    server.requests.clear()
+    seen = []
+    fetch(archive(server), tmp_path, progress=lambda done, total: seen.append((done, total)))
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert server.requests[0]["Range"] == "bytes=5000-"
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+
+
+def test_the_rest_of_a_file_that_changed_is_not_joined_to_the_old(server, tmp_path):
+    server.cuts = [1000] * download.ATTEMPTS
+    with pytest.raises(DownloadError):
+        get(server, tmp_path)
+    server.content, server.etag = CONTENT[::-1], '"two"'
+    assert get(server, tmp_path, digest=sha256(CONTENT[::-1])).read_bytes() == CONTENT[::-1]
+
+
+@pytest.mark.parametrize("etag", ['"one"', ""])
+def test_a_server_without_ranges_starts_anew(server, tmp_path, etag):
+    server.ranges, server.etag, server.cuts = False, etag, [1000]
+    assert get(server, tmp_path).read_bytes() == CONTENT
+
+
+def test_a_part_that_is_whole_or_too_long_is_settled(server, tmp_path):
+    for content in (CONTENT, CONTENT + b"more"):
+        (tmp_path / "file.part").write_bytes(content)
+        (tmp_path / "file.version").write_text('"one"')
+        assert get(server, tmp_path).read_bytes() == CONTENT
+        (tmp_path / "file").unlink()
+
+
+def test_a_server_that_is_busy_is_asked_again(server, tmp_path):
+    server.failures = 2
+    assert get(server, tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "message"),
+    [
+        ("/gone", {}, "/gone answers 404 Not Found: the address is no longer right"),
+        ("/file", {"size": 5}, "has 1048576 bytes instead of 5: another file is there now"),
+        ("/file", {"digest": sha256(b"")}, "gave another content than expected .sha256 "),
+    ],
+)
+def test_what_is_not_the_file_leaves_nothing(server, tmp_path, path, fields, message):
+    with pytest.raises(DownloadError, match=message):
+        get(server, tmp_path, path, **fields)
+    assert not list(tmp_path.iterdir())
+
+
+def test_nobody_there_is_one_line(tmp_path):
+    with pytest.raises(DownloadError, match=r"127\.0\.0\.1:9/file"):
+        fetch(Archive("http://127.0.0.1:9/file", {}), tmp_path, wait=lambda seconds: None)
+
+
+def test_a_full_disk_is_named(server, tmp_path, monkeypatch):
+    (tmp_path / "file.part").symlink_to("/dev/full")
+    with pytest.raises(OSError, match=r"No space left on device: '.*file\.part'"):
+        get(server, tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 4, 5))
+    with pytest.raises(OSError, match=r"0\.0 GB are still to come, and 0\.0 GB are free"):
+        get(server, tmp_path)
+
+
+def make_tar(path: Path, members: dict[str, bytes], *extra: tarfile.TarInfo) -> Path:
+    with tarfile.open(path, "w:gz" if path.suffix == ".tgz" else "w") as file:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            file.addfile(info, io.BytesIO(content))
+        for info in extra:
+            file.addfile(info)
+    return path
+
+
+def make_zip(path: Path, members: dict[str, bytes], mode: int = 0) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in members.items():
+            info = zipfile.ZipInfo(name)
+            info.external_attr = mode << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            file.writestr(info, content)
+    return path
+
+
+MAKERS = {"a.tar": make_tar, "a.tgz": make_tar, "a.zip": make_zip}
+GOOD = {
+    "./HR/one.png": b"1",
+    "HR/zwei ü.JPG": b"2",
+    "LR/one.png": b"3",
+    "HR/._one.png": b"4",
+    "HR/notes.txt": b"5",
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_only_the_pictures_of_the_wanted_folders_are_taken(tmp_path, name):
+    file = MAKERS[name](tmp_path / name, GOOD)
+    extract(file, tmp_path / "out", {"HR": "Mine/HR", "LR": "Mine/LR"})
+    found = {p.relative_to(tmp_path / "out").as_posix(): p for p in tmp_path.rglob("out/**/*.*")}
+    contents = {key: path.read_bytes() for key, path in found.items() if path.is_file()}
+    assert contents == {
+        "Mine/HR/one.png": b"1",
+        "Mine/HR/zwei ü.JPG": b"2",
+        "Mine/LR/one.png": b"3",
+    }
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("bad", ["../evil.png", "/evil.png", "HR/../../evil.png", "HR\\evil.png"])
+def test_names_that_lead_elsewhere_are_refused(tmp_path, name, bad):
+    file = MAKERS[name](tmp_path / name, {bad: b"evil"})
+    with pytest.raises(ArchiveError, match="leads out of its folder"):
+        extract(file, tmp_path / "out", {"": "Mine"})
+    assert not list(tmp_path.rglob("*evil*"))
+
+
+def link(kind: bytes) -> tarfile.TarInfo:
+    info = tarfile.TarInfo("HR/two.png")
+    info.type, info.linkname = kind, "/etc/passwd"
+    return info
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE]
+)
+def test_links_and_devices_in_a_tar_file_are_refused(tmp_path, kind):
+    file = make_tar(tmp_path / "a.tar", GOOD, link(kind))
+    with pytest.raises(ArchiveError, match=r"HR/two\.png is a link or a device"):
+        extract(file, tmp_path / "out", {"HR": "Mine"})
+
+
+def test_links_and_secrets_in_a_zip_file_are_refused(tmp_path):
+    file = make_zip(tmp_path / "a.zip", {"HR/one.png": b"/etc/passwd"}, stat.S_IFLNK | 0o777)
+    with pytest.raises(ArchiveError, match="is a link or a device"):
+        extract(file, tmp_path / "out", {"HR": "Mine"})
+    body = bytearray(make_zip(tmp_path / "b.zip", {"HR/one.png": b"1"}).read_bytes())
+    body[body.index(b"PK\1\2") + 8] |= 1
+    (tmp_path / "b.zip").write_bytes(body)
+    with pytest.raises(ArchiveError, match="is encrypted"):
+        extract(tmp_path / "b.zip", tmp_path / "out", {"HR": "Mine"})
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["a.tgz", "a.zip"])
+@pytest.mark.parametrize("member", ["HR/one.png", "elsewhere.bin"])
+def test_bombs_are_refused(tmp_path, monkeypatch, name, member):
+    monkeypatch.setattr(archives, "CHUNK", 1 << 16)
+    file = MAKERS[name](tmp_path / name, {member: bytes(8 << 20)})
+    with pytest.raises(ArchiveError, match="more than 20 times its size"):
+        extract(file, tmp_path / "out", {"HR": "Mine"})
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_too_many_and_repeated_members_are_refused(tmp_path, monkeypatch, name):
+    file = MAKERS[name](tmp_path / name, {"HR/one.png": b"1", "HR/./one.png": b"2"})
+    with pytest.raises(ArchiveError, match=r"has one\.png twice"):
+        extract(file, tmp_path / "out", {"HR": "Mine"})
+    monkeypatch.setattr(archives, "MOST_MEMBERS", 1)
+    with pytest.raises(ArchiveError, match="more than 1 members"):
+        extract(file, tmp_path / "other", {"HR": "Mine"})
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_damaged_archives_and_those_without_pictures_are_named(tmp_path, name):
+    pictures = {"HR/one.png": hashlib.shake_128(b"").digest(50_000)}
+    file = MAKERS[name](tmp_path / name, pictures)
+    with pytest.raises(ArchiveError, match="has no pictures in XX"):
+        extract(file, tmp_path / "none", {"XX": "Mine"})
+    file.write_bytes(file.read_bytes()[:30_000])
+    with pytest.raises(ArchiveError, match=f"{name} is damaged"):
+        extract(file, tmp_path / "out", {"HR": "Mine"})
+    file.write_text("<html>Please log in</html>")
+    with pytest.raises(ArchiveError, match=f"{name} is damaged"):
+        extract(file, tmp_path / "out", {"HR": "Mine"})
+
+
+def test_a_flipped_byte_in_a_packed_archive_is_noticed(tmp_path):
+    for name in ("a.tgz", "a.zip"):
+        file = MAKERS[name](tmp_path / name, {"HR/one.png": hashlib.shake_128(b"").digest(50_000)})
+        body = bytearray(file.read_bytes())
+        body[25_000] ^= 1
+        file.write_bytes(body)
+        with pytest.raises(ArchiveError, match="is damaged"):
+            extract(file, tmp_path / f"{name}.out", {"HR": "Mine"})
+
+
+def test_a_set_is_installed_whole_or_not_at_all(server, tmp_path):
+    server.content = make_tar(tmp_path / "good.tgz", GOOD).read_bytes()
+    wanted = Archive(f"{server.url}/file", {"HR": "Set/HR", "LR": "Set/LR"})
+    root = tmp_path / "root"
+    root.mkdir()
+    assert install(wanted, root) == [root / "Set/HR", root / "Set/LR"]
+    assert sorted(p.name for p in root.rglob("*.*")) == ["one.png", "one.png", "zwei ü.JPG"]
+    server.requests.clear()
+    assert install(wanted, root) == []
+    assert not server.requests
+
+    server.content = gzip.compress(b"not a tar file")
+    with pytest.raises(ArchiveError, match="is damaged"):
+        install(Archive(f"{server.url}/file", {"HR": "Other"}), root)
+    assert [p.name for p in root.iterdir() if p.name != WORKSHOP] == ["Set"]
+    assert not list((root / WORKSHOP).iterdir())
+
+
+def test_every_archive_is_of_a_set_and_every_set_says_how_it_is_had():
+    used = {name for entry in catalogue.SETS.values() for name in (*entry.archives, *entry.lower)}
+    assert used == set(catalogue.ARCHIVES)
+    for name, entry in catalogue.ARCHIVES.items():
+        assert entry.file == name
+        assert entry.url.startswith("https://")
+        assert bool(entry.stated_by) == bool(entry.digest or entry.size)
+        if entry.digest:
+            assert re.fullmatch(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", entry.digest)
+    for entry in catalogue.SETS.values():
+        assert bool(entry.archives) != bool(entry.by_hand)
+
+
+def test_archives_are_chosen_once_and_low_resolution_on_request():
+    berkeley = choose_archives(catalogue.find_sets("BSDS500"), (), ())
+    assert [entry.file for entry in berkeley] == ["BSR_bsds500.tgz"]
+    both = choose_archives(catalogue.find_sets("DIV2K/valid"), ["unknown"], [2, 4])
+    assert [entry.file for entry in both] == [
+        "DIV2K_valid_HR.zip",
+        "DIV2K_valid_LR_unknown_X2.zip",
+        "DIV2K_valid_LR_unknown_X4.zip",
+    ]
+    assert both[1].places == {"DIV2K_valid_LR_unknown/X2": "DIV2K/DIV2K_valid_LR_unknown/X2"}
+    with pytest.raises(InputError, match="Set5 is published without this low resolution"):
+        choose_archives(catalogue.find_sets("Set5"), ["bicubic"], [2])
+    with pytest.raises(InputError, match=r"Manga109 cannot be downloaded .* after a form"):
+        choose_archives(catalogue.find_sets("Manga109"), (), ())
