@@ -1,11 +1,13 @@
 """The command lines of train.py and eval.py, and how they end: errors in one line."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import tyro
@@ -101,8 +103,10 @@ def run_command(main: Callable[[], int]) -> None:
     """Calls a command and exits with its code; what a user can mend is one line.
 
     The codes are 2 for input that cannot be used, 1 for what the system refused (a full or
-    read-only disk, a missing permission), 130 after Ctrl-C.
+    read-only disk, a missing permission), 130 after Ctrl-C and 143 after SIGTERM. A training
+    catches these two itself, to save; everything else they end where it is.
     """
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = main()
     except InputError as error:
@@ -111,7 +115,11 @@ def run_command(main: Callable[[], int]) -> None:
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         code = 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print("interrupted", file=sys.stderr)
-        code = 130
+        code = 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
     sys.exit(code)
+
+
+def _interrupt(number: int, _: FrameType | None) -> None:
+    raise KeyboardInterrupt(number)

@@ -128,7 +128,13 @@ class Experiment:
     validate_every: int = 500
     """Steps between measurements on the held-out pictures."""
     checkpoint_every: int = 1000
-    """Steps between checkpoints. The newest two are kept."""
+    """Steps between checkpoints, each of which is measured on the held-out pictures."""
+    keep_checkpoints: int = 2
+    """How many of the newest are kept, beside the best on the held-out pictures."""
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    """When a loss or gradient is not finite: stop there, or skip that step and count it."""
+    skips_allowed: int = 10
+    """How many steps may be skipped one after the other before the run stops."""
 
     def __post_init__(self):
         _require(
@@ -142,6 +148,15 @@ class Experiment:
             min(intervals) >= 1,
             f"steps, log_every, validate_every and checkpoint_every must be at least 1; got "
             f"{intervals}",
+        )
+        _require(
+            self.keep_checkpoints >= 2,
+            "keep_checkpoints must be at least 2, since the newest may turn out to be damaged; got "
+            f"{self.keep_checkpoints}",
+        )
+        _require(
+            self.skips_allowed >= 0,
+            f"skips_allowed must be at least 0; got {self.skips_allowed}",
         )
         _require(
             self.optimizer.warmup_steps < self.steps,

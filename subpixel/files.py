@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, and weights to share."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -24,7 +25,10 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file beside its place and moves it there: nobody ever sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     part.replace(path)
 
 

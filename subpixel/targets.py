@@ -5,13 +5,14 @@ from typing import Any
 
 import jax
 from flax import nnx
+from rich.console import Console
 
 from subpixel.config import Experiment, ModelConfig
 from subpixel.errors import InputError
 from subpixel.files import load_weights
 from subpixel.image.resize import Border
 from subpixel.kernels import SPELLINGS, Spelling
-from subpixel.training.checkpoints import Checkpoints
+from subpixel.training.checkpoints import restore
 from subpixel.training.state import init_state, make_model, make_optimizer
 from subpixel.upscaling import Bicubic, Network, Upscaler
 from subpixel.workdir import read_config, weights_file
@@ -73,8 +74,8 @@ def _from_workdir(workdir: Path, upsampler: str | None) -> tuple[Network, dict[s
         return network, {**about, "step": experiment.steps}
     optimizer = make_optimizer(experiment.optimizer, experiment.steps)
     initial = {n: init_state(experiment, n, optimizer) for n in experiment.upsamplers}
-    with Checkpoints(workdir) as checkpoints:
-        progress = checkpoints.restore({n: state for n, (_, state) in initial.items()})
+    states = {n: state for n, (_, state) in initial.items()}
+    progress = restore(workdir, experiment, states, Console(stderr=True))
     if progress is None:
         raise InputError(f"workdir {workdir} has neither weights nor a checkpoint yet")
     params = progress.states[name].ema

@@ -3,8 +3,9 @@
 ======================  =========================================================
 config.json             the experiment, resolved: enough to repeat the run
 metrics.jsonl           a record a line: loss, validation PSNR, seconds
-checkpoints/            the newest two, from which the run goes on
-tensorboard/            the same records for TensorBoard
+checkpoints/            the newest, from which the run goes on, and the best
+tensorboard/            the same records for TensorBoard, and sample pictures
+nonfinite/STEP/         the batch and the norms of a step that was not finite
 weights/NAME            the trained network of an upsampler, NAME.safetensors
 comparison.json         figures, speed, protocol, settings, environment
 report.html             the page

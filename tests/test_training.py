@@ -2,12 +2,6 @@
 
 import dataclasses
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -20,13 +14,10 @@ from subpixel import kernels
 from subpixel.config import DataConfig, Experiment, ModelConfig, OptimizerConfig
 from subpixel.data import Picture, load_pairs
 from subpixel.errors import InputError
-from subpixel.files import load_weights
 from subpixel.training import make_optimizer, train, train_step
-from subpixel.training.records import Records, read_records
+from subpixel.training.records import WALL_CLOCK, Records, read_records
 from subpixel.training.state import init_state, make_model
-from subpixel.workdir import claim_workdir, weights_file
-
-ROOT = Path(__file__).parent.parent
+from subpixel.workdir import claim_workdir
 
 TINY = Experiment(
     name="tiny",
@@ -139,7 +130,7 @@ def test_upsamplers_stay_the_same_function_while_they_train(tmp_path):
     for record in records:
         if "validation_psnr" in record:
             validated.setdefault(record["step"], []).append(record["validation_psnr"])
-    assert list(validated) == [0, 6, 12]
+    assert list(validated) == [0, 4, 6, 8, 12]  # checkpoints are measured too
     for figures in validated.values():
         assert max(figures) - min(figures) < 0.01
 
@@ -161,7 +152,10 @@ def test_a_run_resumes_from_its_checkpoint_as_if_it_had_not_stopped(tmp_path, mo
     resumed = run(tmp_path / "parts").progress
     jax.tree.map(np.testing.assert_array_equal, resumed.states, whole.states)
     strip = [
-        [{k: v for k, v in r.items() if k != "seconds"} for r in read_records(w / "metrics.jsonl")]
+        [
+            {k: v for k, v in r.items() if k not in WALL_CLOCK}
+            for r in read_records(w / "metrics.jsonl")
+        ]
         for w in (tmp_path / "whole", tmp_path / "parts")
     ]
     assert strip[0] == strip[1]
@@ -181,7 +175,7 @@ def test_a_loss_that_is_not_finite_stops_at_its_step_and_keeps_the_checkpoint(tm
         checkpoint_every=1,
         optimizer=dataclasses.replace(TINY.optimizer, learning_rate=1e38, loss="mse"),
     )
-    with pytest.raises(InputError, match=r"loss of subpixel became (nan|inf) at step \d+") as error:
+    with pytest.raises(InputError, match=r"subpixel is no longer finite at step \d+") as error:
         run(tmp_path / "run", experiment)
     step = int(str(error.value).split("at step ")[1].split(":")[0])
     kept = [int(path.name) for path in (tmp_path / "run" / "checkpoints").iterdir()]
@@ -203,40 +197,3 @@ def test_records_after_the_checkpoint_and_torn_lines_are_dropped(tmp_path):
     with Records(tmp_path, step=2) as records:
         records.write({"step": 3, "upsampler": "subpixel", "loss": 0.5})
     assert [(r["step"], r["loss"]) for r in read_records(path)] == [(1, 0.1), (2, 0.2), (3, 0.5)]
-
-
-def tiny_command(workdir):
-    return [
-        sys.executable,
-        str(ROOT / "train.py"),
-        f"--workdir={workdir}",
-        *("--upsamplers=subpixel", "--steps=60", "--log-every=1", "--validate-every=30"),
-        *("--checkpoint-every=1000", "--optimizer.warmup-steps=5", "--data.batch-size=2"),
-        *("--model.features", "4", "4"),
-    ]
-
-
-def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path):
-    """The real thing: a process, a signal, an exit code, and equal weights in the end."""
-    environment = {**os.environ, "COLUMNS": "200"}
-    workdir = tmp_path / "stopped"
-    with subprocess.Popen(
-        tiny_command(workdir), env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        metrics = workdir / "metrics.jsonl"
-        while process.poll() is None and len(read_records(metrics)) < 5:
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        printed, _ = process.communicate()
-    assert process.returncode == 128 + signal.SIGINT
-    assert "the same command goes on from there" in printed
-    assert not weights_file(workdir, "subpixel").exists()
-    finished = subprocess.run(
-        tiny_command(workdir), env=environment, capture_output=True, text=True, check=True
-    )
-    assert "going on from step" in finished.stdout
-    subprocess.run(tiny_command(tmp_path / "whole"), env=environment, check=True)
-    kept, whole = (
-        load_weights(weights_file(w, "subpixel"))[2] for w in (workdir, tmp_path / "whole")
-    )
-    jax.tree.map(np.testing.assert_array_equal, kept, whole)

@@ -1,14 +1,16 @@
-"""A clean stop when somebody presses Ctrl-C or a scheduler sends SIGTERM."""
+"""Clean stops when somebody presses Ctrl-C or a scheduler sends SIGTERM."""
 
+import os
 import signal
+import sys
 from types import FrameType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupt:
-    """Notes the first SIGINT or SIGTERM, for the loop to stop after its step.
-
-    A second one has its usual effect, at once.
+    """Notes the first SIGINT or SIGTERM, for the loop to stop after its step; ends at a second.
 
     Attributes:
       signal: the number of the signal that came, or None.
@@ -19,18 +21,23 @@ class Interrupt:
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in SIGNALS:
             self._previous[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._restore()
-
-    def _note(self, number: int, _: FrameType | None) -> None:
-        self.signal = number
-        self._restore()
-
-    def _restore(self) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
-        self._previous.clear()
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if self.signal is not None:
+            end_at_once(number)
+        self.signal = number
+
+
+def end_at_once(number: int) -> NoReturn:
+    """Ends the process without waiting for a save: what is half written does not count."""
+    # The progress bar has hidden the cursor.
+    show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
+    os.write(2, f"{show_cursor}\nended at once, without saving\n".encode())
+    os._exit(128 + number)

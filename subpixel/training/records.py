@@ -2,12 +2,24 @@
 
 import json
 import os
+import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
-from tensorboardX import SummaryWriter
+import numpy as np
+from tensorboardX import summary
+from tensorboardX.event_file_writer import EventsWriter
+
+from subpixel.files import write_bytes
+
+# Its classes are made when it is imported, out of a type checker's sight.
+event_pb2 = import_module("tensorboardX.proto.event_pb2")
 
 Record = dict[str, Any]
+
+# What differs between two runs of one experiment: everything else is the same to the bit.
+WALL_CLOCK = frozenset({"seconds", "data_wait_fraction"})
 
 
 def read_records(path: Path) -> list[Record]:
@@ -24,31 +36,67 @@ def read_records(path: Path) -> list[Record]:
 
 
 class Records:
-    """Appends records to `metrics.jsonl` and their scalars to TensorBoard's events.
+    """Appends records to `metrics.jsonl`, and them and pictures to TensorBoard's events.
 
-    Records later than `step`, where the run resumes, are dropped first: they will come again.
+    A record is in the hands of the system once it is written, so that a kill takes none of them;
+    `sync` brings them to disk, which is due before a checkpoint counts.
     """
 
-    def __init__(self, workdir: Path, step: int):
+    def __init__(self, workdir: Path, step: int | None):
+        """Drops what is later than `step`, where the run resumes: it comes again.
+
+        Args:
+          workdir: of the run.
+          step: of the checkpoint that the run goes on from, or None if it begins.
+        """
         path = workdir / "metrics.jsonl"
-        kept = [record for record in read_records(path) if record["step"] <= step]
-        part = path.with_suffix(".part")
-        part.write_text("".join(json.dumps(record) + "\n" for record in kept))
-        part.replace(path)
-        self._file = path.open("a")
-        self._events = SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1)
+        kept = [r for r in read_records(path) if step is not None and r["step"] <= step]
+        write_bytes(path, "".join(map(_line, kept)).encode())
+        self._file = path.open("ab", buffering=0)
+        events = workdir / "tensorboard"
+        events.mkdir(exist_ok=True)
+        # The writer itself, without the thread around it: a full disk is then an error here.
+        self._events = EventsWriter(str(events / "events"))
+        if step is not None:
+            restart = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+            self._events.write_event(event_pb2.Event(step=step + 1, session_log=restart))
 
     def write(self, record: Record) -> None:
-        """Writes a record, which has "step" and "upsampler"; its numbers become scalars."""
-        self._file.write(json.dumps(record) + "\n")
-        self._file.flush()
+        """Writes a record, which has "step" and "upsampler"; its numbers become scalars.
+
+        Raises:
+          OSError: if it cannot be written; the file then ends with the record before it.
+        """
+        end = self._file.seek(0, os.SEEK_END)
+        line = _line(record).encode()
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+        except OSError:
+            self._file.truncate(end)
+            raise
         for key, value in record.items():
-            if key not in ("step", "upsampler"):
-                self._events.add_scalar(f"{key}/{record['upsampler']}", value, record["step"])
+            if key not in ("step", "upsampler") and value is not None:
+                self._event(record["step"], summary.scalar(f"{key}/{record['upsampler']}", value))
+
+    def picture(self, step: int, name: str, pixels: np.ndarray) -> None:
+        """Shows a picture, uint8 (h, w, 1 or 3), in TensorBoard."""
+        self._event(step, summary.image(name, pixels, dataformats="HWC"))
+
+    def _event(self, step: int, content: Any) -> None:
+        self._events.write_event(event_pb2.Event(step=step, wall_time=time.time(), summary=content))
+
+    def sync(self) -> None:
+        """Brings everything to disk.
+
+        Raises:
+          OSError: if the disk does not take it.
+        """
+        os.fsync(self._file.fileno())
+        self._events.flush()
 
     def close(self) -> None:
-        """Brings everything to disk."""
-        os.fsync(self._file.fileno())
+        """Closes the files."""
         self._file.close()
         self._events.close()
 
@@ -57,3 +105,7 @@ class Records:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _line(record: Record) -> str:
+    return json.dumps(record) + "\n"

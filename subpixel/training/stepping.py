@@ -1,0 +1,122 @@
+"""Takes steps with every upsampler, and reads what they measured when the next is on its way."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jax
+
+from subpixel.config import Experiment
+from subpixel.data.patches import Batch
+from subpixel.errors import InputError
+from subpixel.training.checkpoints import Progress
+from subpixel.training.nonfinite import keep_evidence
+from subpixel.training.state import Metrics
+
+
+@dataclass(frozen=True)
+class Outstanding:
+    """A step that was dispatched, and whose measurements have not been read."""
+
+    step: int
+    batch: Batch
+    metrics: dict[str, Metrics]
+
+
+class Stepper:
+    """Advances a run; what a step measured is read one step later, so that the device never waits.
+
+    `settle` reads it at once, where the run is recorded or saved: the result is then the same
+    whether or not the run was stopped in between.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        steps: Mapping[str, jax.stages.Compiled],
+        iterator: Iterator[Batch],
+        workdir: Path,
+    ):
+        """Prepares to step.
+
+        Args:
+          experiment: what is trained.
+          steps: the compiled step of each upsampler.
+          iterator: over batches.
+          workdir: where a step that is not finite is kept.
+        """
+        self._experiment = experiment
+        self._steps = steps
+        self._iterator = iterator
+        self._workdir = workdir
+        self._outstanding: Outstanding | None = None
+        self._waited, self._since = 0.0, time.perf_counter()
+
+    def advance(self, run: Progress) -> Progress:
+        """Takes the next batch and dispatches a step of every upsampler with it.
+
+        Raises:
+          InputError: if the step before it was not finite, and the run is to stop.
+        """
+        begun = time.perf_counter()
+        batch = next(self._iterator)
+        self._waited += time.perf_counter() - begun
+        states, seconds, metrics = dict(run.states), dict(run.seconds), {}
+        for name, step in self._steps.items():
+            begun = time.perf_counter()
+            states[name], metrics[name] = step(states[name], batch)
+            if len(self._steps) > 1:
+                # Compared by time: none may run while another is on the clock.
+                jax.block_until_ready(metrics[name])
+            seconds[name] += time.perf_counter() - begun
+        run = self.settle(replace(run, seconds=seconds))
+        self._outstanding = Outstanding(run.step + 1, batch, metrics)
+        return replace(run, step=run.step + 1, states=states, validation={})
+
+    def settle(self, run: Progress) -> Progress:
+        """Reads what is outstanding.
+
+        Raises:
+          InputError: if that step was not finite, and the run is to stop.
+        """
+        taken, self._outstanding = self._outstanding, None
+        if taken is None:
+            return run
+        seconds, losses = dict(run.seconds), dict(run.losses)
+        skipped, skipped_last = dict(run.skipped), dict(run.skipped_last)
+        for name, metrics in taken.metrics.items():
+            begun = time.perf_counter()
+            finite = bool(metrics["finite"])
+            seconds[name] += time.perf_counter() - begun
+            if finite:
+                losses[name] = [*losses[name], float(metrics["loss"])]
+                skipped_last[name] = 0
+            else:
+                skipped[name] += 1
+                skipped_last[name] += 1
+                self._allow_skip(name, taken, skipped_last[name])
+        return replace(
+            run, seconds=seconds, losses=losses, skipped=skipped, skipped_last=skipped_last
+        )
+
+    def data_wait_fraction(self) -> float:
+        """Returns the share of the time since the last call that was spent waiting for batches."""
+        now = time.perf_counter()
+        fraction = self._waited / (now - self._since)
+        self._waited, self._since = 0.0, now
+        return fraction
+
+    def _allow_skip(self, name: str, taken: Outstanding, in_a_row: int) -> None:
+        experiment = self._experiment
+        if experiment.on_nonfinite == "skip" and in_a_row <= experiment.skips_allowed:
+            return
+        measured = {key: float(taken.metrics[name][key]) for key in ("loss", "gradient_norm")}
+        folder = keep_evidence(self._workdir, taken.step, name, measured, taken.batch)
+        what = ", ".join(f"{key} {value}" for key, value in measured.items())
+        already = f", the {in_a_row}th in a row" if in_a_row > 1 else ""
+        raise InputError(
+            f"{name} is no longer finite at step {taken.step}{already}: {what}. Its batch is in "
+            f"{folder}, and the last checkpoint in {self._workdir / 'checkpoints'}. In another "
+            "workdir, a lower optimizer.learning_rate or --on-nonfinite=skip may help"
+        )

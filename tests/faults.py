@@ -1,0 +1,142 @@
+"""Real runs in processes of their own, for tests that kill them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+from PIL import Image
+from rich.console import Console
+
+from subpixel.files import load_weights
+from subpixel.training.checkpoints import list_steps, restore
+from subpixel.training.manifest import NAME
+from subpixel.training.records import WALL_CLOCK
+from subpixel.training.state import init_state, make_optimizer
+from subpixel.workdir import read_config, weights_file
+
+ROOT = Path(__file__).parent.parent
+Moment = Callable[[Path], bool]
+
+
+def make_pictures(folder: Path) -> None:
+    """Writes small pictures to train on and to measure on."""
+    rng = np.random.default_rng(0)
+    for name, count in (("train", 3), ("test", 1)):
+        (folder / name).mkdir(parents=True)
+        for index in range(count):
+            pixels = rng.integers(0, 256, (10, 12, 3), dtype=np.uint8).repeat(5, 0).repeat(5, 1)
+            Image.fromarray(pixels).save(folder / name / f"{index}.png")
+
+
+def command(root: Path, workdir: Path, *options: str) -> list[str]:
+    """Returns a training of a small network on those pictures, which saves all the time."""
+    return [
+        sys.executable, str(ROOT / "train.py"), f"--workdir={workdir}", f"--data-root={root}",
+        "--data.train", "train", "--data.benchmarks", "test", "--upsamplers=subpixel",
+        "--model.scale=2", "--model.features", "4", "3", "--data.batch-size=2",
+        "--data.patch-size=8", "--optimizer.warmup-steps=5", "--log-every=3",
+        "--validate-every=10", "--checkpoint-every=5", *options,
+    ]  # fmt: skip
+
+
+def environment(root: Path) -> dict[str, str]:
+    """Lines that are not folded, and compilations that are kept from one start to the next."""
+    return {
+        **os.environ,
+        "COLUMNS": "400",
+        "JAX_COMPILATION_CACHE_DIR": str(root / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+
+
+def finish(root: Path, workdir: Path, *options: str) -> str:
+    """Trains to the end and returns what was printed."""
+    done = subprocess.run(
+        command(root, workdir, *options), env=environment(root), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def interrupt(root: Path, workdir: Path, moment: Moment, number: int, *options: str) -> tuple:
+    """Trains, sends a signal when the moment has come, and returns the exit code and the lines."""
+    with subprocess.Popen(
+        command(root, workdir, *options),
+        env=environment(root),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        while process.poll() is None and not moment(workdir):
+            time.sleep(0.0005)
+        process.send_signal(number)
+        printed, _ = process.communicate()
+    return process.returncode, printed
+
+
+def kill(root: Path, workdir: Path, moment: Moment, *options: str) -> bool:
+    """Trains and kills it when the moment has come; returns whether it was still running."""
+    code, _ = interrupt(root, workdir, moment, signal.SIGKILL, *options)
+    return code == -signal.SIGKILL
+
+
+def after(seconds: float) -> Moment:
+    """Is some time after the training has begun to write."""
+    began: list[float] = []
+
+    def moment(workdir: Path) -> bool:
+        if not began and any((workdir / "tensorboard").glob("*")):
+            began.append(time.perf_counter())
+        return bool(began) and time.perf_counter() - began[0] >= seconds
+
+    return moment
+
+
+def in_a_save(count: int) -> Moment:
+    """Is when Orbax is writing a checkpoint: the first one after `count` have been seen."""
+    seen: set[str] = set()
+
+    def moment(workdir: Path) -> bool:
+        seen.update(path.name for path in (workdir / "checkpoints").glob("*tmp*"))
+        return len(seen) > count
+
+    return moment
+
+
+def before_the_manifest(workdir: Path) -> bool:
+    """Is when Orbax has committed a checkpoint and its manifest is not there yet."""
+    folder = workdir / "checkpoints"
+    steps = list_steps(folder)
+    return len(steps) > 1 and not (folder / str(steps[0]) / NAME).exists()
+
+
+def final_state(workdir: Path) -> dict:
+    """Returns everything that the last checkpoint holds, but for the clock."""
+    experiment = read_config(workdir)
+    optimizer = make_optimizer(experiment.optimizer, experiment.steps)
+    states = {n: init_state(experiment, n, optimizer)[1] for n in experiment.upsamplers}
+    progress = restore(workdir, experiment, states, Console(quiet=True))
+    assert progress is not None
+    return {**vars(progress), "seconds": None}
+
+
+def metrics(workdir: Path) -> list[dict]:
+    """Returns every line of metrics.jsonl but for the clock; a torn one is an error."""
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    return [{k: v for k, v in record.items() if k not in WALL_CLOCK} for record in records]
+
+
+def assert_same_run(workdir: Path, whole: Path) -> None:
+    """Checks parameters, optimiser, average, place in the data and records, to the bit."""
+    jax.tree.map(np.testing.assert_array_equal, final_state(workdir), final_state(whole))
+    found, expected = (load_weights(weights_file(w, "subpixel")) for w in (workdir, whole))
+    jax.tree.map(np.testing.assert_array_equal, found[2], expected[2])
+    assert metrics(workdir) == metrics(whole)
