@@ -5,7 +5,12 @@ from difflib import get_close_matches
 
 import tyro
 
-from subpixel.bench.command import ConvTransposeBench, bench_conv_transpose
+from subpixel.bench.command import (
+    ConvTransposeBench,
+    TrainingBench,
+    bench_conv_transpose,
+    bench_training,
+)
 from subpixel.cli import run_command
 from subpixel.data.command import (
     DataDownload,
@@ -19,6 +24,7 @@ from subpixel.errors import InputError
 
 COMMANDS = {
     ("bench", "conv-transpose"): (ConvTransposeBench, bench_conv_transpose),
+    ("bench", "training"): (TrainingBench, bench_training),
     ("data",): (DataList, list_data),
     ("data", "verify"): (DataVerify, verify_data),
     ("data", "download"): (DataDownload, download_data),

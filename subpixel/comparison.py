@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -55,8 +55,7 @@ def measure_speed(experiment: Experiment) -> dict[str, dict[str, Any]]:
     """
     config, data = experiment.model, experiment.data
     shape = (data.batch_size, data.patch_size, data.patch_size, config.channels)
-    rng = np.random.default_rng(experiment.seed)
-    batch = {"low": _noise(rng, shape, 1), "high": _noise(rng, shape, config.scale)}
+    batch = noise_batch(experiment)
     optimizer = make_optimizer(experiment.optimizer, experiment.steps)
     starts = {name: init_state(experiment, name, optimizer) for name in experiment.upsamplers}
     steps, seconds = _compile_in_turn(experiment, starts, batch, optimizer)
@@ -72,7 +71,7 @@ def measure_speed(experiment: Experiment) -> dict[str, dict[str, Any]]:
         params = jax.tree.map(jnp.copy, state.params)
         functions["forward_ms"][name] = partial(apply, params, x)
         functions["gradient_ms"][name] = partial(gradient, params, x)
-        functions["train_step_ms"][name] = _Stepper(steps[name], state, batch)
+        functions["train_step_ms"][name] = Stepper(steps[name], state, batch)
         useful, executed = gflop(config, name, math.prod(shape[:-1]))
         memory = steps[name].memory_analysis()
         results[name] = {
@@ -90,6 +89,19 @@ def measure_speed(experiment: Experiment) -> dict[str, dict[str, Any]]:
     return results
 
 
+def noise_batch(experiment: Experiment) -> dict[str, np.ndarray]:
+    """Returns a training batch of random pixels: {"low": uint8 (n, p, p, c), "high": ...}."""
+    data, channels = experiment.data, experiment.model.channels
+    rng = np.random.default_rng(experiment.seed)
+    return {
+        key: rng.integers(0, 256, (data.batch_size, size, size, channels), dtype=np.uint8)
+        for key, size in (
+            ("low", data.patch_size),
+            ("high", data.patch_size * experiment.model.scale),
+        )
+    }
+
+
 def _passes(graph: nnx.GraphDef[Any], target: jax.Array):
     """Returns the jitted forward pass, and forward with the gradients of parameters and input."""
 
@@ -102,7 +114,7 @@ def _passes(graph: nnx.GraphDef[Any], target: jax.Array):
     return jax.jit(apply), jax.jit(jax.value_and_grad(loss, (0, 1)))
 
 
-class _Stepper:
+class Stepper:
     """Calls a training step again and again, giving it the state that it returned."""
 
     def __init__(self, step, state, batch):
@@ -123,12 +135,6 @@ def _compile_in_turn(experiment: Experiment, starts, batch, optimizer):
             steps[name] = lower_step(experiment, graph, state, optimizer, batch).compile()
             seconds[name].append(time.perf_counter() - start)
     return steps, seconds
-
-
-def _noise(rng: np.random.Generator, shape: Sequence[int], scale: int) -> np.ndarray:
-    count, height, width, channels = shape
-    size = (count, height * scale, width * scale, channels)
-    return rng.integers(0, 256, size, dtype=np.uint8)
 
 
 def _quartiles(values) -> list[float]:

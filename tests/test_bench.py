@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from subpixel.bench import command, geometries, report
+from subpixel.bench import command, geometries, report, training
 from subpixel.bench.conv_transpose import compile_program, measure
+from subpixel.bench.race import torch_process
 from subpixel.errors import InputError
 from subpixel.transposed import conv_transpose
 
@@ -41,6 +42,28 @@ def test_pytorch_answers_from_a_process_of_its_own():
     assert results["environment"]["torch"]
 
 
+def test_pytorch_takes_the_training_step_too():
+    pytest.importorskip("torch")
+    with torch_process(wanted=True) as ask:
+        shape = {"low": [2, 9, 9, 1], "scale": 3, "features": [4, 3], "kernel_sizes": [5, 3, 3]}
+        assert ask({"prepare": "training", **shape})["torch"]
+        assert min(ask({"run": "step"}).values()) > 0
+
+
+def test_the_training_step_is_measured(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(training, "WORKLOADS", (training.Workload(2, 9),))
+    monkeypatch.setattr(training, "INPUT_BATCHES", 3)
+    options = command.TrainingBench(rounds=2, torch=False, json=tmp_path / "figures.json")
+    assert command.bench_training(options) == 0
+    measured = json.loads(options.json.read_text())["batches"]["2 x 9x9"]
+    for figures in measured["step"].values():
+        low, high = figures["quartiles_ms"]
+        assert 0 < low <= figures["median_ms"] <= high
+    delivered, ratio = measured["input"].values()
+    assert ratio == pytest.approx(delivered * measured["step"]["subpixel"]["median_ms"] / 2e3)
+    assert "2 x 9x9" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("geometry", geometries.GEOMETRIES, ids=lambda geometry: geometry.name)
 def test_the_shapes_of_the_geometries_fit(geometry):
     # "gradients" is compiled with an output's cotangent of the shape that is claimed.
@@ -55,3 +78,5 @@ def test_bad_options_are_refused():
         command.bench_conv_transpose(command.ConvTransposeBench(only=("ESPCN",)))
     with pytest.raises(InputError, match="rounds must be at least 1; got 0"):
         command.bench_conv_transpose(command.ConvTransposeBench(rounds=0))
+    with pytest.raises(InputError, match="rounds must be at least 1; got 0"):
+        command.bench_training(command.TrainingBench(rounds=0))

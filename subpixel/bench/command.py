@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from subpixel.bench import report
+from subpixel.bench import report, training
 from subpixel.bench.conv_transpose import measure
 from subpixel.errors import InputError
 from subpixel.files import write_json
@@ -33,8 +33,7 @@ class ConvTransposeBench:
 def bench_conv_transpose(options: ConvTransposeBench) -> int:
     """Measures, prints the tables and writes the files that are asked for."""
     console = Console()
-    if options.rounds < 1:
-        raise InputError(f"rounds must be at least 1; got {options.rounds}")
+    _require_rounds(options.rounds)
     try:
         results = measure(
             options.only,
@@ -51,3 +50,35 @@ def bench_conv_transpose(options: ConvTransposeBench) -> int:
     if options.chart is not None:
         report.draw(results, options.chart)
     return 0
+
+
+@dataclass(frozen=True)
+class TrainingBench:
+    """Measures the training step, ours and PyTorch's side by side, and the input pipeline."""
+
+    rounds: int = 30
+    """Timed steps of each."""
+    torch: bool = True
+    """Measure PyTorch too, if it is installed."""
+    json: Path | None = None
+    """File for all figures and the environment."""
+
+
+def bench_training(options: TrainingBench) -> int:
+    """Measures, prints the table and writes the file that is asked for."""
+    console = Console()
+    _require_rounds(options.rounds)
+    results = training.measure(
+        rounds=options.rounds,
+        torch=options.torch,
+        progress=lambda name: console.print(f"measuring {name}", style="dim"),
+    )
+    report.show_training(results, console)
+    if options.json is not None:
+        write_json(options.json, results)
+    return 0
+
+
+def _require_rounds(rounds: int) -> None:
+    if rounds < 1:
+        raise InputError(f"rounds must be at least 1; got {rounds}")

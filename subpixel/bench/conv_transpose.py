@@ -1,15 +1,8 @@
 """Measures `subpixel.conv_transpose` beside native JAX, and beside PyTorch if it is installed."""
 
 import functools
-import importlib.util
-import json
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -17,19 +10,11 @@ import numpy as np
 from jax import lax
 
 from subpixel.bench.geometries import GEOMETRIES, Geometry
+from subpixel.bench.race import Program, race, torch_process
 from subpixel.measure import environment
 from subpixel.transposed import Method, conv_transpose
 
 PROGRAMS = ("forward", "gradients")
-
-
-@dataclass(frozen=True)
-class Program:
-    """A compiled computation and what the compiler said of it."""
-
-    run: Callable[[], Any]
-    compile_s: float
-    temp_mib: float
 
 
 def measure(
@@ -66,14 +51,14 @@ def measure(
         raise ValueError(f"unknown geometries {unknown}: the names are {list(known)}")
     results: dict[str, Any] = {}
     facts = environment()
-    with _torch_process(torch and importlib.util.find_spec("torch") is not None) as ask:
+    with torch_process(torch) as ask:
         for name in names or known:
             progress(name)
             geometry = known[name]
             if ask is not None:
-                facts |= ask(vars(geometry))
+                facts |= ask({"prepare": "conv_transpose", **vars(geometry)})
             results[name] = {
-                program: _race(
+                program: race(
                     {
                         library: compile_program(geometry, function, program)
                         for library, function in (
@@ -109,63 +94,3 @@ def compile_program(geometry: Geometry, function: Callable[..., Any], program: s
     memory = compiled.memory_analysis()
     temp = float("nan") if memory is None else memory.temp_size_in_bytes / 2**20
     return Program(lambda: compiled(*operands), seconds, temp)
-
-
-def _race(
-    programs: dict[str, Program], torch: Callable[[], dict[str, float]] | None, rounds: int
-) -> dict[str, dict[str, Any]]:
-    for program in programs.values():
-        jax.block_until_ready(program.run())
-        jax.block_until_ready(program.run())
-    wall: dict[str, list[float]] = {}
-    cpu: dict[str, list[float]] = {}
-    for _ in range(rounds):
-        for library, program in programs.items():
-            start, busy = time.perf_counter(), time.process_time()
-            jax.block_until_ready(program.run())
-            wall.setdefault(library, []).append((time.perf_counter() - start) * 1e3)
-            cpu.setdefault(library, []).append((time.process_time() - busy) * 1e3)
-        if torch is not None:
-            for layout, milliseconds in torch().items():
-                wall.setdefault(f"torch, {layout}", []).append(milliseconds)
-    figures: dict[str, dict[str, Any]] = {}
-    for library, times in wall.items():
-        quartiles = np.percentile(times, [25, 75])
-        figures[library] = {
-            "median_ms": float(np.median(times)),
-            "quartiles_ms": [float(q) for q in quartiles],
-        }
-    for library, program in programs.items():
-        figures[library] |= {
-            "cpu_ms": float(np.median(cpu[library])),
-            "compile_s": program.compile_s,
-            "temp_mib": program.temp_mib,
-        }
-    return figures
-
-
-@contextmanager
-def _torch_process(
-    wanted: bool,
-) -> Iterator[Callable[[dict[str, Any]], dict[str, Any]] | None]:
-    """Starts PyTorch's process and yields a function that asks it one thing, or None."""
-    if not wanted:
-        yield None
-        return
-    worker = Path(__file__).with_name("torch_worker.py")
-    with subprocess.Popen(
-        [sys.executable, str(worker)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        if process.stdin is None or process.stdout is None:
-            raise RuntimeError("PyTorch's process has no pipes")
-        stdin, stdout = process.stdin, process.stdout
-
-        def ask(order: dict[str, Any]) -> dict[str, Any]:
-            print(json.dumps(order), file=stdin, flush=True)
-            reply = stdout.readline()
-            if not reply:
-                raise RuntimeError("PyTorch's process ended; its error stands above")
-            return json.loads(reply)
-
-        yield ask
-        stdin.close()

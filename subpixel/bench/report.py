@@ -1,4 +1,4 @@
-"""The benchmark's figures as a table, ratios and a chart."""
+"""The benchmarks' figures as tables, ratios and a chart."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -71,6 +71,30 @@ def show(results: dict[str, Any], console: Console) -> None:
                     f"geometric mean, {min(values):.2f} at least; faster on "
                     f"{sum(value > 1 for value in values)} of {len(values)}"
                 )
+
+
+def show_training(results: dict[str, Any], console: Console) -> None:
+    """Prints the training step's table."""
+    table = Table(title="training step of ESPCN x3, ms (median, quartiles)")
+    table.add_column("batch")
+    for column in (
+        "subpixel", "PyTorch", "x PyTorch", "compile, s", "temp, MiB", "input, patches/s",
+        "x consumed",
+    ):  # fmt: skip
+        table.add_column(column, justify="right")
+    for name, measured in results["batches"].items():
+        ours, torch = measured["step"]["subpixel"], best_torch(measured["step"])
+        table.add_row(
+            name,
+            _time(ours),
+            "" if torch is None else _time(torch),
+            "" if torch is None else f"{torch['median_ms'] / ours['median_ms']:.2f}",
+            f"{ours['compile_s']:.1f}",
+            f"{ours['temp_mib']:.0f}",
+            f"{measured['input']['patches_per_second']:.0f}",
+            f"{measured['input']['times_consumed']:.0f}",
+        )
+    console.print(table)
 
 
 def _time(figures: dict[str, Any]) -> str:

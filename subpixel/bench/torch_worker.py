@@ -1,9 +1,10 @@
 """PyTorch's side of the benchmark: a process of its own that computes when it is told to.
 
-Each line of standard input is a JSON object; each gets one line of JSON in reply. A geometry,
-``{"x": ..., "taps": ..., "stride": ..., "out": ...}``, is prepared and warmed up; the name of a
-program, ``{"run": "forward"}`` or ``{"run": "gradients"}``, is timed once. PyTorch and XLA in one
-process would share nothing but trouble: each has its own pool of threads.
+Each line of standard input is a JSON object; each gets one line of JSON in reply. What stands
+beside ``{"prepare": "conv_transpose"}`` or ``{"prepare": "training"}``, the arguments of
+`conv_transpose` or `training`, is prepared and warmed up; the name of a program, such as
+``{"run": "gradients"}``, is timed once. PyTorch and XLA in one process would share nothing but
+trouble: each has its own pool of threads.
 """
 
 import json
@@ -13,13 +14,13 @@ import time
 import torch
 
 
-def prepare(geometry: dict) -> dict:
-    """Returns the two programs for each memory layout, by name."""
-    x_shape, taps, stride = geometry["x"], geometry["taps"], geometry["stride"]
-    ndim = len(taps)
+def conv_transpose(*, x, taps, stride, out, name) -> dict:
+    """Returns the two programs of a geometry for each memory layout, by name."""
+    del name
+    x_shape, ndim = x, len(taps)
     function = getattr(torch.nn.functional, f"conv_transpose{ndim}d")
     x = torch.randn(x_shape[0], x_shape[-1], *x_shape[1:-1])
-    weight = torch.randn(x_shape[-1], geometry["out"], *taps)
+    weight = torch.randn(x_shape[-1], out, *taps)
     # stride * n pixels from n, as with "SAME".
     padding = max(0, (taps[0] - stride + 1) // 2)
     keywords = {
@@ -45,10 +46,51 @@ def prepare(geometry: dict) -> dict:
             torch.autograd.grad(function(*operands, **keywords), operands, cotangent)
 
         programs[layout] = {"forward": forward, "gradients": gradients}
-        for program in programs[layout].values():
-            program()
-            program()
     return programs
+
+
+def training(*, low, scale, features, kernel_sizes) -> dict:
+    """Returns the training step of an ESPCN for each memory layout.
+
+    Args:
+      low: shape of the low-resolution patches, (n, h, w, c).
+      scale: r.
+      features: channels of the two hidden layers.
+      kernel_sizes: of the three layers.
+    """
+    n, height, width, channels = low
+    shapes = {"low": (n, channels, height, width)}
+    shapes["high"] = (n, channels, height * scale, width * scale)
+    batch = {k: torch.randint(0, 256, shape, dtype=torch.uint8) for k, shape in shapes.items()}
+    sizes = (channels, *features, channels * scale**2)
+    programs = {}
+    for layout, form in (
+        ("channels first", torch.contiguous_format),
+        ("channels last", torch.channels_last),
+    ):
+        convolutions = [
+            torch.nn.Conv2d(i, o, k, padding=k // 2)
+            for i, o, k in zip(sizes[:-1], sizes[1:], kernel_sizes, strict=True)
+        ]
+        first, second, last = convolutions
+        tanh, shuffle = torch.nn.Tanh(), torch.nn.PixelShuffle(scale)
+        model = torch.nn.Sequential(first, tanh, second, tanh, last, shuffle)
+        for convolution in convolutions:
+            convolution.weight.data = convolution.weight.data.to(memory_format=form)
+        optimizer = torch.optim.Adam(model.parameters(), fused=True)
+        laid_out = {k: v.to(memory_format=form) for k, v in batch.items()}
+
+        def step(model=model, optimizer=optimizer, batch=laid_out):
+            low, high = (batch[key].float() / 255 for key in ("low", "high"))
+            optimizer.zero_grad()
+            torch.nn.functional.mse_loss(model(low), high).backward()
+            optimizer.step()
+
+        programs[layout] = {"step": step}
+    return programs
+
+
+PREPARE = {"conv_transpose": conv_transpose, "training": training}
 
 
 def main() -> None:
@@ -56,7 +98,11 @@ def main() -> None:
     for line in sys.stdin:
         order = json.loads(line)
         if "run" not in order:
-            programs = prepare(order)
+            programs = PREPARE[order.pop("prepare")](**order)
+            for of_layout in programs.values():
+                for program in of_layout.values():
+                    program()
+                    program()
             reply = {"torch": torch.__version__, "threads": torch.get_num_threads()}
         else:
             reply = {}
