@@ -11,7 +11,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -39,30 +39,45 @@ def extract(archive: Path, target: Path, places: Mapping[str, str]) -> None:
       places: from a folder in the archive to one under `target`; "" takes every picture.
 
     Raises:
-      ArchiveError: if it is damaged, is too large for its size, has no such pictures, or has a
-        member that is a link or a device, or whose name leads elsewhere or appears twice.
+      ArchiveError: as `walk`, or if one of the folders has no pictures, or one twice.
       OSError: if it cannot be written, as on a full disk.
     """
-    written = dict.fromkeys(places.values(), 0)
+    empty = dict.fromkeys(places)
+    for inside, name, content in walk(archive, places):
+        path = target / places[inside] / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            raise ArchiveError(f"{archive} is not as expected: it has {name} twice")
+        with naming(path), path.open("xb") as file:
+            while chunk := content.read(CHUNK):
+                file.write(chunk)
+        empty.pop(inside, None)
+    for inside in empty:
+        raise ArchiveError(
+            f"{archive} is not as expected: it has no pictures in {inside or 'any folder'}"
+        )
+
+
+def walk(archive: Path, folders: Container[str]) -> Iterator[tuple[str, str, IO[bytes]]]:
+    """Reads the pictures of some folders of an archive, in its order.
+
+    Args:
+      archive: a .zip, .tar, .tar.gz or .tgz file.
+      folders: in the archive; "" takes every picture, wherever it lies.
+
+    Yields:
+      The folder, as it was given; the picture's name without folder; its content.
+
+    Raises:
+      ArchiveError: if it is damaged, is too large for its size, or has a member that is a link or a
+        device, or whose name leads elsewhere.
+    """
     budget = MOST_GROWTH * archive.stat().st_size + CHUNK
     with _members(archive, budget) as members:
         for name, content in members:
-            place = places.get(str(name.parent), places.get(""))
-            if place is None or name.suffix.lower() not in SUFFIXES or _hidden(name):
-                continue
-            path = target / place / name.name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.exists():
-                raise ArchiveError(f"{archive} is not as expected: it has {name.name} twice")
-            with naming(path), path.open("xb") as file:
-                while chunk := content.read(CHUNK):
-                    file.write(chunk)
-            written[place] += 1
-    empty = [inside for inside, place in places.items() if not written[place]]
-    if empty:
-        raise ArchiveError(
-            f"{archive} is not as expected: it has no pictures in {empty[0] or 'any folder'}"
-        )
+            folder = "" if "" in folders else str(name.parent)
+            if folder in folders and name.suffix.lower() in SUFFIXES and not _hidden(name):
+                yield folder, name.name, content
 
 
 def _hidden(name: PurePosixPath) -> bool:

@@ -14,6 +14,7 @@ from subpixel.data.embedded import SETS, embedded_pictures
 from subpixel.data.given import check_low
 from subpixel.data.layouts import find_low, find_originals, match_low, picture_files, set_name
 from subpixel.data.pictures import Picture, read_picture
+from subpixel.data.prepared import TFDS, prepared_pictures
 from subpixel.errors import InputError
 from subpixel.image import modcrop, rgb_to_luma
 
@@ -34,7 +35,11 @@ def data_root(given: Path | None) -> Path | None:
 
 def source_name(source: str) -> str:
     """Returns the name under which a source's results appear: that of the set."""
-    return source if source.startswith(EMBEDDED) else set_name(Path(source.removeprefix(FOLDER)))
+    return (
+        source
+        if source.startswith((EMBEDDED, TFDS))
+        else set_name(Path(source.removeprefix(FOLDER)))
+    )
 
 
 def find_pictures(
@@ -46,9 +51,9 @@ def find_pictures(
     """Returns the pictures of a source in the order of their names.
 
     Args:
-      source: "embedded:train", "embedded:test", a named set of `subpixel.data.catalogue`, or a
-        folder in one of the layouts of `subpixel.data.layouts`: "folder:PATH", or the path alone,
-        as it is or under `root`.
+      source: "embedded:train", "embedded:test"; a named set of `subpixel.data.catalogue`; what
+        TFDS prepared, "tfds:NAME[:SPLIT]"; or a folder in one of the layouts of
+        `subpixel.data.layouts`: "folder:PATH", or the path alone, as it is or under `root`.
       root: where data sets lie, or None.
       scale: r, if low resolution that the set comes with is wanted.
       degradation: which low resolution is wanted.
@@ -62,6 +67,8 @@ def find_pictures(
         if name not in SETS:
             raise InputError(f"unknown source {source!r}: there is embedded:{{{','.join(SETS)}}}")
         return embedded_pictures(name)
+    if source.startswith(TFDS):
+        return prepared_pictures(source, root, scale, degradation.kind)
     folder = _find_folder(source, root)
     files = picture_files(folder)
     low = _find_low(folder, files, scale, degradation)
