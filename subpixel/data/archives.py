@@ -12,9 +12,9 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Container, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Protocol
 
 from subpixel.data.pictures import SUFFIXES
 from subpixel.files import naming
@@ -24,6 +24,12 @@ from subpixel.files import naming
 MOST_GROWTH = 20
 MOST_MEMBERS = 100_000
 CHUNK = 1 << 20
+
+
+class Readable(Protocol):
+    """What can be read, at most `size` bytes at a time."""
+
+    def read(self, size: int = -1) -> bytes: ...
 
 
 class ArchiveError(OSError):
@@ -58,7 +64,7 @@ def extract(archive: Path, target: Path, places: Mapping[str, str]) -> None:
         )
 
 
-def walk(archive: Path, folders: Container[str]) -> Iterator[tuple[str, str, IO[bytes]]]:
+def walk(archive: Path, folders: Container[str]) -> Iterator[tuple[str, str, Readable]]:
     """Reads the pictures of some folders of an archive, in its order.
 
     Args:
@@ -77,7 +83,7 @@ def walk(archive: Path, folders: Container[str]) -> Iterator[tuple[str, str, IO[
         for name, content in members:
             folder = "" if "" in folders else str(name.parent)
             if folder in folders and name.suffix.lower() in SUFFIXES and not _hidden(name):
-                yield folder, name.name, content
+                yield folder, name.name, _Content(content, archive)
 
 
 def _hidden(name: PurePosixPath) -> bool:
@@ -85,23 +91,9 @@ def _hidden(name: PurePosixPath) -> bool:
 
 
 @contextmanager
-def _members(archive: Path, budget: int) -> Iterator[Iterator[tuple[PurePosixPath, IO[bytes]]]]:
-    """Opens an archive of either kind for a walk over its plain files, all members checked."""
+def _damage_named(archive: Path) -> Iterator[None]:
     try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as opened:
-                yield _zip_members(archive, opened, budget)
-        else:
-            with archive.open("rb") as raw:
-                packed = raw.read(2) == b"\x1f\x8b"
-                raw.seek(0)
-                stream = gzip.GzipFile(fileobj=raw) if packed else raw
-                bounded = _Bounded(stream, budget, archive)
-                with tarfile.open(fileobj=bounded, mode="r|") as opened:
-                    yield _tar_members(archive, opened)
-                    # gzip's checksum follows the last member.
-                    while bounded.read(CHUNK):
-                        pass
+        yield
     except (
         tarfile.TarError,
         zipfile.BadZipFile,
@@ -112,6 +104,34 @@ def _members(archive: Path, budget: int) -> Iterator[Iterator[tuple[PurePosixPat
         raise ArchiveError(f"{archive} is damaged, or is no zip or tar file: {error}") from error
     except gzip.BadGzipFile as error:
         raise ArchiveError(f"{archive} is damaged: {error}") from error
+
+
+@contextmanager
+def _members(archive: Path, budget: int) -> Iterator[Iterator[tuple[PurePosixPath, IO[bytes]]]]:
+    """Opens an archive of either kind for a walk over its plain files, all members checked."""
+    with _damage_named(archive), ExitStack() as stack:
+        if zipfile.is_zipfile(archive):
+            yield _zip_members(archive, stack.enter_context(zipfile.ZipFile(archive)), budget)
+            return
+        raw = stack.enter_context(archive.open("rb"))
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        bounded = _Bounded(gzip.GzipFile(fileobj=raw) if packed else raw, budget, archive)
+        yield _tar_members(archive, stack.enter_context(tarfile.open(fileobj=bounded, mode="r|")))
+        # gzip's checksum follows the last member.
+        while bounded.read(CHUNK):
+            pass
+
+
+class _Content:
+    """What a member holds; whoever reads it learns of which archive it is that is damaged."""
+
+    def __init__(self, content: IO[bytes], archive: Path):
+        self._content, self._archive = content, archive
+
+    def read(self, size: int = -1) -> bytes:
+        with _damage_named(self._archive):
+            return self._content.read(size)
 
 
 def _zip_members(
