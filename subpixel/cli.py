@@ -8,14 +8,17 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
 from subpixel.config import Experiment, flatten, load_config, to_json
 from subpixel.errors import InputError
+from subpixel.evaluation.protocol import Channel, Grey, LowFrom, ProtocolName, Rounding
+from subpixel.image.color import LumaRange
 from subpixel.image.resize import Border
 from subpixel.kernels import Spelling
+from subpixel.models.espcn import OutputActivation
 
 QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.py"
 
@@ -38,17 +41,46 @@ class EvalOptions:
     """Measures PSNR and SSIM of a model on benchmarks."""
 
     target: tyro.conf.Positional[str]
-    """A workdir of train.py, a file of weights, or "bicubic"."""
+    """A workdir of train.py, a file of weights, a PyTorch checkpoint of an ESPCN, or "bicubic"."""
     scale: int
     """How many times larger the model's output is."""
     benchmarks: tuple[str, ...]
     """Folders of original pictures, under the data root or anywhere, or "embedded:test"."""
+    protocol: ProtocolName = "matlab"
+    """The convention that figures follow; the options from --crop to --shave change single
+    choices of it. See docs/protocol.md."""
+    crop: int | None = None
+    """Originals are cropped to a multiple of this many pixels: the scale, or 12 for BasicSR's."""
+    channel: Channel | None = None
+    """What is measured: "y", luma, or "rgb"."""
+    luma_range: LumaRange | None = None
+    """"studio", 16..235 as in MATLAB, or "full", 0..255."""
+    rounding: Rounding | None = None
+    """Whether Y is rounded to "8bit" or left in "double"."""
+    border: Border | None = None
+    """Of bicubic: "symmetric" as in MATLAB today, "replicate" as before 2014."""
+    low_from: LowFrom | None = None
+    """Whether low resolution is made of the 8-bit "rgb" picture or of its "luma", in double."""
+    grey: Grey | None = None
+    """Whether grey files are measured on their "luma" or on the values "stored"."""
+    shave: int | None = None
+    """Pixels left out at every side: the scale."""
+    self_ensemble: bool = False
+    """Adds a row: the network's mean over the eight flips and turns of its input."""
+    worst: int = 0
+    """Shows this many pictures of each benchmark, those with the lowest PSNR, worst first."""
     json: Path | None = None
     """File for the figures, of every picture too."""
+    csv: Path | None = None
+    """File for the figures of every picture, one in a line."""
+    save_images: Path | None = None
+    """Folder for the enlarged pictures."""
+    error_maps: Path | None = None
+    """Folder for pictures of the error: black is none, white 48 grey levels or more."""
     upsampler: Spelling | None = None
     """Of a workdir with several upsamplers, which; by default the first."""
-    border: Border = "symmetric"
-    """Of bicubic: "symmetric" as in MATLAB today, "replicate" as before 2014."""
+    output_activation: OutputActivation | None = None
+    """Of a PyTorch checkpoint, which does not say: "none", or "sigmoid" after the shuffle."""
     data_root: Path | None = None
     """Where data sets lie; by default the environment variable SUBPIXEL_DATA."""
 
@@ -57,6 +89,14 @@ class EvalOptions:
             raise InputError(f"scale must be a whole number of at least 2; got {self.scale}")
         if not self.benchmarks:
             raise InputError("benchmarks must name at least one folder of pictures")
+        if self.worst < 0:
+            raise InputError(f"worst must be a number of pictures; got {self.worst}")
+
+    def overrides(self) -> dict[str, Any]:
+        """Returns the choices of the protocol that were given."""
+        names = ("crop", "channel", "luma_range", "rounding", "border", "low_from", "grey", "shave")
+        given = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 def parse_train(arguments: Sequence[str]) -> TrainOptions:

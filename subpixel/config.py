@@ -43,6 +43,8 @@ class ModelConfig:
     """What the centred input is multiplied by."""
     residual: bool = False
     """Whether the layers learn what is missing from the nearest-neighbour enlargement."""
+    output_activation: Literal["none", "sigmoid"] = "none"
+    """At the very end; the paper's network has none."""
 
     def __post_init__(self):
         _require(

@@ -1,9 +1,12 @@
 """Finds what is to be measured by the name that a user gives it."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from rich.console import Console
 
@@ -11,25 +14,33 @@ from subpixel.config import Experiment, ModelConfig
 from subpixel.errors import InputError
 from subpixel.files import load_weights
 from subpixel.image.resize import Border
-from subpixel.kernels import SPELLINGS, Spelling
+from subpixel.kernels import SPELLINGS, Spelling, from_torch_conv, reorder
+from subpixel.models.espcn import OutputActivation
+from subpixel.torch_files import read_torch
 from subpixel.training.checkpoints import restore
 from subpixel.training.state import init_state, make_model, make_optimizer
 from subpixel.upscaling import Bicubic, Network, Upscaler
 from subpixel.workdir import read_config, weights_file
 
 BICUBIC = "bicubic"
+TORCH_SUFFIXES = frozenset({".pth", ".pt"})
 
 
 def load_target(
-    target: str, scale: int, upsampler: str | None = None, border: Border = "symmetric"
+    target: str,
+    scale: int,
+    upsampler: str | None = None,
+    border: Border = "symmetric",
+    output_activation: OutputActivation | None = None,
 ) -> tuple[Upscaler, dict[str, Any]]:
     """Returns an upscaler and what it is.
 
     Args:
-      target: "bicubic", a workdir, or a file of weights.
+      target: "bicubic", a workdir, a file of weights, or a PyTorch checkpoint of an ESPCN.
       scale: the scale that is wanted.
       upsampler: of a workdir with several, which; by default the first of its config.
       border: of bicubic enlargement.
+      output_activation: of a PyTorch checkpoint, which does not hold it; by default "none".
 
     Returns:
       The upscaler, and a description for JSON.
@@ -40,14 +51,21 @@ def load_target(
     if target == BICUBIC:
         return Bicubic(scale, border), {"name": BICUBIC}
     path = Path(target)
+    is_torch = path.is_file() and path.suffix.lower() in TORCH_SUFFIXES
+    if output_activation is not None and not is_torch:
+        raise InputError(
+            f"output_activation is for PyTorch checkpoints, which do not hold it; {target} does"
+        )
     if path.is_dir():
         network, about = _from_workdir(path, upsampler)
+    elif is_torch:
+        network, about = _from_torch(path, scale, output_activation or "none")
     elif path.is_file():
         network, about = _from_weights(path)
     else:
         raise InputError(
-            f'there is no target {target!r}: it must be "{BICUBIC}", a workdir of train.py or a '
-            "file of weights"
+            f'there is no target {target!r}: it must be "{BICUBIC}", a workdir of train.py, a '
+            "file of weights or a PyTorch checkpoint (.pth, .pt)"
         )
     if network.scale != scale:
         raise InputError(f"{target} enlarges x{network.scale}, but the scale asked for is x{scale}")
@@ -62,7 +80,60 @@ def _from_weights(path: Path) -> tuple[Network, dict[str, Any]]:
         raise InputError(
             f"the weights in {path} do not have the shapes of the network in its header"
         )
+    _refuse_unless_finite(params, path)
     return _network(config, graph, params), _about(config, upsampler, params)
+
+
+def _from_torch(
+    path: Path, scale: int, output_activation: OutputActivation
+) -> tuple[Network, dict[str, Any]]:
+    """Reads an ESPCN, whose shape follows from those of its three convolutions."""
+    tensors = list(read_torch(path).values())
+    weights, biases = tensors[::2], tensors[1::2]
+    shapes = [tensor.shape for tensor in tensors]
+    fits = (
+        [len(shape) for shape in shapes] == [4, 1, 4, 1, 4, 1]
+        # PyTorch pads an even kernel to another size than its input's.
+        and all(w.shape[2] == w.shape[3] and w.shape[2] % 2 for w in weights)
+        and all(b.shape == w.shape[:1] for w, b in zip(weights, biases, strict=True))
+        and all(a.shape[0] == b.shape[1] for a, b in pairwise(weights))
+        and weights[0].shape[1] in (1, 3)
+    )
+    if not fits:
+        raise InputError(
+            f"{path} is not an ESPCN of three odd-sized convolutions with biases, on 1 or 3 "
+            f"channels: its tensors have the shapes {', '.join(map(str, shapes))}"
+        )
+    channels, outputs = weights[0].shape[1], weights[2].shape[0]
+    if outputs != channels * scale**2:
+        raise InputError(
+            f"{path} gives {outputs} channels before the shuffle, and x{scale} of {channels} "
+            f"takes {channels * scale**2}: the scale asked for is not that of the network"
+        )
+    config = ModelConfig(
+        scale=scale,
+        channels=channels,
+        features=(weights[0].shape[0], weights[1].shape[0]),
+        kernel_sizes=(weights[0].shape[2], weights[1].shape[2], weights[2].shape[2]),
+        output_activation=output_activation,
+    )
+    first, second, last = (from_torch_conv(jnp.asarray(w, jnp.float32)) for w in weights)
+    first_bias, second_bias, last_bias = (jnp.asarray(b, jnp.float32) for b in biases)
+    params = {
+        "conv1": {"kernel": first, "bias": first_bias},
+        "conv2": {"kernel": second, "bias": second_bias},
+        "upsampler": {"kernel": reorder(last, scale, "crd", "dcr")},
+        "bias": {"bias": reorder(last_bias, scale, "crd", "dcr")},
+    }
+    _refuse_unless_finite(params, path)
+    graph, _ = nnx.split(make_model(config, "subpixel", seed=0))
+    about = _about(config, "subpixel", params)
+    return _network(config, graph, params), {**about, "output_activation": output_activation}
+
+
+def _refuse_unless_finite(params: Any, path: Path) -> None:
+    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
+        raise InputError(f"the weights in {path} are not all finite numbers")
 
 
 def _from_workdir(workdir: Path, upsampler: str | None) -> tuple[Network, dict[str, Any]]:

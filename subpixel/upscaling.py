@@ -1,16 +1,33 @@
-"""What enlarges a picture: bicubic, or a network, behind one interface."""
+"""What enlarges a picture: bicubic, or a network, behind one interface.
 
+A network sees a picture through windows of a few sizes, so that pictures of any size need few
+compilations and little memory. Every window lies inside the picture. Its edges are either the
+picture's own, where the network pads with zeros as it would for the whole picture, or so far away
+that they do not reach what is kept: the result is that of the whole picture at once.
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from subpixel.errors import InputError
 from subpixel.image import imresize, rgb_to_luma, rgb_to_ycbcr, ycbcr_to_rgb
 from subpixel.image.arrays import to_uint8
+from subpixel.image.color import LumaRange
 from subpixel.image.resize import Border
+
+# Heights and widths of windows, in low-resolution pixels; what is smaller than the first is
+# enlarged whole.
+WINDOWS = (16, 32, 64, 128, 256)
+
+# Bicubic enlargement reads two pixels to each side.
+BICUBIC_RADIUS = 2
 
 
 class Upscaler(Protocol):
@@ -21,12 +38,16 @@ class Upscaler(Protocol):
         """How many times larger the output is."""
         ...
 
-    def luma(self, low: np.ndarray) -> np.ndarray:
+    def luma(self, low: np.ndarray, luma_range: LumaRange = "studio") -> np.ndarray:
         """Returns Y of the enlarged picture: uint8 (h, w, 3) -> uint8 (r*h, r*w, 1)."""
         ...
 
     def picture(self, low: np.ndarray) -> np.ndarray:
         """Returns the enlarged picture: uint8 (h, w, 3) -> uint8 (r*h, r*w, 3)."""
+        ...
+
+    def plane(self, low: np.ndarray) -> np.ndarray:
+        """Enlarges luma without rounding: float (h, w, 1) -> float (r*h, r*w, 1), in 0..255."""
         ...
 
 
@@ -42,12 +63,16 @@ class Bicubic:
     scale: int
     border: Border = "symmetric"
 
-    def luma(self, low: np.ndarray) -> np.ndarray:
+    def luma(self, low: np.ndarray, luma_range: LumaRange = "studio") -> np.ndarray:
         """Returns Y of the enlarged RGB picture."""
-        return rgb_to_luma(self.picture(low))
+        return rgb_to_luma(self.picture(low), luma_range)
 
     def picture(self, low: np.ndarray) -> np.ndarray:
         """Returns the enlarged RGB picture."""
+        return imresize(low, self.scale, border=self.border)
+
+    def plane(self, low: np.ndarray) -> np.ndarray:
+        """Returns the enlarged luma."""
         return imresize(low, self.scale, border=self.border)
 
 
@@ -60,32 +85,148 @@ class Network:
       params: its parameters.
       scale: r.
       channels: 1, where it enlarges luma and chroma is enlarged by bicubic; or 3, RGB.
+      self_ensemble: whether its output is the mean over the eight flips and turns of the input.
     """
 
     graph: nnx.GraphDef[Any]
     params: Any
     scale: int
     channels: int
+    self_ensemble: bool = False
 
-    def luma(self, low: np.ndarray) -> np.ndarray:
-        """Returns Y of the enlarged picture; of a luma network, its rounded output."""
+    def luma(self, low: np.ndarray, luma_range: LumaRange = "studio") -> np.ndarray:
+        """Returns Y of the enlarged picture; of a luma network, its rounded output.
+
+        Raises:
+          InputError: if the output is not finite.
+        """
         if self.channels == 3:
-            return rgb_to_luma(self._enlarge(low))
-        return self._enlarge(rgb_to_luma(low))
+            return self._in_windows(
+                lambda window: rgb_to_luma(to_uint8(self._output(window)), luma_range), low, 1
+            )
+        return self._in_windows(
+            lambda window: to_uint8(self._output(rgb_to_luma(window, luma_range))), low, 1
+        )
 
     def picture(self, low: np.ndarray) -> np.ndarray:
-        """Returns the enlarged picture."""
-        if self.channels == 3:
-            return self._enlarge(low)
-        chroma = imresize(rgb_to_ycbcr(low), self.scale)[..., 1:]
-        return ycbcr_to_rgb(np.concatenate([self.luma(low), chroma], axis=-1))
+        """Returns the enlarged picture; of a luma network, with bicubic chroma.
 
-    def _enlarge(self, low: np.ndarray) -> np.ndarray:
-        output = forward(self.graph, self.params, low[None] / np.float32(255))
-        return to_uint8(np.asarray(output)[0] * 255)
+        Raises:
+          InputError: if the output is not finite.
+        """
+        if self.channels == 3:
+            return self._in_windows(lambda window: to_uint8(self._output(window)), low, 3)
+        return self._in_windows(self._finish_colour, low, 3)
+
+    def plane(self, low: np.ndarray) -> np.ndarray:
+        """Returns the enlarged luma, not rounded.
+
+        Raises:
+          InputError: if this is a network of RGB, or the output is not finite.
+        """
+        if self.channels == 3:
+            raise InputError(
+                "this network enlarges RGB, and the protocol measures enlarged luma: choose a "
+                'protocol whose low_from is "rgb"'
+            )
+        return self._in_windows(self._output, low, 1, np.float32)
+
+    def _finish_colour(self, window: np.ndarray) -> np.ndarray:
+        luma = to_uint8(self._output(rgb_to_luma(window)))
+        chroma = imresize(rgb_to_ycbcr(window), self.scale)[..., 1:]
+        return ycbcr_to_rgb(np.concatenate([luma, chroma], axis=-1))
+
+    def _output(self, window: np.ndarray) -> np.ndarray:
+        run = ensemble if self.self_ensemble else forward
+        output = run(self.graph, self.params, jnp.asarray(window[None] / np.float32(255)))
+        output = np.asarray(output)[0] * 255
+        if not np.isfinite(output).all():
+            raise InputError("the network's output is not finite: its weights may be damaged")
+        return output
+
+    def _in_windows(
+        self,
+        enlarge: Callable[[np.ndarray], np.ndarray],
+        low: np.ndarray,
+        channels: int,
+        dtype: type = np.uint8,
+    ) -> np.ndarray:
+        r = self.scale
+        result = np.empty((low.shape[0] * r, low.shape[1] * r, channels), dtype)
+        for y in windows(low.shape[0], self._radius):
+            for x in windows(low.shape[1], self._radius):
+                high = enlarge(low[y.read, x.read])
+                kept = high[y.kept(r), x.kept(r)]
+                result[y.written(r), x.written(r)] = kept
+        return result
+
+    @cached_property
+    def _radius(self) -> int:
+        return max(nnx.merge(self.graph, self.params).radius, BICUBIC_RADIUS)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of a line: `start` to `stop` is read, `first` to `last` of it is kept."""
+
+    start: int
+    stop: int
+    first: int
+    last: int
+
+    @property
+    def read(self) -> slice:
+        """What is read, in low-resolution pixels."""
+        return slice(self.start, self.stop)
+
+    def kept(self, scale: int) -> slice:
+        """What is kept of the enlarged window."""
+        return slice((self.first - self.start) * scale, (self.last - self.start) * scale)
+
+    def written(self, scale: int) -> slice:
+        """Where that goes in the enlarged line."""
+        return slice(self.first * scale, self.last * scale)
+
+
+def windows(size: int, radius: int) -> Iterator[Window]:
+    """Covers a line with windows of one size, of which there are few: see the module's docstring.
+
+    Args:
+      size: of the line.
+      radius: how far an output pixel sees to each side.
+    """
+    useful = [w for w in WINDOWS if 2 * radius < w <= size] or [size]
+    width = min(useful, key=lambda w: (_count(size, w, radius) * w, -w))
+    count, first = _count(size, width, radius), 0
+    for i in range(count):
+        start = min(i * (width - 2 * radius), size - width)
+        last = size if i == count - 1 else start + width - radius
+        yield Window(start, start + width, first, last)
+        first = last
+
+
+def _count(size: int, width: int, radius: int) -> int:
+    return 1 if width == size else 1 - (width - size) // (width - 2 * radius)
 
 
 @partial(jax.jit, static_argnums=0)
 def forward(graph: nnx.GraphDef[Any], params: Any, low: jax.Array) -> jax.Array:
     """Runs a network on (n, h, w, c) in 0..1, with the given parameters; compiled once a size."""
     return nnx.merge(graph, params)(low)
+
+
+@partial(jax.jit, static_argnums=0)
+def ensemble(graph: nnx.GraphDef[Any], params: Any, low: jax.Array) -> jax.Array:
+    """Means `forward` over the eight flips and turns of its input, undone again.
+
+    Reference: Timofte et al., "Seven ways to improve example-based single image super
+    resolution", 2016.
+    """
+    outputs = []
+    for turns in range(4):
+        for flipped in (False, True):
+            turned = jnp.rot90(low, turns, axes=(1, 2))
+            high = forward(graph, params, jnp.flip(turned, 2) if flipped else turned)
+            high = jnp.flip(high, 2) if flipped else high
+            outputs.append(jnp.rot90(high, -turns, axes=(1, 2)))
+    return jnp.mean(jnp.stack(outputs), axis=0)

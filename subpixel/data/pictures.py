@@ -33,6 +33,15 @@ class Picture:
     low_source: str = ""
 
 
+def holds_one_channel(picture: Picture) -> bool:
+    """Returns whether a picture is a file of grey values, before they are repeated for RGB."""
+    path = Path(picture.source)
+    if not path.is_file():
+        return False
+    with Image.open(path) as image:
+        return image.mode in ("1", "L", "LA")
+
+
 def read_picture(path: Path) -> np.ndarray:
     """Reads a picture as uint8 (h, w, 3), RGB.
 

@@ -4,9 +4,13 @@ Y lies in 16..235 and Cb, Cr in 16..240 for R, G, B in 0..255. BT.601 gives the 
 digits of it are those that published PSNRs were measured with.
 """
 
+from typing import Literal
+
 import numpy as np
 
 from subpixel.image.arrays import ImageArray, as_float, namespace, to_uint8, validate_image
+
+LumaRange = Literal["studio", "full"]
 
 _FROM_RGB = (
     np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]])
@@ -14,20 +18,27 @@ _FROM_RGB = (
 )
 _OFFSET = np.array([16.0, 128.0, 128.0])
 _TO_RGB = np.linalg.inv(_FROM_RGB)
+_FULL_RANGE = np.array([[0.299, 0.587, 0.114]])
 
 
-def rgb_to_luma(rgb: ImageArray) -> ImageArray:
+def rgb_to_luma(rgb: ImageArray, luma_range: LumaRange = "studio") -> ImageArray:
     """Returns Y of an RGB image.
 
     Args:
       rgb: (..., h, w, 3) in 0..255. What is uint8 gives uint8, rounded, as in MATLAB.
+      luma_range: "studio", 16..235, as in MATLAB; or "full", 0..255, as in JPEG files and in
+        Pillow's mode L, where an error weighs 255 / 219 times as much: 1.32 dB of PSNR.
 
     Returns:
-      (..., h, w, 1), in 16..235.
+      (..., h, w, 1).
 
     Raises:
-      ValueError: if there are not three channels.
+      ValueError: if there are not three channels, or the range is unknown.
     """
+    if luma_range not in ("studio", "full"):
+        raise ValueError(f'luma_range must be "studio" or "full"; got {luma_range!r}')
+    if luma_range == "full":
+        return _transform(rgb, _FULL_RANGE, np.zeros(1))
     return _transform(rgb, _FROM_RGB[:1], _OFFSET[:1])
 
 

@@ -18,6 +18,7 @@ from subpixel.models.upsampler import make_upsampler
 from subpixel.shuffle import scale_per_axis
 
 Bias = Literal["phase", "shared"]
+OutputActivation = Literal["none", "sigmoid"]
 
 
 class ESPCN(nnx.Module):
@@ -37,10 +38,13 @@ class ESPCN(nnx.Module):
         whole slope of tanh. The output is not affected.
       residual: whether the layers learn what is missing from the nearest-neighbour enlargement, to
         which their output is added. The paper's network has no such connection.
+      output_activation: "none", as in the paper, or "sigmoid", at the very end, which some public
+        weights were trained with.
       rngs: random streams.
 
     Raises:
-      ValueError: if the scale is below 2, or the upsampler or the bias is unknown.
+      ValueError: if the scale is below 2, or the upsampler, the bias or the output activation is
+        unknown.
       TypeError: if the scale is not a whole number.
 
     Example:
@@ -62,6 +66,7 @@ class ESPCN(nnx.Module):
         input_mean: float = 0.0,
         input_scale: float = 1.0,
         residual: bool = False,
+        output_activation: OutputActivation = "none",
         rngs: nnx.Rngs,
     ):
         scales = scale_per_axis(scale, 2)
@@ -69,12 +74,19 @@ class ESPCN(nnx.Module):
             raise ValueError(f"scale must be one whole number, for both axes; got {scale!r}")
         if bias not in ("phase", "shared"):
             raise ValueError(f'bias must be "phase" or "shared"; got {bias!r}')
+        if output_activation not in ("none", "sigmoid"):
+            raise ValueError(
+                f'output_activation must be "none" or "sigmoid"; got {output_activation!r}'
+            )
         self.scale = scales[0]
         self.channels = channels
         self.activation = activation
         self.input_mean = input_mean
         self.input_scale = input_scale
         self.residual = residual
+        self.output_activation: OutputActivation = output_activation
+        # How many low-resolution pixels to each side an output pixel depends on.
+        self.radius = sum(size // 2 for size in kernel_sizes)
         self.upsampler_name: Spelling = upsampler
         first, second, last = ((size, size) for size in kernel_sizes)
         self.conv1 = nnx.Conv(channels, features[0], first, rngs=rngs)
@@ -90,7 +102,7 @@ class ESPCN(nnx.Module):
         output = self.bias(self.upsampler(hidden))
         if self.residual:
             output += x.repeat(self.scale, axis=-3).repeat(self.scale, axis=-2)
-        return output
+        return jax.nn.sigmoid(output) if self.output_activation == "sigmoid" else output
 
     def with_upsampler(self, upsampler: Spelling) -> Self:
         """Returns the same function with its last layer spelled another way; exact.

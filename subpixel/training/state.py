@@ -51,6 +51,7 @@ def make_model(config: ModelConfig, upsampler: Spelling, seed: int) -> ESPCN:
         input_mean=config.input_mean,
         input_scale=config.input_scale,
         residual=config.residual,
+        output_activation=config.output_activation,
         rngs=nnx.Rngs(seed),
     )
     return model.with_upsampler(upsampler)

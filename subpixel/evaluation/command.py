@@ -1,0 +1,116 @@
+"""What `eval.py` does."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from rich.console import Console
+
+from subpixel.cli import EvalOptions
+from subpixel.data.pictures import Picture
+from subpixel.data.sources import data_root, find_benchmarks
+from subpixel.errors import InputError
+from subpixel.evaluation.figures import Figures, Measured, evaluate
+from subpixel.evaluation.pictures import make_folders, save_error_map, save_output
+from subpixel.evaluation.protocol import Protocol
+from subpixel.evaluation.table import figures_table, worst_table, write_csv
+from subpixel.files import write_json
+from subpixel.targets import load_target
+from subpixel.upscaling import Network, Upscaler
+
+PLAIN, ENSEMBLE = "model", "self_ensemble"
+
+
+def measure(options: EvalOptions, console: Console) -> int:
+    """Measures a target on benchmarks, shows the figures and leaves the files asked for.
+
+    Returns:
+      The exit code, 0.
+
+    Raises:
+      InputError: if the target, a benchmark or a choice of the protocol cannot be used.
+    """
+    protocol = Protocol.named(options.protocol, options.scale, **options.overrides())
+    benchmarks = find_benchmarks(options.benchmarks, data_root(options.data_root))
+    for name, pictures in benchmarks.items():
+        _refuse_same_names(name, pictures)
+    upscaler, about = load_target(
+        options.target,
+        options.scale,
+        options.upsampler,
+        protocol.border,
+        options.output_activation,
+    )
+    variants: dict[str, tuple[Upscaler, Protocol]] = {PLAIN: (upscaler, protocol)}
+    if options.self_ensemble:
+        if not isinstance(upscaler, Network):
+            raise InputError("self_ensemble is for networks: bicubic treats flips and turns alike")
+        variants[ENSEMBLE] = (
+            replace(upscaler, self_ensemble=True),
+            replace(protocol, self_ensemble=True),
+        )
+    for folder in (options.save_images, options.error_maps):
+        if folder is not None:
+            make_folders(folder, list(benchmarks))
+    figures: dict[str, dict[str, Figures]] = {variant: {} for variant in variants}
+    for name, pictures in benchmarks.items():
+        for variant, (model, how) in variants.items():
+            with console.status(f"measuring {name}"):
+                observe = _observer(options, name, model)
+                figures[variant][name] = evaluate({variant: model}, pictures, how, observe)[variant]
+    _leave_files(options, about, variants, figures)
+    _show(options, about, variants, figures, console)
+    return 0
+
+
+def _refuse_same_names(benchmark: str, pictures: list[Picture]) -> None:
+    seen: dict[str, Picture] = {}
+    for picture in pictures:
+        if picture.name in seen:
+            raise InputError(
+                f"benchmark {benchmark} has two pictures of the name {picture.name!r}, and figures "
+                f"go by it: {seen[picture.name].source} and {picture.source}. Rename one"
+            )
+        seen[picture.name] = picture
+
+
+def _observer(
+    options: EvalOptions, benchmark: str, upscaler: Upscaler
+) -> Callable[[Measured], None]:
+    def observe(measured: Measured) -> None:
+        if options.save_images is not None:
+            save_output(options.save_images, benchmark, measured, upscaler)
+        if options.error_maps is not None:
+            save_error_map(options.error_maps, benchmark, measured)
+
+    return observe
+
+
+def _leave_files(options: EvalOptions, about, variants, figures) -> None:
+    def row(variant: str) -> dict[str, Any]:
+        results = {name: result.to_json() for name, result in figures[variant].items()}
+        return {"protocol": variants[variant][1].to_json(), "results": results}
+
+    if options.json is not None:
+        plain = row(PLAIN)
+        values = {"protocol": plain["protocol"], "model": about, "results": plain["results"]}
+        write_json(
+            options.json, values | ({ENSEMBLE: row(ENSEMBLE)} if ENSEMBLE in variants else {})
+        )
+    if options.csv is not None:
+        write_csv(options.csv, _rows(about, figures))
+
+
+def _rows(about: dict[str, Any], figures: dict[str, dict[str, Figures]]):
+    names = {PLAIN: about["name"], ENSEMBLE: f"{about['name']}, self-ensemble"}
+    return {names[variant]: by_benchmark for variant, by_benchmark in figures.items()}
+
+
+def _show(options: EvalOptions, about, variants, figures, console: Console) -> None:
+    rows = _rows(about, figures)
+    if options.worst:
+        console.print(worst_table(rows, options.worst))
+    for _, protocol in variants.values():
+        console.print(protocol.describe())
+    title = ", ".join(f"{key} {value}" for key, value in about.items() if key != "name")
+    console.print(figures_table(title, rows, list(next(iter(rows.values())))))
