@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
@@ -13,8 +13,9 @@ from typing import Annotated, Any
 import tyro
 
 from subpixel.config import Experiment, flatten, load_config, to_json
+from subpixel.data.degradation import Kind
 from subpixel.errors import InputError
-from subpixel.evaluation.protocol import Channel, Grey, LowFrom, ProtocolName, Rounding
+from subpixel.evaluation.protocol import Channel, Grey, LowFrom, Protocol, ProtocolName, Rounding
 from subpixel.image.color import LumaRange
 from subpixel.image.resize import Border
 from subpixel.kernels import Spelling
@@ -50,21 +51,29 @@ class EvalOptions:
     """The convention that figures follow; the options from --crop to --shave change single
     choices of it. See docs/protocol.md."""
     crop: int | None = None
-    """Originals are cropped to a multiple of this many pixels: the scale, or 12 for BasicSR's."""
+    """Originals are cropped to a multiple of this many pixels."""
     channel: Channel | None = None
     """What is measured: "y", luma, or "rgb"."""
     luma_range: LumaRange | None = None
     """"studio", 16..235 as in MATLAB, or "full", 0..255."""
     rounding: Rounding | None = None
     """Whether Y is rounded to "8bit" or left in "double"."""
+    degradation: Kind | None = None
+    """How low resolution is made: "bicubic", or "blur", a Gaussian of --sigma and --kernel-size
+    and every r-th pixel; "unknown" is the set's own."""
     border: Border | None = None
     """Of bicubic: "symmetric" as in MATLAB today, "replicate" as before 2014."""
+    sigma: float | None = None
+    """Of blur: the Gaussian's standard deviation, in pixels of the original."""
+    kernel_size: int | None = None
+    """Of blur: the Gaussian's height and width, odd."""
     low_from: LowFrom | None = None
-    """Whether low resolution is made of the 8-bit "rgb" picture or of its "luma", in double."""
+    """Whether low resolution is made of the 8-bit "rgb" picture or of its "luma", in double; or
+    comes from the set's own "files", which are used where they are if nothing is said."""
     grey: Grey | None = None
     """Whether grey files are measured on their "luma" or on the values "stored"."""
     shave: int | None = None
-    """Pixels left out at every side: the scale."""
+    """Pixels left out at every side."""
     self_ensemble: bool = False
     """Adds a row: the network's mean over the eight flips and turns of its input."""
     worst: int = 0
@@ -92,11 +101,25 @@ class EvalOptions:
         if self.worst < 0:
             raise InputError(f"worst must be a number of pictures; got {self.worst}")
 
-    def overrides(self) -> dict[str, Any]:
-        """Returns the choices of the protocol that were given."""
-        names = ("crop", "channel", "luma_range", "rounding", "border", "low_from", "grey", "shave")
-        given = {name: getattr(self, name) for name in names}
-        return {name: value for name, value in given.items() if value is not None}
+    def choose_protocol(self) -> Protocol:
+        """Returns the protocol by its name, with the choices that were given.
+
+        Raises:
+          InputError: if they do not go together.
+        """
+        named = Protocol.named(self.protocol, self.scale)
+        degradation = replace(
+            named.degradation, **self._given("border", "sigma", "kernel_size", kind="degradation")
+        )
+        choices = self._given(
+            "crop", "channel", "luma_range", "rounding", "low_from", "grey", "shave"
+        )
+        return replace(named, degradation=degradation, **choices)
+
+    def _given(self, *names: str, **renamed: str) -> dict[str, Any]:
+        fields = {**dict(zip(names, names, strict=True)), **renamed}
+        values = {field: getattr(self, option) for field, option in fields.items()}
+        return {field: value for field, value in values.items() if value is not None}
 
 
 def parse_train(arguments: Sequence[str]) -> TrainOptions:

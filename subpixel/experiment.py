@@ -11,12 +11,11 @@ from rich.table import Table
 from subpixel import kernels
 from subpixel.comparison import measure_speed, summarise
 from subpixel.config import Experiment
-from subpixel.data import Picture, check_no_leak, find_pictures, load_pairs, make_low
+from subpixel.data import Picture, check_no_leak, find_pictures, load_pair, load_pairs
 from subpixel.data.sources import find_benchmarks
 from subpixel.errors import InputError
 from subpixel.evaluation import Figures, Protocol, evaluate, figures_table
 from subpixel.files import save_weights, write_json
-from subpixel.image import modcrop
 from subpixel.measure import environment
 from subpixel.report import Picture as ReportPicture
 from subpixel.report import write_report
@@ -104,7 +103,7 @@ def compare(
 ) -> None:
     """Measures what was trained, and writes weights, comparison.json and the report page."""
     model = experiment.model
-    protocol = Protocol(model.scale)
+    protocol = Protocol(model.scale, degradation=experiment.data.degradation)
     upscalers: dict[str, Upscaler] = {"bicubic": Bicubic(model.scale)}
     for name in experiment.upsamplers:
         params = trained.progress.states[name].ema
@@ -142,7 +141,7 @@ def compare(
         comparison,
         [r for r in read_records(workdir / "metrics.jsonl") if "validation_psnr" in r],
         [
-            _report_picture(benchmark, picture, upscalers, figures[benchmark], model.scale)
+            _report_picture(benchmark, picture, upscalers, figures[benchmark], protocol)
             for benchmark, pictures in benchmarks.items()
             for picture in _extremes(pictures, figures[benchmark], first)
         ],
@@ -172,10 +171,9 @@ def _report_picture(
     picture: Picture,
     upscalers: dict[str, Upscaler],
     figures: dict[str, Figures],
-    scale: int,
+    protocol: Protocol,
 ) -> ReportPicture:
-    original = modcrop(picture.load(), scale)
-    low = make_low(original, scale)
+    low, original = load_pair(picture, protocol.scale, protocol.degradation)
     views = {name: upscaler.picture(low) for name, upscaler in upscalers.items()}
     return ReportPicture(
         benchmark=benchmark,

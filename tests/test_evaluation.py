@@ -12,7 +12,7 @@ import eval as eval_command
 import train as train_command
 from subpixel.comparison import gflop
 from subpixel.config import ModelConfig
-from subpixel.data import find_pictures
+from subpixel.data import Degradation, find_pictures
 from subpixel.errors import InputError
 from subpixel.evaluation import Protocol, evaluate
 from subpixel.files import load_weights, save_weights
@@ -36,7 +36,7 @@ KNOWN_SSIM = {2: 0.92922, 3: 0.86779, 4: 0.81008}
 def test_bicubic_on_set5_is_what_everybody_measures(data_root, scale):
     pictures = find_pictures("Set5", data_root)
     for border, tolerance in (("symmetric", 0.02), ("replicate", 1e-4)):
-        protocol = Protocol(scale, border=border)
+        protocol = Protocol(scale, degradation=Degradation(border=border))
         figures = evaluate({"bicubic": Bicubic(scale, border)}, pictures, protocol)["bicubic"]
         for name, expected in zip(NAMES, KNOWN_PSNR[scale], strict=True):
             assert figures.psnr[name] == pytest.approx(expected, abs=tolerance)

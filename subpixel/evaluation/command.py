@@ -30,15 +30,19 @@ def measure(options: EvalOptions, console: Console) -> int:
     Raises:
       InputError: if the target, a benchmark or a choice of the protocol cannot be used.
     """
-    protocol = Protocol.named(options.protocol, options.scale, **options.overrides())
-    benchmarks = find_benchmarks(options.benchmarks, data_root(options.data_root))
+    protocol = options.choose_protocol()
+    # Low resolution that a set comes with is used, unless it is asked for what is made.
+    wanted = None if options.low_from in ("rgb", "luma") else options.scale
+    benchmarks = find_benchmarks(
+        options.benchmarks, data_root(options.data_root), wanted, protocol.degradation
+    )
     for name, pictures in benchmarks.items():
         _refuse_same_names(name, pictures)
     upscaler, about = load_target(
         options.target,
         options.scale,
         options.upsampler,
-        protocol.border,
+        protocol.degradation.border,
         options.output_activation,
     )
     variants: dict[str, tuple[Upscaler, Protocol]] = {PLAIN: (upscaler, protocol)}
@@ -111,6 +115,6 @@ def _show(options: EvalOptions, about, variants, figures, console: Console) -> N
     if options.worst:
         console.print(worst_table(rows, options.worst))
     for _, protocol in variants.values():
-        console.print(protocol.describe())
+        console.print(protocol.describe(), soft_wrap=True)
     title = ", ".join(f"{key} {value}" for key, value in about.items() if key != "name")
     console.print(figures_table(title, rows, list(next(iter(rows.values())))))

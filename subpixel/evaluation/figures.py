@@ -1,16 +1,17 @@
 """Measures PSNR and SSIM on benchmarks, by a protocol that goes wherever the figures go."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from subpixel.data.degradation import make_low
 from subpixel.data.pictures import Picture, holds_one_channel
-from subpixel.data.sources import make_low
+from subpixel.data.sources import load_pair
 from subpixel.errors import InputError
 from subpixel.evaluation.protocol import Protocol
-from subpixel.image import imresize, modcrop, psnr, rgb_to_luma, ssim
+from subpixel.image import modcrop, psnr, rgb_to_luma, ssim
 from subpixel.image.arrays import to_uint8
 from subpixel.upscaling import Upscaler
 
@@ -36,7 +37,12 @@ class Figures:
     def to_json(self) -> dict[str, Any]:
         """Returns means, and pictures by name."""
         images = {name: {"psnr": self.psnr[name], "ssim": self.ssim[name]} for name in self.psnr}
-        return {"psnr": self.mean_psnr, "ssim": self.mean_ssim, "images": images}
+        return {
+            "psnr": self.mean_psnr,
+            "ssim": self.mean_ssim,
+            "low_from": self.protocol.low_from,
+            "images": images,
+        }
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,8 @@ def evaluate(
     Args:
       upscalers: by name.
       pictures: the originals of a benchmark.
-      protocol: how.
+      protocol: how. Where it makes low resolution of "rgb" and the pictures come with theirs, that
+        is used, and the figures' protocol says "files".
       observe: is called with what was compared.
 
     Returns:
@@ -79,13 +86,14 @@ def evaluate(
       InputError: if a picture cannot be read, or is too small to be measured; if an upscaler
         cannot be measured so.
     """
+    pictures = list(pictures)
+    if protocol.low_from == "rgb" and any(picture.load_low for picture in pictures):
+        protocol = replace(protocol, low_from="files")
     figures = {name: Figures(protocol, {}, {}) for name in upscalers}
     for picture in pictures:
-        original = picture.load()
         grey = protocol.grey == "stored" and holds_one_channel(picture)
         try:
-            original = modcrop(original, protocol.crop)
-            low = _make_low(original, protocol, grey)
+            low, original = _load(picture, protocol, grey)
             for name, upscaler in upscalers.items():
                 output, reference = _compare(upscaler, low, original, protocol, grey)
                 result = figures[name]
@@ -93,16 +101,30 @@ def evaluate(
                 result.ssim[picture.name] = float(ssim(output, reference, shave=protocol.shave))
                 if observe is not None:
                     observe(Measured(name, picture.name, output, reference, low))
+        except InputError:
+            raise
         except ValueError as error:
             raise InputError(f"picture {picture.source} cannot be measured: {error}") from error
     return figures
 
 
-def _make_low(original: np.ndarray, protocol: Protocol, grey: bool) -> np.ndarray:
+def _load(picture: Picture, protocol: Protocol, grey: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the low resolution, and the original cropped."""
+    if protocol.low_from == "files":
+        if picture.load_low is None:
+            raise InputError(
+                f"picture {picture.source} comes without low resolution for x{protocol.scale}, and "
+                'low_from is "files"'
+            )
+        low, original = load_pair(picture, protocol.scale, protocol.degradation)
+        original = modcrop(original, protocol.crop)
+        height, width = (size // protocol.scale for size in original.shape[:2])
+        return low[:height, :width], original
+    original = modcrop(picture.load(), protocol.crop)
     if protocol.low_from == "rgb":
-        return make_low(original, protocol.scale, protocol.border)
+        return make_low(original, protocol.scale, protocol.degradation), original
     luma = _luma(original, protocol, grey).astype(np.float64)
-    return imresize(luma, 1 / protocol.scale, border=protocol.border)
+    return make_low(luma, protocol.scale, protocol.degradation), original
 
 
 def _luma(picture: np.ndarray, protocol: Protocol, grey: bool) -> np.ndarray:

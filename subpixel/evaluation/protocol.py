@@ -18,21 +18,25 @@ from typing import Any, Literal, Self, get_args
 
 import cattrs
 
+from subpixel.data.degradation import BICUBIC, Degradation
 from subpixel.errors import InputError
 from subpixel.image.color import LumaRange
-from subpixel.image.resize import Border
 
 ProtocolName = Literal["matlab", "basicsr", "esr", "srcnn"]
 Channel = Literal["y", "rgb"]
 Rounding = Literal["8bit", "double"]
-LowFrom = Literal["rgb", "luma"]
+LowFrom = Literal["rgb", "luma", "files"]
 Grey = Literal["luma", "stored"]
 
 PROTOCOLS: dict[ProtocolName, dict[str, Any]] = {
     "matlab": {},
     "basicsr": {"crop": 12, "rounding": "double"},
     "esr": {"luma_range": "full"},
-    "srcnn": {"low_from": "luma", "grey": "stored", "border": "replicate"},
+    "srcnn": {
+        "low_from": "luma",
+        "grey": "stored",
+        "degradation": Degradation(border="replicate"),
+    },
 }
 
 
@@ -47,9 +51,10 @@ class Protocol:
       luma_range: "studio", 16..235, or "full", 0..255.
       rounding: "8bit": Y is rounded to 8 bits before it is measured. "double": it is computed of
         the 8-bit picture and not rounded again.
-      border: that of the bicubic which makes the low resolution, as in `subpixel.image.imresize`.
-      low_from: what is made smaller: "rgb", the 8-bit picture; or "luma", its 8-bit luma, which
-        is then resized in double and rounded only after enlargement.
+      degradation: how low resolution is made.
+      low_from: what it is made of: "rgb", the 8-bit picture; or "luma", its 8-bit luma, which is
+        then resized in double and rounded only after enlargement. "files": it is not made, but
+        comes with the set.
       grey: of files that hold one channel: "luma", they are repeated for R, G and B and treated
         as colour; "stored", their values are measured as they are, without a change of range.
       shave: pixels left out at every side; -1 stands for r.
@@ -65,7 +70,7 @@ class Protocol:
     channel: Channel = "y"
     luma_range: LumaRange = "studio"
     rounding: Rounding = "8bit"
-    border: Border = "symmetric"
+    degradation: Degradation = BICUBIC
     low_from: LowFrom = "rgb"
     grey: Grey = "luma"
     shave: int = -1
@@ -79,8 +84,13 @@ class Protocol:
             raise InputError(f"crop must be a multiple of the scale, {self.scale}; got {self.crop}")
         if self.shave < 0:
             raise InputError(f"shave must be a number of pixels, at least 0; got {self.shave}")
-        if self.channel == "rgb" and self.low_from == "luma":
-            raise InputError('channel "rgb" cannot be measured where low_from is "luma"')
+        if self.low_from == "luma" and (
+            self.channel == "rgb" or self.degradation.kind != "bicubic"
+        ):
+            raise InputError(
+                'low_from "luma" goes with channel "y" and bicubic; got channel '
+                f'"{self.channel}" and "{self.degradation.kind}"'
+            )
 
     @classmethod
     def named(cls, name: ProtocolName, scale: int, **overrides: Any) -> Self:
@@ -103,13 +113,12 @@ class Protocol:
 
     def describe(self) -> str:
         """Returns the protocol in a line."""
-        if self.low_from == "rgb":
-            low = f"low resolution by MATLAB's imresize, bicubic, uint8, {self.border} border"
-        else:
-            low = (
-                "low resolution of 8-bit luma by MATLAB's imresize, bicubic, in double, "
-                f"{self.border} border"
-            )
+        low = {
+            "rgb": f"low resolution by {self.degradation.describe()}",
+            "luma": "low resolution of 8-bit luma by MATLAB's imresize, bicubic, in double, "
+            f"{self.degradation.border} border",
+            "files": "low resolution from the set's own files",
+        }[self.low_from]
         measured = f"BT.601 {self.luma_range}-range luma" if self.channel == "y" else "RGB"
         if self.channel == "y":
             measured += " rounded to 8 bits" if self.rounding == "8bit" else " in double"

@@ -4,11 +4,13 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
+from subpixel.data.degradation import Degradation
 from subpixel.errors import InputError
 from subpixel.evaluation.figures import Figures
 from subpixel.evaluation.protocol import Protocol, differing_fields
@@ -20,39 +22,35 @@ Rows = Mapping[str, Mapping[str, Figures]]
 def figures_table(title: str, rows: Rows, benchmarks: Sequence[str]) -> Table:
     """Returns a table with a row for each model and PSNR / SSIM of each benchmark.
 
-    Where the rows were measured by different protocols, a column shows each choice in which those
-    differ.
+    Where figures were measured by different protocols, each protocol has a row of its own, and a
+    column shows each choice in which they differ.
 
     Args:
       title: what the table shows.
       rows: figures by model and benchmark; a benchmark may be missing.
       benchmarks: the columns.
-
-    Raises:
-      ValueError: if the benchmarks of one row were measured by different protocols.
     """
-    protocols = {model: _protocol_of(model, figures) for model, figures in rows.items()}
-    differing = differing_fields(list(protocols.values()))
+    by_protocol = [
+        (model, protocol, {b: f for b, f in figures.items() if f.protocol == protocol})
+        for model, figures in rows.items()
+        for protocol in dict.fromkeys(result.protocol for result in figures.values())
+    ]
+    differing = differing_fields([protocol for _, protocol, _ in by_protocol])
     table = Table(title=title, title_justify="left")
     table.add_column("PSNR dB / SSIM", no_wrap=True)
     for field in differing:
         table.add_column(field)
     for benchmark in benchmarks:
-        table.add_column(benchmark, justify="right")
-    for model, figures in rows.items():
-        choices = (str(getattr(protocols[model], field)) for field in differing)
+        table.add_column(benchmark, justify="right", no_wrap=True)
+    for model, protocol, figures in by_protocol:
+        choices = (_choice(getattr(protocol, field)) for field in differing)
         cells = (_cell(figures.get(benchmark)) for benchmark in benchmarks)
         table.add_row(model, *choices, *cells)
     return table
 
 
-def _protocol_of(model: str, figures: Mapping[str, Figures]) -> Protocol:
-    protocols = {result.protocol for result in figures.values()}
-    if len(protocols) != 1:
-        raise ValueError(
-            f"a row has the figures of one protocol; those of {model} have {len(protocols)}"
-        )
-    return protocols.pop()
+def _choice(value: Any) -> str:
+    return value.describe() if isinstance(value, Degradation) else str(value)
 
 
 def _cell(figures: Figures | None) -> str:
@@ -125,7 +123,7 @@ def _read_row(values: dict[str, Any], path: Path) -> dict[str, Figures]:
     protocol = Protocol.from_json(values["protocol"], str(path))
     return {
         benchmark: Figures(
-            protocol,
+            replace(protocol, low_from=result["low_from"]),
             {name: float(image["psnr"]) for name, image in result["images"].items()},
             {name: float(image["ssim"]) for name, image in result["images"].items()},
         )
