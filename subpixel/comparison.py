@@ -14,7 +14,8 @@ from flax import nnx
 from subpixel.config import Experiment, ModelConfig
 from subpixel.evaluation import Figures
 from subpixel.measure import time_in_turn
-from subpixel.training.state import init_state, lower_step, make_optimizer, pixel_loss
+from subpixel.training.optimizers import make_optimizer
+from subpixel.training.state import init_state, lower_step, pixel_loss
 
 ROUNDS = 20
 COMPILATIONS = 3

@@ -45,6 +45,9 @@ class ModelConfig:
     """Whether the layers learn what is missing from the nearest-neighbour enlargement."""
     output_activation: Literal["none", "sigmoid"] = "none"
     """At the very end; the paper's network has none."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """In which the layers compute. Parameters, the bias of the last layer and the loss stay in
+    float32."""
 
     def __post_init__(self):
         _require(
@@ -88,12 +91,28 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """Adam, with a learning rate that falls to zero along a cosine."""
+    """Adam, and the course of its learning rate."""
 
     learning_rate: float = 2e-3
     """Its highest value."""
     warmup_steps: int = 200
     """Steps in which it rises from zero."""
+    schedule: Literal["cosine", "constant", "plateau"] = "cosine"
+    """What follows: a cosine to the last step, the same value, or the ESPCN paper's rule, by which
+    it is lowered where the loss no longer improves."""
+    final_learning_rate: float = 0.0
+    """Where a cosine ends, and below which no plateau lowers it. The paper: 0.0001, from 0.01."""
+    plateau_steps: int = 1000
+    """Steps over which the loss is averaged, to be compared with the best such average before."""
+    plateau_threshold: float = 1e-3
+    """Relative improvement of that average below which the learning rate is lowered."""
+    plateau_factor: float = 0.5
+    """What it is then multiplied by."""
+    clip_norm: float | None = None
+    """Largest norm of the gradient, all parameters together: a longer one is shortened to it."""
+    accumulation: int | None = None
+    """Parts of a batch that are differentiated one by one, their gradients averaged; it must divide
+    the batch of a device. By default 1, and on a CPU what keeps a part in its cache."""
     loss: Literal["mse", "l1"] = "mse"
     """Mean squared or mean absolute error of the pixels, which lie in 0..1."""
     ema_decay: float = 0.999
@@ -103,6 +122,27 @@ class OptimizerConfig:
         _require(
             self.learning_rate > 0,
             f"optimizer.learning_rate must be positive; got {self.learning_rate}",
+        )
+        _require(
+            0 <= self.final_learning_rate <= self.learning_rate,
+            "optimizer.final_learning_rate must lie in 0..optimizer.learning_rate; got "
+            f"{self.final_learning_rate} and {self.learning_rate}",
+        )
+        _require(
+            self.plateau_steps >= 1
+            and 0 <= self.plateau_threshold < 1
+            and 0 < self.plateau_factor < 1,
+            "optimizer.plateau_steps must be at least 1, plateau_threshold lie in 0..1, below 1, "
+            "and plateau_factor between 0 and 1; got "
+            f"{self.plateau_steps}, {self.plateau_threshold} and {self.plateau_factor}",
+        )
+        _require(
+            self.clip_norm is None or self.clip_norm > 0,
+            f"optimizer.clip_norm must be positive; got {self.clip_norm}",
+        )
+        _require(
+            self.accumulation is None or self.accumulation >= 1,
+            f"optimizer.accumulation must be at least 1; got {self.accumulation}",
         )
         _require(
             0 <= self.ema_decay < 1,

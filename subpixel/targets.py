@@ -18,7 +18,8 @@ from subpixel.kernels import SPELLINGS, Spelling, from_torch_conv, reorder
 from subpixel.models.espcn import OutputActivation
 from subpixel.torch_files import read_torch
 from subpixel.training.checkpoints import restore
-from subpixel.training.state import init_state, make_model, make_optimizer
+from subpixel.training.optimizers import make_optimizer
+from subpixel.training.state import init_state, make_model
 from subpixel.upscaling import Bicubic, Network, Upscaler
 from subpixel.workdir import read_config, weights_file
 

@@ -17,8 +17,9 @@ from rich.console import Console
 from subpixel.files import load_weights
 from subpixel.training.checkpoints import list_steps, restore
 from subpixel.training.manifest import NAME
+from subpixel.training.optimizers import make_optimizer
 from subpixel.training.records import WALL_CLOCK
-from subpixel.training.state import init_state, make_optimizer
+from subpixel.training.state import init_state
 from subpixel.workdir import read_config, weights_file
 
 ROOT = Path(__file__).parent.parent

@@ -13,7 +13,8 @@ from subpixel.data import load_pairs
 from subpixel.data.embedded import embedded_pictures
 from subpixel.data.patches import PatchCutter, batches
 from subpixel.measure import environment
-from subpixel.training.state import init_state, lower_step, make_optimizer
+from subpixel.training.optimizers import make_optimizer
+from subpixel.training.state import init_state, lower_step
 
 # Batches that are cut to measure the input pipeline: for a second or so.
 INPUT_BATCHES = 400

@@ -10,6 +10,7 @@ from typing import Literal, Self
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from flax.typing import Dtype
 
 from subpixel import kernels
 from subpixel.kernels import Spelling
@@ -40,6 +41,8 @@ class ESPCN(nnx.Module):
         which their output is added. The paper's network has no such connection.
       output_activation: "none", as in the paper, or "sigmoid", at the very end, which some public
         weights were trained with.
+      dtype: in which the layers compute; by default as their input and parameters are. What they
+        put out is float32 or wider again before bias and residual.
       rngs: random streams.
 
     Raises:
@@ -67,6 +70,7 @@ class ESPCN(nnx.Module):
         input_scale: float = 1.0,
         residual: bool = False,
         output_activation: OutputActivation = "none",
+        dtype: Dtype | None = None,
         rngs: nnx.Rngs,
     ):
         scales = scale_per_axis(scale, 2)
@@ -87,11 +91,14 @@ class ESPCN(nnx.Module):
         self.output_activation: OutputActivation = output_activation
         # How many low-resolution pixels to each side an output pixel depends on.
         self.radius = sum(size // 2 for size in kernel_sizes)
+        self.dtype = dtype
         self.upsampler_name: Spelling = upsampler
         first, second, last = ((size, size) for size in kernel_sizes)
-        self.conv1 = nnx.Conv(channels, features[0], first, rngs=rngs)
-        self.conv2 = nnx.Conv(features[0], features[1], second, rngs=rngs)
-        self.upsampler = make_upsampler(upsampler, features[1], channels, last, scales, rngs=rngs)
+        self.conv1 = nnx.Conv(channels, features[0], first, dtype=dtype, rngs=rngs)
+        self.conv2 = nnx.Conv(features[0], features[1], second, dtype=dtype, rngs=rngs)
+        self.upsampler = make_upsampler(
+            upsampler, features[1], channels, last, scales, dtype=dtype, rngs=rngs
+        )
         self.bias = PhaseBias(channels, scales if bias == "phase" else (1, 1), rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -99,7 +106,8 @@ class ESPCN(nnx.Module):
         hidden = (x - self.input_mean) * self.input_scale
         hidden = self.activation(self.conv1(hidden))
         hidden = self.activation(self.conv2(hidden))
-        output = self.bias(self.upsampler(hidden))
+        wide = jnp.promote_types(x.dtype, jnp.float32)
+        output = self.bias(self.upsampler(hidden).astype(wide))
         if self.residual:
             output += x.repeat(self.scale, axis=-3).repeat(self.scale, axis=-2)
         return jax.nn.sigmoid(output) if self.output_activation == "sigmoid" else output
@@ -121,6 +129,7 @@ class ESPCN(nnx.Module):
             outputs // self.scale**2,
             sizes,
             (self.scale, self.scale),
+            dtype=self.dtype,
             kernel_init=lambda *_: kernels.convert(low, self.scale, "subpixel", upsampler),
             rngs=nnx.Rngs(0),
         )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from flax import nnx
-from flax.typing import Initializer
+from flax.typing import Dtype, Initializer
 
 from subpixel.convolution import upsampling_padding
 from subpixel.initializers import icnr
@@ -20,6 +20,7 @@ def make_upsampler(
     kernel_size: Sequence[int],
     scale: Sequence[int],
     *,
+    dtype: Dtype | None = None,
     kernel_init: Initializer | None = None,
     rngs: nnx.Rngs,
 ) -> Upsampler:
@@ -31,6 +32,7 @@ def make_upsampler(
       out_features: channels of the output.
       kernel_size: of each spatial axis, in low-resolution pixels whatever the spelling.
       scale: r of each spatial axis.
+      dtype: in which it computes; by default as its input and kernel are.
       kernel_init: initializer in that spelling; by default ICNR over LeCun's normal.
       rngs: random streams.
 
@@ -46,6 +48,7 @@ def make_upsampler(
             kernel_size,
             scale,
             use_bias=False,
+            dtype=dtype,
             kernel_init=init,
             rngs=rngs,
         )
@@ -58,11 +61,19 @@ def make_upsampler(
             tuple(scale),
             padding=upsampling_padding(sizes, scale, "SAME"),
             use_bias=False,
+            dtype=dtype,
             kernel_init=init,
             # XLA's own, so that a comparison shows what a transposed convolution costs in JAX.
             method="native",
             rngs=rngs,
         )
     return ZeroInsertConv(
-        in_features, out_features, sizes, scale, use_bias=False, kernel_init=init, rngs=rngs
+        in_features,
+        out_features,
+        sizes,
+        scale,
+        use_bias=False,
+        dtype=dtype,
+        kernel_init=init,
+        rngs=rngs,
     )

@@ -16,8 +16,9 @@ from subpixel.data.patches import Pair, PatchCutter, batches
 from subpixel.training.checkpoints import Checkpoints, Progress, restore
 from subpixel.training.display import Display
 from subpixel.training.interrupt import Interrupt
+from subpixel.training.optimizers import make_optimizer
 from subpixel.training.records import Records
-from subpixel.training.state import TrainState, init_state, lower_step, make_optimizer
+from subpixel.training.state import TrainState, init_state, lower_step
 from subpixel.training.stepping import Stepper
 from subpixel.training.validation import validate, validation_batch
 

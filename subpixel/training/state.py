@@ -1,5 +1,6 @@
 """The state of a training and the step that advances it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -8,13 +9,22 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
+from jax.sharding import Mesh
 
-from subpixel.config import Experiment, ModelConfig, OptimizerConfig
+from subpixel.config import Experiment, ModelConfig
+from subpixel.errors import InputError
 from subpixel.kernels import Spelling
 from subpixel.models import ESPCN
+from subpixel.training.parallel import over_devices
 
 Params = Any  # a nested dict of arrays
 Metrics = dict[str, jax.Array]
+Gradient = Callable[[Params, dict[str, jax.Array]], tuple[jax.Array, Params]]
+
+# Low-resolution pixels of a part of a batch whose activations stay in a CPU's cache, and the most
+# parts that are unrolled, since each is compiled: docs/training.md has what was measured.
+PIXELS_IN_CACHE = 2304
+MOST_PARTS = 16
 
 
 @partial(
@@ -52,20 +62,14 @@ def make_model(config: ModelConfig, upsampler: Spelling, seed: int) -> ESPCN:
         input_scale=config.input_scale,
         residual=config.residual,
         output_activation=config.output_activation,
+        dtype=jnp.dtype(config.dtype),
         rngs=nnx.Rngs(seed),
     )
     return model.with_upsampler(upsampler)
 
 
-def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
-    """Returns Adam with a linear warm-up and a cosine decay to zero at the last of `steps`."""
-    return optax.adam(
-        optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, config.warmup_steps, steps)
-    )
-
-
 def init_state(
-    experiment: Experiment, upsampler: Spelling, optimizer: optax.GradientTransformation
+    experiment: Experiment, upsampler: Spelling, optimizer: optax.GradientTransformationExtraArgs
 ) -> tuple[nnx.GraphDef[ESPCN], TrainState]:
     """Returns the network's definition and the state before the first step."""
     graph, state = nnx.split(make_model(experiment.model, upsampler, experiment.seed))
@@ -83,7 +87,7 @@ def pixel_loss(name: str, output: jax.Array, target: jax.Array) -> jax.Array:
 
 @partial(
     jax.jit,
-    static_argnames=("graph", "optimizer", "loss", "ema_decay"),
+    static_argnames=("graph", "optimizer", "loss", "ema_decay", "accumulation", "mesh"),
     donate_argnames="state",
 )
 def train_step(
@@ -91,9 +95,11 @@ def train_step(
     batch: dict[str, jax.Array],
     *,
     graph: nnx.GraphDef[ESPCN],
-    optimizer: optax.GradientTransformation,
+    optimizer: optax.GradientTransformationExtraArgs,
     loss: str,
     ema_decay: float,
+    accumulation: int = 1,
+    mesh: Mesh | None = None,
 ) -> tuple[TrainState, Metrics]:
     """Takes one step, or none where the loss or the gradient is not finite.
 
@@ -107,18 +113,23 @@ def train_step(
       loss: "mse" or "l1".
       ema_decay: of the moving average. It is lower in the first steps, (1 + t) / (10 + t), so that
         the average forgets the initial values.
+      accumulation: equal parts of each device's batch, differentiated one by one.
+      mesh: of several devices, over which the batch is divided and the state is the same.
 
     Returns:
       The state after the step, and scalars of it: "loss", before the step; "gradient_norm"; and
       "finite", whether both of them are.
     """
-    low, high = (batch[key].astype(jnp.float32) / 255 for key in ("low", "high"))
 
-    def loss_of(params: Params) -> jax.Array:
+    def loss_of(params: Params, part: dict[str, jax.Array]) -> jax.Array:
+        low, high = (part[key].astype(jnp.float32) / 255 for key in ("low", "high"))
         return pixel_loss(loss, nnx.merge(graph, params)(low), high)
 
-    value, gradients = jax.value_and_grad(loss_of)(state.params)
-    updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+    gradient = mean_gradient(jax.value_and_grad(loss_of), accumulation)
+    if mesh is not None:
+        gradient = over_devices(gradient, mesh)
+    value, gradients = gradient(state.params, batch)
+    updates, opt_state = optimizer.update(gradients, state.opt_state, state.params, value=value)
     params = optax.apply_updates(state.params, updates)
     decay = jnp.minimum(ema_decay, (1 + state.step) / (10 + state.step))
     ema = optax.incremental_update(params, state.ema, 1 - decay)
@@ -130,12 +141,31 @@ def train_step(
     return TrainState(state.step + 1, *after), metrics
 
 
+def mean_gradient(gradient: Gradient, accumulation: int) -> Gradient:
+    """Returns the mean of `gradient` over equal parts of a batch.
+
+    The parts are unrolled: in `lax.scan`, XLA's CPU compiler falls back to loops of its own, which
+    are ten times slower than its convolutions.
+    """
+
+    def mean(params: Params, batch: dict[str, jax.Array]) -> tuple[jax.Array, Params]:
+        parts = jax.tree.map(lambda x: jnp.split(x, accumulation), batch)
+        values = [
+            gradient(params, {key: parts[key][number] for key in parts})
+            for number in range(accumulation)
+        ]
+        return jax.tree.map(lambda *each: sum(each) / accumulation, *values)
+
+    return mean
+
+
 def lower_step(
     experiment: Experiment,
     graph: nnx.GraphDef[ESPCN],
     state: TrainState,
-    optimizer: optax.GradientTransformation,
+    optimizer: optax.GradientTransformationExtraArgs,
     batch: Any,
+    mesh: Mesh | None = None,
 ) -> jax.stages.Lowered:
     """Lowers the step of an experiment; compiled, it takes a state and a batch.
 
@@ -145,6 +175,10 @@ def lower_step(
       state: of the structure that the step takes.
       optimizer: as from `make_optimizer`.
       batch: arrays, or their shapes and dtypes.
+      mesh: as in `train_step`.
+
+    Raises:
+      InputError: if a device's batch cannot be divided by optimizer.accumulation.
     """
     config = experiment.optimizer
     return train_step.lower(
@@ -154,4 +188,31 @@ def lower_step(
         optimizer=optimizer,
         loss=config.loss,
         ema_decay=config.ema_decay,
+        accumulation=accumulation(experiment, 1 if mesh is None else mesh.size),
+        mesh=mesh,
     )
+
+
+def accumulation(experiment: Experiment, devices: int) -> int:
+    """Returns in how many parts each device differentiates its batch.
+
+    Raises:
+      InputError: if the batch cannot be divided so.
+    """
+    data, wanted = experiment.data, experiment.optimizer.accumulation
+    batch = data.batch_size // devices
+    if wanted is not None:
+        if batch % wanted:
+            raise InputError(
+                f"optimizer.accumulation is {wanted}, which does not divide the {batch} patches "
+                "that a device takes in a step: choose a divisor of it"
+            )
+        return wanted
+    if jax.default_backend() != "cpu":
+        return 1
+    fitting = [
+        parts
+        for parts in range(1, min(batch, MOST_PARTS) + 1)
+        if batch % parts == 0 and batch // parts * data.patch_size**2 <= PIXELS_IN_CACHE
+    ]
+    return min(fitting, default=max(n for n in range(1, MOST_PARTS + 1) if batch % n == 0))
