@@ -13,7 +13,7 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransfo
       config: of the optimiser.
       steps: of the run: a cosine ends at the last.
     """
-    parts = [optax.adam(_schedule(config, steps))]
+    parts: list[optax.GradientTransformation] = [optax.adam(_schedule(config, steps))]
     if config.clip_norm is not None:
         parts.insert(0, optax.clip_by_global_norm(config.clip_norm))
     if config.schedule == "plateau":
