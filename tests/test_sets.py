@@ -206,6 +206,22 @@ def test_the_list_and_a_verification_of_a_damaged_set(tmp_path, run):
     ]
 
 
+def test_any_folder_can_be_verified(tmp_path, run):
+    folder = tmp_path / "Mine"
+    folder.mkdir()
+    for name in NAMES:
+        Image.new("RGB", (2, 2)).save(folder / f"{name}.png")
+    code, out, _ = run("verify", f"folder:{folder}")
+    assert (code, out) == (
+        0,
+        f"folder:{folder}: complete; no digests are known, 3 pictures in {folder}\n",
+    )
+    (folder / "two 2.png").write_bytes(b"")
+    code, out, _ = run("verify", f"folder:{folder}")
+    assert code == 1
+    assert f"damaged: picture {folder}/two 2.png is empty" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Container, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Protocol
+from typing import IO
 
 from subpixel.data.pictures import SUFFIXES
 from subpixel.files import naming
@@ -26,14 +26,20 @@ MOST_MEMBERS = 100_000
 CHUNK = 1 << 20
 
 
-class Readable(Protocol):
-    """What can be read, at most `size` bytes at a time."""
-
-    def read(self, size: int = -1) -> bytes: ...
-
-
 class ArchiveError(OSError):
     """An archive is damaged or malicious: the message says which, and what in it."""
+
+
+class Content:
+    """What a member of an archive holds."""
+
+    def __init__(self, content: IO[bytes], archive: Path):
+        self._content, self._archive = content, archive
+
+    def read(self, size: int = -1) -> bytes:
+        """Reads `size` bytes at most; raises ArchiveError if the archive is damaged there."""
+        with _damage_named(self._archive):
+            return self._content.read(size)
 
 
 def extract(archive: Path, target: Path, places: Mapping[str, str]) -> None:
@@ -64,7 +70,7 @@ def extract(archive: Path, target: Path, places: Mapping[str, str]) -> None:
         )
 
 
-def walk(archive: Path, folders: Container[str]) -> Iterator[tuple[str, str, Readable]]:
+def walk(archive: Path, folders: Container[str]) -> Iterator[tuple[str, str, Content]]:
     """Reads the pictures of some folders of an archive, in its order.
 
     Args:
@@ -83,7 +89,7 @@ def walk(archive: Path, folders: Container[str]) -> Iterator[tuple[str, str, Rea
         for name, content in members:
             folder = "" if "" in folders else str(name.parent)
             if folder in folders and name.suffix.lower() in SUFFIXES and not _hidden(name):
-                yield folder, name.name, _Content(content, archive)
+                yield folder, name.name, Content(content, archive)
 
 
 def _hidden(name: PurePosixPath) -> bool:
@@ -121,17 +127,6 @@ def _members(archive: Path, budget: int) -> Iterator[Iterator[tuple[PurePosixPat
         # gzip's checksum follows the last member.
         while bounded.read(CHUNK):
             pass
-
-
-class _Content:
-    """What a member holds; whoever reads it learns of which archive it is that is damaged."""
-
-    def __init__(self, content: IO[bytes], archive: Path):
-        self._content, self._archive = content, archive
-
-    def read(self, size: int = -1) -> bytes:
-        with _damage_named(self._archive):
-            return self._content.read(size)
 
 
 def _zip_members(

@@ -11,6 +11,8 @@ import cattrs
 from subpixel.data.layouts import find_originals
 from subpixel.errors import InputError
 
+FOLDER = "folder:"
+
 
 @dataclass(frozen=True)
 class Archive:
@@ -89,9 +91,15 @@ ARCHIVES, SETS = _read()
 def find_sets(name: str) -> list[NamedSet]:
     """Returns the set of a name, or every split of it: "BSDS500" has three.
 
+    "folder:PATH" is a set of which nothing is known.
+
     Raises:
       InputError: naming the nearest, if there is none.
     """
+    if name.startswith(FOLDER):
+        path = name.removeprefix(FOLDER)
+        own = "a folder of your own"
+        return [NamedSet(name, own, 0, "", "", (path, str(Path(path).absolute())))]
     found = [entry for entry in SETS.values() if name in (entry.name, _family(entry.name))]
     if found:
         return found

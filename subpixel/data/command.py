@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import tyro
 from rich.progress import DownloadColumn, Progress
 
-from subpixel.data.catalogue import SETS, NamedSet, find_sets
+from subpixel.data.catalogue import FOLDER, SETS, NamedSet, find_sets
 from subpixel.data.inspection import Inspection, inspect
 from subpixel.data.install import choose_archives, install
 from subpixel.data.sources import data_root
@@ -36,7 +36,8 @@ class DataVerify:
     """Reads every picture of a set, or of all its splits, and compares it with what is known."""
 
     name: Name = ""
-    """A set as `python -m subpixel data` lists it, such as Set5, BSDS500/train or BSDS500."""
+    """A set as `python -m subpixel data` lists it, such as Set5, BSDS500/train or BSDS500; or
+    folder:PATH."""
     data_root: Path | None = None
     """Where data sets lie; by default the environment variable SUBPIXEL_DATA."""
 
@@ -72,14 +73,16 @@ def list_data(options: DataList) -> int:
         except InputError as error:
             state, remark = "unclear", str(error)
         print(f"{entry.name:14} {entry.count:5} pictures  {state:13}  {remark}")
-    print("folder:PATH, or the path alone, names any other folder of pictures")
+    print("folder:PATH         any other folder of pictures; in a config, the path alone does too")
     return 0
 
 
 def verify_data(options: DataVerify) -> int:
     """Prints what was found of a set, with names; the code is 1 if it is not as expected."""
-    root = require_root(options.data_root)
-    return max([report(inspect(entry, root, read=True), root) for entry in find_sets(options.name)])
+    entries = find_sets(options.name)
+    own = options.name.startswith(FOLDER)
+    root = data_root(options.data_root) or Path() if own else require_root(options.data_root)
+    return max([report(inspect(entry, root, read=True), root) for entry in entries])
 
 
 def download_data(options: DataDownload) -> int:
@@ -94,7 +97,8 @@ def download_data(options: DataDownload) -> int:
                 f"{entry.name} in {inspection.folder} is {inspection.state}: move it away, then "
                 "give the same command"
             )
-        print(f"{entry.name}: terms: {entry.terms}; {entry.homepage}")
+    for terms, homepage in dict.fromkeys((entry.terms, entry.homepage) for entry in entries):
+        print(f"terms of {options.name}: {terms}; {homepage}")
     with Progress(*Progress.get_default_columns(), DownloadColumn(), transient=True) as bars:
 
         def follow(file: str) -> Callable[[int, int | None], None]:
@@ -135,13 +139,13 @@ def report(inspection: Inspection, root: Path) -> int:
 
 
 def _verdict(inspection: Inspection) -> str:
-    count = inspection.entry.count
-    if inspection.state != "complete":
-        kept = f", {inspection.found} of {count} pictures" if inspection.folder else ""
-        return inspection.state + kept
-    if not inspection.known:
-        return f"complete, {count} pictures; no digests are known to compare them with"
-    return f"complete and as expected, {count} pictures"
+    entry, state = inspection.entry, inspection.state
+    if inspection.folder is None:
+        return state
+    if state == "complete":
+        state = "complete and as expected" if inspection.known else "complete; no digests are known"
+    count = f"{inspection.found} of {entry.count}" if entry.count else f"{inspection.found}"
+    return f"{state}, {count} pictures"
 
 
 def _remark(inspection: Inspection, root: Path) -> str:
@@ -167,6 +171,8 @@ def _short(names: Sequence[str]) -> str:
 def what_to_do(entry: NamedSet, root: Path) -> str:
     """Returns how to come by a set that is absent."""
     place = root / entry.places[0]
+    if not entry.count:
+        return f"there is no folder {place}"
     if entry.by_hand:
         return f"{entry.by_hand}: {entry.homepage}; put its pictures into {place}"
     return f"python -m subpixel data download {entry.name}, or put its pictures into {place}"

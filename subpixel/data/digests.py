@@ -74,7 +74,8 @@ def _half(content: bytes) -> str:
 @cache
 def known_digests(name: str) -> dict[str, Digest]:
     """Returns the digests of a named set by the names of its pictures, empty if none are known."""
-    entries = _read().get(SETS[name].same_as or name, {})
+    same = SETS[name].same_as if name in SETS else ""
+    entries = _read().get(same or name, {})
     return {
         picture: Digest(tuple(values["size"]), values["pixels"], values["looks"], values["file"])
         for picture, values in entries.items()

@@ -63,26 +63,29 @@ def fetch(
     folder.mkdir(parents=True, exist_ok=True)
     if not target.exists():
         part = _part(target)
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                _fetch_rest(archive, part, progress)
-                break
-            except (
-                _BrokeOffError,
-                http.client.HTTPException,
-                ConnectionError,
-                TimeoutError,
-            ) as error:
-                if attempt == ATTEMPTS:
-                    raise DownloadError(
-                        f"{archive.url} broke off {ATTEMPTS} times ({error}): the same command "
-                        f"goes on from {_size(part)} bytes"
-                    ) from error
-                wait(2.0 ** (attempt - 1))
+        _fetch_part(archive, part, progress, wait)
         _check(archive, part)
         part.replace(target)
         _version(part).unlink(missing_ok=True)
     return target
+
+
+def _fetch_part(
+    archive: Archive, part: Path, progress: Progress, wait: Callable[[float], None]
+) -> None:
+    failures = 0
+    while True:
+        before = _size(part)
+        try:
+            return _fetch_rest(archive, part, progress)
+        except (_BrokeOffError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
+            failures = 1 if _size(part) > before else failures + 1
+            if failures == ATTEMPTS:
+                raise DownloadError(
+                    f"{archive.url} broke off, {ATTEMPTS} times with nothing new ({error}): the "
+                    f"same command goes on from {_size(part)} bytes"
+                ) from error
+        wait(2.0 ** (failures - 1))
 
 
 def _part(target: Path) -> Path:
@@ -114,11 +117,12 @@ def _fetch_rest(archive: Archive, part: Path, progress: Progress) -> None:
             if error.headers.get("Content-Range") != f"bytes */{have}":
                 _forget(part)
                 raise _BrokeOffError("what was begun does not fit") from error
-        elif error.code >= 500:
+        elif error.code >= 500 or error.code in (408, 429):
             raise _BrokeOffError(str(error)) from error
         else:
             raise DownloadError(
-                f"{archive.url} answers {error.code} {error.reason}: the address is no longer right"
+                f"{archive.url} answers {error.code} {error.reason}: it is no longer the right "
+                "address, or wants a login"
             ) from error
     except urllib.error.URLError as error:
         if isinstance(error.reason, ConnectionError | TimeoutError):
@@ -159,7 +163,7 @@ def _require_space(part: Path, needed: int) -> None:
     if needed > free:
         raise OSError(
             errno.ENOSPC,
-            f"{needed / 1e9:.1f} GB are still to come, and {free / 1e9:.1f} GB are free",
+            f"{needed / 1e6:,.0f} MB are still to come, and {free / 1e6:,.0f} MB are free",
             str(part.parent),
         )
 

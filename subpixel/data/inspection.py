@@ -151,6 +151,8 @@ def _difference(found: Digest, known: Digest) -> str:
 
 def _count(entry: NamedSet, found: dict[str, Digest | str]) -> dict[str, tuple]:
     """Finds what is missing by the numbers in the names, or else how many are."""
+    if not entry.count:
+        return {"missing": (), "unexpected": ()}
     if entry.numbers is None:
         lack = entry.count - len(found)
         missing = (f"{lack} of {entry.count}",) if lack > 0 else ()

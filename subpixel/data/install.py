@@ -73,7 +73,18 @@ def install(
     if not places:
         return []
     workshop = root / WORKSHOP
-    file = fetch(archive, workshop, progress=progress(archive.file))
+    try:
+        return _install(archive, root, places, keep, progress(archive.file))
+    finally:
+        if workshop.is_dir() and not any(workshop.iterdir()):
+            workshop.rmdir()
+
+
+def _install(
+    archive: Archive, root: Path, places: dict[str, str], keep: bool, progress: Progress
+) -> list[Path]:
+    workshop = root / WORKSHOP
+    file = fetch(archive, workshop, progress=progress)
     unpacked = workshop / f"{archive.file}.unpacked"
     shutil.rmtree(unpacked, ignore_errors=True)
     try:
@@ -89,6 +100,4 @@ def install(
         shutil.rmtree(unpacked, ignore_errors=True)
     if not keep:
         file.unlink()
-    if not any(workshop.iterdir()):
-        workshop.rmdir()
     return [root / place for place in places.values()]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from subpixel.data import catalogue
+from subpixel.data.catalogue import FOLDER
+from subpixel.data.catalogue import SETS as NAMED
 from subpixel.data.degradation import BICUBIC, Degradation, make_low
 from subpixel.data.embedded import SETS, embedded_pictures
 from subpixel.data.given import check_low
@@ -19,12 +20,11 @@ from subpixel.errors import InputError
 from subpixel.image import modcrop, rgb_to_luma
 
 EMBEDDED = "embedded:"
-FOLDER = "folder:"
 
 
 def data_root(given: Path | None) -> Path | None:
     """Returns where data sets lie: what was given, or the environment variable SUBPIXEL_DATA."""
-    if given is None and "SUBPIXEL_DATA" in os.environ:
+    if given is None and os.environ.get("SUBPIXEL_DATA"):
         given = Path(os.environ["SUBPIXEL_DATA"])
     if given is not None and not given.is_dir():
         raise InputError(
@@ -129,8 +129,8 @@ def _find_folder(source: str, root: Path | None) -> Path:
         originals = find_originals(folder)
         if originals is not None:
             return originals
-    if root is not None and source in catalogue.SETS:
-        originals = catalogue.SETS[source].folder(root)
+    if root is not None and source in NAMED:
+        originals = NAMED[source].folder(root)
         if originals is not None:
             return originals
         raise InputError(
