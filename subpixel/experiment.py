@@ -11,7 +11,7 @@ from rich.table import Table
 from subpixel import kernels
 from subpixel.comparison import measure_speed, summarise
 from subpixel.config import Experiment
-from subpixel.data import Picture, check_no_leak, find_pictures, load_pair, load_pairs
+from subpixel.data import Picture, check_no_leak, find_pictures, load_pair, prepare
 from subpixel.data.sources import find_benchmarks
 from subpixel.errors import InputError
 from subpixel.evaluation import Figures, Protocol, evaluate, figures_table
@@ -53,12 +53,19 @@ def run(experiment: Experiment, workdir: Path, root: Path | None, console: Conso
         f"{experiment.name}: {len(training)} training pictures, "
         + ", ".join(f"{name} {len(pictures)}" for name, pictures in benchmarks.items())
     )
-    check_no_leak(training, [p for pictures in benchmarks.values() for p in pictures])
-    kept, held_out = hold_out(training, experiment.data.validation_images)
-    pairs, validation = (
-        load_pairs(pictures, model.scale, model.channels, data.patch_size, data.degradation)
-        for pictures in (kept, held_out)
-    )
+    kept, held_out = hold_out(len(training), data.validation_images)
+    with console.status("preparing pictures") as status:
+        prepared = prepare(
+            training,
+            model.scale,
+            model.channels,
+            data.degradation,
+            progress=lambda done, of: status.update(f"preparing pictures: {done} of {of}"),
+            least=data.patch_size,
+        )
+        measured = [p for pictures in benchmarks.values() for p in pictures]
+        check_no_leak(training, measured, prepared.fingerprints, data.known_leaks)
+    pairs, validation = prepared.select(kept), prepared.select(held_out)
     claim_workdir(workdir, experiment)
     trained = train(experiment, pairs, validation, workdir, console)
     if trained.signal is not None:
@@ -72,25 +79,22 @@ def run(experiment: Experiment, workdir: Path, root: Path | None, console: Conso
     return 0
 
 
-def hold_out(pictures: Sequence[Picture], count: int) -> tuple[list[Picture], list[Picture]]:
-    """Splits off `count` pictures, evenly spaced, to validate on.
+def hold_out(pictures: int, count: int) -> tuple[list[int], list[int]]:
+    """Splits off `count` of so many pictures, evenly spaced, to validate on.
 
     Returns:
-      The others, and those.
+      The indices of the others, and of those.
 
     Raises:
       InputError: if none would be left to train on.
     """
-    if count >= len(pictures):
+    if count >= pictures:
         raise InputError(
-            f"data.validation_images is {count}, but there are only {len(pictures)} training "
+            f"data.validation_images is {count}, but there are only {pictures} training "
             "pictures: at least one must be left to train on"
         )
-    chosen = {i * len(pictures) // count + len(pictures) // (2 * count) for i in range(count)}
-    return (
-        [p for i, p in enumerate(pictures) if i not in chosen],
-        [p for i, p in enumerate(pictures) if i in chosen],
-    )
+    chosen = [i * pictures // count + pictures // (2 * count) for i in range(count)]
+    return [i for i in range(pictures) if i not in chosen], chosen
 
 
 def compare(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from subpixel.data import check_no_leak, find_pictures, load_pairs, read_picture
+from subpixel.data import check_no_leak, find_pictures, prepare, read_picture
 from subpixel.data.embedded import TEST, TRAIN
 from subpixel.data.sources import find_benchmarks
 from subpixel.errors import InputError
@@ -133,14 +133,14 @@ def test_two_benchmarks_of_one_name_are_refused(tmp_path, rgb):
 def test_a_picture_smaller_than_a_patch_is_named(tmp_path, rgb):
     Image.fromarray(rgb).save(tmp_path / "small.png")
     with pytest.raises(InputError, match=r"small\.png has 3x4 low-resolution pixels, .* takes 4x4"):
-        load_pairs(find_pictures(str(tmp_path), None), scale=3, channels=1, least=4)
+        prepare(find_pictures(str(tmp_path), None), scale=3, channels=1, least=4)
 
 
 def test_a_training_picture_in_a_benchmark_is_named_whatever_its_file(tmp_path, rgb):
     for name in ("train", "test"):
         (tmp_path / name).mkdir()
     Image.fromarray(rgb).save(tmp_path / "train" / "one.png")
-    Image.fromarray(rgb[::-1]).save(tmp_path / "train" / "other.png")
+    Image.fromarray(255 - rgb).save(tmp_path / "train" / "other.png")
     Image.fromarray(rgb).save(tmp_path / "test" / "same.bmp")
     training, benchmark = (find_pictures(str(tmp_path / n), None) for n in ("train", "test"))
     with pytest.raises(InputError, match=r"1 training pictures .*one\.png is .*same\.bmp"):

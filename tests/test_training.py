@@ -12,7 +12,7 @@ from rich.console import Console
 
 from subpixel import kernels
 from subpixel.config import DataConfig, Experiment, ModelConfig, OptimizerConfig
-from subpixel.data import Picture, load_pairs
+from subpixel.data import Picture, prepare
 from subpixel.errors import InputError
 from subpixel.training import make_optimizer, train, train_step
 from subpixel.training.records import WALL_CLOCK, Records, read_records
@@ -36,7 +36,7 @@ def pairs(count, channels=1, seed=0):
     smooth = rng.uniform(0, 255, (count, 6, 7, 3)).repeat(6, 1).repeat(6, 2)
     noisy = (smooth + rng.normal(0, 20, smooth.shape)).clip(0, 255).astype(np.uint8)
     pictures = [Picture("", "", lambda image=image: image) for image in noisy]
-    return load_pairs(pictures, 2, channels)
+    return prepare(pictures, 2, channels)
 
 
 def run(workdir, experiment=TINY):

@@ -1,7 +1,7 @@
 """How low resolution is made from high: one choice, for training and for measuring alike."""
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Literal
 
 import numpy as np
@@ -80,7 +80,16 @@ def make_low(high: np.ndarray, scale: int, degradation: Degradation = BICUBIC) -
             "low resolution, in a folder LR_unknown"
         )
     if degradation.kind == "bicubic":
-        return imresize(high, 1 / scale, border=degradation.border)
+        resize = partial(imresize, scale=1 / scale, border=degradation.border)
+    else:
+        resize = partial(_blur, scale=scale, degradation=degradation)
+    # Channel by channel, which is the same, since it is done in floating point: eight times the
+    # size of the channel.
+    channels = np.split(high, high.shape[2], axis=2)
+    return np.concatenate([resize(channel) for channel in channels], axis=2)
+
+
+def _blur(high: np.ndarray, scale: int, degradation: Degradation) -> np.ndarray:
     rows = _blur_axis(high.astype(np.float64), 0, scale, degradation)
     return to_uint8(_blur_axis(rows, 1, scale, degradation))
 

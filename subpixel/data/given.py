@@ -64,7 +64,7 @@ def _grid(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Averages luma over cells whose edges are whole pixels of a picture of the given shape."""
     values = image
     for axis, size in enumerate(shape[:2]):
-        cells = min(CELLS, size)
+        cells = min(size, max(4, min(CELLS, size // 8)))
         edges = np.arange(cells + 1) * size // cells * (image.shape[axis] // size)
         counts = np.expand_dims(np.diff(edges), (1, 2) if axis == 0 else (0, 2))
         values = np.add.reduceat(values, edges[:-1], axis=axis, dtype=np.float64) / counts

@@ -33,8 +33,10 @@ class PatchCutter:
         self.patch_size = patch_size
         self.batch_size = batch_size
         self.augment = augment
+        # Pairs that lie on disk say their shapes without being read.
+        shapes = getattr(pairs, "low_shapes", None) or [low.shape for low, _ in pairs]
         self.places = [
-            (low.shape[0] - patch_size + 1, low.shape[1] - patch_size + 1) for low, _ in pairs
+            (height - patch_size + 1, width - patch_size + 1) for height, width, _ in shapes
         ]
         self.ends = np.cumsum([rows * columns for rows, columns in self.places])
 

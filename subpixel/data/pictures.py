@@ -1,5 +1,6 @@
 """Reads a picture file into an RGB array, or says in one line why not."""
 
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from subpixel.errors import InputError
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+_OPENING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Picture:
       load_low: returns the low resolution that the set comes with, for the scale that was asked
         for, as it lies there; None where there is none.
       low_source: where that lies, for messages.
+      files: what it is read from, by which a cache of it is known to hold; none for a picture that
+        does not come from files.
     """
 
     name: str
@@ -31,6 +35,7 @@ class Picture:
     load: Callable[[], np.ndarray]
     load_low: Callable[[], np.ndarray] | None = None
     low_source: str = ""
+    files: tuple[Path, ...] = ()
 
 
 def holds_one_channel(picture: Picture) -> bool:
@@ -57,12 +62,10 @@ def read_picture(path: Path) -> np.ndarray:
             raise InputError(f"picture {path} is not there, or a link that leads nowhere")
         if path.stat().st_size == 0:
             raise InputError(f"picture {path} is empty: delete it or copy it again")
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                _refuse_unconvertible(image, path)
-                image.load()
-                return _to_rgb(image, path)
+        with _open(path) as image:
+            _refuse_unconvertible(image, path)
+            image.load()
+            return _to_rgb(image, path)
     except UnidentifiedImageError:
         raise InputError(
             f"{path} is not a picture, or its kind is unknown: delete it or convert it to PNG"
@@ -77,6 +80,13 @@ def read_picture(path: Path) -> np.ndarray:
         raise InputError(
             f"picture {path} is damaged: {error}. Delete it or copy it again"
         ) from error
+
+
+def _open(path: Path) -> Image.Image:
+    # Filters of warnings belong to the whole process, and pictures are read by several threads.
+    with _OPENING, warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return Image.open(path)
 
 
 def _refuse_unconvertible(image: Image.Image, path: Path) -> None:

@@ -1,8 +1,7 @@
 """Finds pictures by the name of a source, and makes pairs of low and high resolution of them."""
 
-import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from subpixel.data.layouts import find_low, find_originals, match_low, picture_f
 from subpixel.data.pictures import Picture, read_picture
 from subpixel.data.prepared import TFDS, prepared_pictures
 from subpixel.errors import InputError
-from subpixel.image import modcrop, rgb_to_luma
+from subpixel.image import modcrop
 
 EMBEDDED = "embedded:"
 
@@ -79,6 +78,7 @@ def find_pictures(
             partial(read_picture, path),
             partial(read_picture, low[name]) if low else None,
             str(low[name]) if low else "",
+            (path, low[name]) if low else (path,),
         )
         for name, path in files.items()
     ]
@@ -145,40 +145,6 @@ def _find_folder(source: str, root: Path | None) -> Path:
     raise InputError(f"data set {source!r} was not found: {where}")
 
 
-def load_pairs(
-    pictures: Iterable[Picture],
-    scale: int,
-    channels: int,
-    least: int = 1,
-    degradation: Degradation = BICUBIC,
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Returns the low and high resolution of each picture.
-
-    Args:
-      pictures: what to load.
-      scale: r.
-      channels: 1 for luma, 3 for RGB.
-      least: the smallest height and width allowed, in low-resolution pixels.
-      degradation: how low resolution is made where the set comes without.
-
-    Returns:
-      Pairs of uint8 arrays, (h, w, channels) and (r*h, r*w, channels).
-
-    Raises:
-      InputError: if a picture cannot be read, is too small, or is not that of its low resolution.
-    """
-    pairs = []
-    for picture in pictures:
-        low, high = load_pair(picture, scale, degradation)
-        if min(low.shape[:2]) < least:
-            raise InputError(
-                f"picture {picture.source} has {low.shape[1]}x{low.shape[0]} low-resolution "
-                f"pixels, and a patch takes {least}x{least}: remove it or lower data.patch_size"
-            )
-        pairs.append((rgb_to_luma(low), rgb_to_luma(high)) if channels == 1 else (low, high))
-    return pairs
-
-
 def load_pair(
     picture: Picture, scale: int, degradation: Degradation = BICUBIC
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -195,38 +161,19 @@ def load_pair(
     Raises:
       InputError: if a file cannot be read, or the low resolution is not that of the original.
     """
-    high = picture.load()
+    return make_pair(picture, picture.load(), scale, degradation)
+
+
+def make_pair(
+    picture: Picture, high: np.ndarray, scale: int, degradation: Degradation = BICUBIC
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what `load_pair` does, of a picture whose original, (H, W, 3), is loaded already."""
     if min(high.shape[:2]) < scale:
         raise InputError(
             f"picture {picture.source} has {high.shape[1]}x{high.shape[0]} pixels: width and "
             f"height must be at least the scale, {scale}"
         )
-    if picture.load_low is None:
-        high = modcrop(high, scale)
-        return make_low(high, scale, degradation), high
-    return check_low(picture, picture.load_low(), high, scale)
-
-
-def check_no_leak(training: Sequence[Picture], benchmarks: Sequence[Picture]) -> None:
-    """Compares the contents of the training pictures with those of the benchmarks.
-
-    Raises:
-      InputError: naming both, if a training picture is also in a benchmark.
-    """
-    measured = {_digest(picture): picture for picture in benchmarks}
-    leaks = [
-        f"{picture.source} is {measured[digest].source}"
-        for picture in training
-        if (digest := _digest(picture)) in measured
-    ]
-    if leaks:
-        shown = "; ".join(leaks[:5]) + (f"; and {len(leaks) - 5} more" if len(leaks) > 5 else "")
-        raise InputError(
-            f"{len(leaks)} training pictures are also in a benchmark, which would measure memory: "
-            f"{shown}. Remove them from one of the two"
-        )
-
-
-def _digest(picture: Picture) -> bytes:
-    pixels = picture.load()
-    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()
+    if picture.load_low is not None:
+        return check_low(picture, picture.load_low(), high, scale)
+    high = modcrop(high, scale)
+    return make_low(high, scale, degradation), high

@@ -1,0 +1,241 @@
+"""Keeps decoded pictures on disk, so that the second start of a run takes seconds.
+
+A cache is a folder of two files. `pixels` holds the arrays of each pair one after another, low
+resolution first, and is mapped into memory. `index.json` says where each lies, with its checksum,
+its fingerprint, and the size, times and digest of the files that it was made from.
+
+A cache is found by settings and by the paths of its pictures; whether it still holds is decided by
+their contents. A file whose size and times are as they were is taken to be unchanged (the time of
+change is among them, which no tool sets back). Any other file is read, and if its digest differs
+the cache is made again. To read all of 800 pictures of 2K would make each start as long as a start
+may be; for the same reason what is mapped is compared with its checksum when it is first used.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import cattrs
+import numpy as np
+import PIL
+
+from subpixel.data.leak import Fingerprint
+from subpixel.data.patches import Pair
+from subpixel.data.pictures import Picture
+from subpixel.errors import InputError
+
+VERSION = 1
+PIXELS, INDEX = "pixels", "index.json"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that a pair was made from.
+
+    Attributes:
+      path: where it lies.
+      stamp: its size, and the times of its last modification and change in nanoseconds.
+      digest: SHA-256 of its content.
+    """
+
+    path: str
+    stamp: tuple[int, int, int]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a pair lies among others, and what it was made from.
+
+    Attributes:
+      name: of the picture, for messages.
+      sources: the files that it was made from.
+      fingerprint: of the original.
+      low: height, width and channels.
+      high: the same.
+      offset: where it begins.
+      checksum: CRC-32 of its bytes.
+    """
+
+    name: str
+    sources: tuple[Source, ...]
+    fingerprint: Fingerprint
+    low: tuple[int, int, int]
+    high: tuple[int, int, int]
+    offset: int
+    checksum: int
+
+    @cached_property
+    def middle(self) -> int:
+        """Where the high resolution begins."""
+        return self.offset + int(np.prod(self.low))
+
+    @cached_property
+    def end(self) -> int:
+        """Where the next pair begins."""
+        return self.middle + int(np.prod(self.high))
+
+
+class Pairs(Sequence[Pair]):
+    """Pairs of low and high resolution, uint8 (h, w, c) and (r*h, r*w, c), ready to cut from."""
+
+    def __init__(self, pixels: np.ndarray, entries: Sequence[Entry], folder: Path | None = None):
+        """Takes the bytes of pairs, from memory or mapped from the cache `folder`."""
+        self.pixels = pixels
+        self.entries = entries
+        self.folder = folder
+        self._unchecked = np.full(len(entries), folder is not None)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, index) -> Any:
+        entry = self.entries[index]
+        if self._unchecked[index]:
+            if zlib.crc32(self.pixels[entry.offset : entry.end].data) != entry.checksum:
+                raise InputError(
+                    f"the cache {self.folder} is damaged where it holds {entry.name}: delete that "
+                    "folder, and the same command makes it again"
+                )
+            self._unchecked[index] = False
+        return (
+            self.pixels[entry.offset : entry.middle].reshape(entry.low),
+            self.pixels[entry.middle : entry.end].reshape(entry.high),
+        )
+
+    @property
+    def low_shapes(self) -> list[tuple[int, int, int]]:
+        """Height, width and channels of each low resolution; none is read for it."""
+        return [entry.low for entry in self.entries]
+
+    @property
+    def fingerprints(self) -> list[Fingerprint]:
+        """What each original is recognised by."""
+        return [entry.fingerprint for entry in self.entries]
+
+    def select(self, indices: Iterable[int]) -> "Pairs":
+        """Returns some of the pairs, of the same bytes."""
+        return Pairs(self.pixels, [self.entries[index] for index in indices], self.folder)
+
+
+def write_pairs(
+    file: BinaryIO, pictures: Iterable[Picture], decoded: Iterable[tuple[Pair, Fingerprint]]
+) -> list[Entry]:
+    """Writes pairs one after another, and returns where each lies."""
+    entries: list[Entry] = []
+    for picture, (pair, fingerprint) in zip(pictures, decoded, strict=True):
+        low, high = pair
+        content = low.tobytes() + high.tobytes()
+        file.write(content)
+        entries.append(
+            Entry(
+                name=picture.source,
+                sources=tuple(map(_read_source, picture.files)),
+                fingerprint=fingerprint,
+                low=low.shape,
+                high=high.shape,
+                offset=entries[-1].end if entries else 0,
+                checksum=zlib.crc32(content),
+            )
+        )
+    file.flush()
+    return entries
+
+
+@contextmanager
+def new_cache(folder: Path) -> Iterator[Path]:
+    """Gives a folder to be filled, which takes the place of `folder` when that has succeeded.
+
+    What a process has left that was killed here is removed; the caller holds the lock.
+    """
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+        yield part
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def cache_name(pictures: Sequence[Picture], settings: dict[str, Any]) -> str:
+    """Returns the name of the folder for pictures and settings."""
+    files = [[str(path.absolute()) for path in picture.files] for picture in pictures]
+    identity = {"version": VERSION, "pillow": PIL.__version__, "files": files, **settings}
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def open_cache(folder: Path) -> Pairs | None:
+    """Opens a cache that is whole and was made of what its files hold now, or returns None."""
+    entries = _read_index(folder)
+    if entries is None:
+        return None
+    current = [entry for entry in map(_refresh, entries) if entry is not None]
+    if len(current) < len(entries):
+        return None
+    if current != entries:
+        # Only to save reading the files at the next start, which a read-only cache cannot.
+        with suppress(OSError):
+            write_index(folder, current)
+    return Pairs(np.memmap(folder / PIXELS, np.uint8, "r"), entries, folder)
+
+
+def write_index(folder: Path, entries: Sequence[Entry]) -> None:
+    """Writes the index of a cache, whole or not at all."""
+    values = [asdict(entry) for entry in entries]
+    part = folder / f"{INDEX}.{os.getpid()}"
+    try:
+        part.write_text(json.dumps({"digest": _digest(values), "entries": values}))
+        part.replace(folder / INDEX)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _read_index(folder: Path) -> list[Entry] | None:
+    """Returns what an index says, or None if there is none, or one of the files is not whole."""
+    try:
+        index = json.loads((folder / INDEX).read_text())
+        if index["digest"] != _digest(index["entries"]):
+            return None
+        entries = cattrs.structure(index["entries"], list[Entry])
+        return entries if (folder / PIXELS).stat().st_size == entries[-1].end else None
+    except (OSError, ValueError, LookupError, TypeError, cattrs.BaseValidationError):
+        return None
+
+
+def _digest(values: Any) -> str:
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+
+def _refresh(entry: Entry) -> Entry | None:
+    """Returns the entry with the stamps of its files today, or None if a content has changed."""
+    sources = []
+    for source in entry.sources:
+        path = Path(source.path)
+        if _stamp(path) != source.stamp:
+            digest, source = source.digest, _read_source(path)
+            if source.digest != digest:
+                return None
+        sources.append(source)
+    return replace(entry, sources=tuple(sources))
+
+
+def _read_source(path: Path) -> Source:
+    status = _stamp(path)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Source(str(path.absolute()), status, digest)
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -1,0 +1,185 @@
+"""Prepares pictures for training: decoded once, kept in memory or in a cache."""
+
+import io
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from filelock import FileLock
+from PIL import Image
+
+from subpixel.data.cache import (
+    PIXELS,
+    Pairs,
+    cache_name,
+    new_cache,
+    open_cache,
+    write_index,
+    write_pairs,
+)
+from subpixel.data.degradation import BICUBIC, Degradation
+from subpixel.data.leak import Fingerprint, fingerprint
+from subpixel.data.patches import Pair
+from subpixel.data.pictures import Picture
+from subpixel.data.sources import make_pair
+from subpixel.errors import InputError
+from subpixel.image import rgb_to_luma
+
+# Decoding leaves Python's lock; each thread holds one picture.
+THREADS = min(4, os.cpu_count() or 1)
+# Decoded bytes of a set that is not worth a cache: it is decoded in some three seconds.
+SMALL = 64 * 2**20
+
+Progress = Callable[[int, int], None]
+
+
+def cache_root(given: Path | None = None) -> Path:
+    """Returns where caches lie: what was given, SUBPIXEL_CACHE, or the user's folder for them."""
+    if given is None and "SUBPIXEL_CACHE" in os.environ:
+        given = Path(os.environ["SUBPIXEL_CACHE"])
+    return platformdirs.user_cache_path("subpixel", appauthor=False) if given is None else given
+
+
+def prepare(
+    pictures: Sequence[Picture],
+    scale: int,
+    channels: int,
+    degradation: Degradation = BICUBIC,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    *,
+    small: int = SMALL,
+    least: int = 1,
+) -> Pairs:
+    """Returns the low and high resolution of pictures, from a cache if they are many.
+
+    Two processes that prepare the same pictures do it once: the second waits.
+
+    Args:
+      pictures: what to load, found for this scale and degradation.
+      scale: r.
+      channels: 1 for luma, 3 for RGB.
+      degradation: how low resolution is made where the set comes without.
+      cache: where caches lie; by default `cache_root()`.
+      progress: called with the number of pictures done and that of all.
+      small: how many decoded bytes are kept in memory without a cache.
+      least: the smallest height and width allowed, in low-resolution pixels.
+
+    Raises:
+      InputError: if a picture cannot be read, is too small, or is not that of its low resolution.
+      OSError: if the cache cannot be written. Nothing is left of it then.
+    """
+    progress = progress or (lambda done, total: None)
+    decoded = partial(_decoded, pictures, scale, channels, degradation, least, progress)
+    settings = {"scale": scale, "channels": channels, "degradation": asdict(degradation)}
+    folder = cache_root(cache) / cache_name(pictures, settings)
+    on_disk = all(picture.files for picture in pictures)
+    pairs = open_cache(folder) if on_disk else None
+    if pairs is None and (not on_disk or _decoded_size(pictures, scale, channels) <= small):
+        memory = io.BytesIO()
+        entries = write_pairs(memory, pictures, decoded())
+        return Pairs(np.frombuffer(memory.getbuffer(), np.uint8), entries)
+    pairs = pairs or _make(folder, pictures, decoded)
+    for picture, shape in zip(pictures, pairs.low_shapes, strict=True):
+        _check_size(picture, shape, least)
+    return pairs
+
+
+def _make(
+    folder: Path,
+    pictures: Sequence[Picture],
+    decoded: Callable[[], Iterator[tuple[Pair, Fingerprint]]],
+) -> Pairs:
+    with _explained(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.with_name(f"{folder.name}.lock"))
+        lock.acquire()
+    try:
+        pairs = open_cache(folder)
+        if pairs is not None:
+            return pairs
+        with _explained(folder), new_cache(folder) as part:
+            with (part / PIXELS).open("wb") as file:
+                entries = write_pairs(file, pictures, decoded())
+            write_index(part, entries)
+        return Pairs(np.memmap(folder / PIXELS, np.uint8, "r"), entries, folder)
+    finally:
+        lock.release()
+
+
+def _decoded(
+    pictures: Sequence[Picture],
+    scale: int,
+    channels: int,
+    degradation: Degradation,
+    least: int,
+    progress: Progress,
+) -> Iterator[tuple[Pair, Fingerprint]]:
+    """Decodes pictures in their order, a few at a time."""
+
+    def decode(picture: Picture) -> tuple[Pair, Fingerprint]:
+        high = picture.load()
+        known = fingerprint(high)
+        low, high = make_pair(picture, high, scale, degradation)
+        _check_size(picture, low.shape, least)
+        return ((_luma(low), _luma(high)) if channels == 1 else (low, high)), known
+
+    ahead: deque[Future[tuple[Pair, Fingerprint]]] = deque()
+    progress(0, len(pictures))
+    with ThreadPoolExecutor(THREADS) as pool:
+        try:
+            for done in range(len(pictures)):
+                while len(ahead) < THREADS and done + len(ahead) < len(pictures):
+                    ahead.append(pool.submit(decode, pictures[done + len(ahead)]))
+                yield ahead.popleft().result()
+                progress(done + 1, len(pictures))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _luma(image: np.ndarray) -> np.ndarray:
+    """Returns luma strip by strip, since it is computed in floating point."""
+    strips = range(0, image.shape[0], 256)
+    return np.concatenate([rgb_to_luma(image[start : start + 256]) for start in strips])
+
+
+def _check_size(picture: Picture, low: tuple[int, ...], least: int) -> None:
+    if min(low[:2]) < least:
+        raise InputError(
+            f"picture {picture.source} has {low[1]}x{low[0]} low-resolution pixels, and a patch "
+            f"takes {least}x{least}: remove it or lower data.patch_size"
+        )
+
+
+def _decoded_size(pictures: Sequence[Picture], scale: int, channels: int) -> float:
+    """Returns how many bytes the pairs will have, by what the files say of their sizes."""
+    pixels = 0
+    for picture in pictures:
+        try:
+            with Image.open(picture.files[0]) as image:
+                pixels += image.width * image.height
+        except (OSError, ValueError, SyntaxError):
+            # Not a picture's own file, or a damaged one, which decoding will name.
+            return float("inf")
+    return pixels * channels * (1 + 1 / scale**2)
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        # A picture that cannot be read names itself.
+        if error.filename is not None and folder.name not in str(error.filename):
+            raise
+        raise OSError(
+            f"the cache of decoded pictures, {folder}, cannot be written: {error.strerror}. Free "
+            "space there, or set SUBPIXEL_CACHE or --cache-dir to another folder"
+        ) from error
