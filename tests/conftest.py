@@ -8,6 +8,14 @@ import jax
 import pytest
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps decoded pictures out of the user's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SUBPIXEL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def x64() -> Iterator[None]:
     """Lets JAX keep float64 while a test runs."""

@@ -9,7 +9,7 @@ from typing import Any
 from subpixel.bench.race import Program, race, torch_process
 from subpixel.comparison import Stepper, noise_batch
 from subpixel.config import DataConfig, Experiment
-from subpixel.data import load_pairs
+from subpixel.data import prepare
 from subpixel.data.embedded import embedded_pictures
 from subpixel.data.patches import PatchCutter, batches
 from subpixel.measure import environment
@@ -56,7 +56,7 @@ def measure(
     """
     results: dict[str, Any] = {}
     facts = environment()
-    pairs = load_pairs(embedded_pictures("train"), scale=3, channels=1)
+    pairs = prepare(embedded_pictures("train"), scale=3, channels=1)
     with torch_process(torch) as ask:
         for workload in WORKLOADS:
             progress(workload.name)

@@ -22,7 +22,7 @@ HASH_SIZE = 16
 # Bits of 256: in the middle between what was measured for copies and for different pictures.
 SUSPICIOUS = 64
 # A hash tells nothing about a picture without contrast: what it suspects is looked at again.
-SAME = 0.8
+SAME = 0.7
 
 
 @dataclass(frozen=True)
