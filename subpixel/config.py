@@ -70,8 +70,8 @@ class DataConfig:
     set that comes with scikit-image."""
     benchmarks: tuple[str, ...] = ("embedded:test",)
     """Folders of pictures to measure on at the end: none may be among the training pictures."""
-    known_leaks: tuple[str, ...] = ()
-    """Training pictures, by name, that are in a benchmark too and are trained on all the same."""
+    exclude: tuple[str, ...] = ()
+    """Pictures of these folders, by name, that are not trained on."""
     validation_images: int = 8
     """How many training pictures are held out to watch progress on."""
     patch_size: int = 17

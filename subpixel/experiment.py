@@ -42,11 +42,7 @@ def run(experiment: Experiment, workdir: Path, root: Path | None, console: Conso
       InputError: if the pictures, the workdir or the loss do not allow it.
     """
     model, data = experiment.model, experiment.data
-    training = [
-        picture
-        for source in data.train
-        for picture in find_pictures(source, root, model.scale, data.degradation)
-    ]
+    training = find_training(experiment, root)
     benchmarks = find_benchmarks(data.benchmarks, root, model.scale, data.degradation)
     check_workdir(workdir, experiment)
     console.print(
@@ -64,7 +60,7 @@ def run(experiment: Experiment, workdir: Path, root: Path | None, console: Conso
             least=data.patch_size,
         )
         measured = [p for pictures in benchmarks.values() for p in pictures]
-        check_no_leak(training, measured, prepared.fingerprints, data.known_leaks)
+        check_no_leak(training, measured, prepared.fingerprints)
     pairs, validation = prepared.select(kept), prepared.select(held_out)
     claim_workdir(workdir, experiment)
     trained = train(experiment, pairs, validation, workdir, console)
@@ -77,6 +73,30 @@ def run(experiment: Experiment, workdir: Path, root: Path | None, console: Conso
     settings = {"training_images": len(kept), "validation_images": len(held_out)}
     compare(experiment, trained, benchmarks, settings, workdir, console)
     return 0
+
+
+def find_training(experiment: Experiment, root: Path | None) -> list[Picture]:
+    """Returns the pictures to train on, those to validate on among them.
+
+    Args:
+      experiment: names the sources, and what is left out of them.
+      root: where data sets lie, or None.
+
+    Raises:
+      InputError: if a source is not found, or nothing has the name of what is left out.
+    """
+    data = experiment.data
+    pictures = [
+        picture
+        for source in data.train
+        for picture in find_pictures(source, root, experiment.model.scale, data.degradation)
+    ]
+    unknown = set(data.exclude) - {picture.name for picture in pictures}
+    if unknown:
+        raise InputError(
+            f"data.exclude names {', '.join(sorted(unknown))}, which no training picture is called"
+        )
+    return [picture for picture in pictures if picture.name not in data.exclude]
 
 
 def hold_out(pictures: int, count: int) -> tuple[list[int], list[int]]:

@@ -7,7 +7,7 @@ of the 256 bits. Copies of each of the 710 differ from it in at most 16 bits whe
 quartered or saved as JPEG of quality 75 or 30, 28 at quality 10, and 60 with 2% cut from each side.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -49,7 +49,6 @@ def check_no_leak(
     training: Sequence[Picture],
     benchmarks: Sequence[Picture],
     fingerprints: Sequence[Fingerprint] | None = None,
-    known: Collection[str] = (),
 ) -> None:
     """Compares the contents of the training pictures with those of the benchmarks.
 
@@ -57,7 +56,6 @@ def check_no_leak(
       training: the pictures to train on.
       benchmarks: the pictures to measure on.
       fingerprints: those of the training pictures; by default they are loaded for it.
-      known: names of training pictures whose matches are accepted.
 
     Raises:
       InputError: naming both, if a training picture is one of a benchmark, or a copy of one that
@@ -68,14 +66,12 @@ def check_no_leak(
     leaks = [
         f"{picture.source} is {other.source}"
         for picture, other in _matches(training, fingerprints, benchmarks)
-        if picture.name not in known
     ]
     if leaks:
         shown = "; ".join(leaks[:5]) + (f"; and {len(leaks) - 5} more" if len(leaks) > 5 else "")
         raise InputError(
             f"{len(leaks)} training pictures are also in a benchmark, or copies of one that is, "
-            f"which would measure memory: {shown}. Remove them from one of the two, or name them "
-            "in data.known_leaks if that is meant"
+            f"which would measure memory: {shown}. Leave them out of training with data.exclude"
         )
 
 
