@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -131,6 +131,8 @@ def write_pairs(
 ) -> list[Entry]:
     """Writes pairs one after another, and returns where each lies."""
     entries: list[Entry] = []
+    # A file may hold many pictures.
+    read = cache(_read_source)
     for picture, (pair, fingerprint) in zip(pictures, decoded, strict=True):
         low, high = pair
         content = low.tobytes() + high.tobytes()
@@ -138,7 +140,7 @@ def write_pairs(
         entries.append(
             Entry(
                 name=picture.source,
-                sources=tuple(map(_read_source, picture.files)),
+                sources=tuple(map(read, picture.files)),
                 fingerprint=fingerprint,
                 low=low.shape,
                 high=high.shape,
@@ -169,8 +171,8 @@ def new_cache(folder: Path) -> Iterator[Path]:
 
 def cache_name(pictures: Sequence[Picture], settings: dict[str, Any]) -> str:
     """Returns the name of the folder for pictures and settings."""
-    files = [[str(path.absolute()) for path in picture.files] for picture in pictures]
-    identity = {"version": VERSION, "pillow": PIL.__version__, "files": files, **settings}
+    places = [[p.source, *(str(path.absolute()) for path in p.files)] for p in pictures]
+    identity = {"version": VERSION, "pillow": PIL.__version__, "pictures": places, **settings}
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
 
 
@@ -179,8 +181,9 @@ def open_cache(folder: Path) -> Pairs | None:
     entries = _read_index(folder)
     if entries is None:
         return None
-    current = [entry for entry in map(_refresh, entries) if entry is not None]
-    if len(current) < len(entries):
+    refresh = cache(_refresh)
+    current = [replace(entry, sources=tuple(map(refresh, entry.sources))) for entry in entries]
+    if not all(_same_contents(*pair) for pair in zip(entries, current, strict=True)):
         return None
     if current != entries:
         # Only to save reading the files at the next start, which a read-only cache cannot.
@@ -216,17 +219,14 @@ def _digest(values: Any) -> str:
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
-def _refresh(entry: Entry) -> Entry | None:
-    """Returns the entry with the stamps of its files today, or None if a content has changed."""
-    sources = []
-    for source in entry.sources:
-        path = Path(source.path)
-        if _stamp(path) != source.stamp:
-            digest, source = source.digest, _read_source(path)
-            if source.digest != digest:
-                return None
-        sources.append(source)
-    return replace(entry, sources=tuple(sources))
+def _same_contents(one: Entry, other: Entry) -> bool:
+    return [s.digest for s in one.sources] == [s.digest for s in other.sources]
+
+
+def _refresh(source: Source) -> Source:
+    """Returns a file as it is today; it is read only if its stamp is another."""
+    path = Path(source.path)
+    return source if _stamp(path) == source.stamp else _read_source(path)
 
 
 def _read_source(path: Path) -> Source:

@@ -52,6 +52,8 @@ def prepared_pictures(
         raise InputError(f"{source} has no feature 'hr' or 'image': it has {', '.join(features)}")
     records = _records(builder, split or "train", source)
     load = partial(_load, records, source)
+    instructions = builder.info.splits[split or "train"].file_instructions
+    files = tuple(Path(instruction.filename) for instruction in instructions)
     low = _has_low(name, features, scale, kind)
     if kind == "unknown" and not low:
         raise InputError(f'the degradation is "unknown", and {source} has none for x{scale}')
@@ -62,6 +64,7 @@ def prepared_pictures(
             partial(load, index, key),
             partial(load, index, "lr") if low else None,
             f"the lr of {source} {index}" if low else "",
+            files,
         )
         for index in range(len(records))
     ]
