@@ -21,6 +21,7 @@ from subpixel.report import Picture as ReportPicture
 from subpixel.report import write_report
 from subpixel.training import train
 from subpixel.training.loop import Trained
+from subpixel.training.noise import print_failures_once
 from subpixel.training.records import read_records
 from subpixel.upscaling import Bicubic, Network, Upscaler
 from subpixel.workdir import check_workdir, claim_workdir, weights_file

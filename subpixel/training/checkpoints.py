@@ -5,6 +5,8 @@ without, or one that differs from its manifest, is passed over for the one befor
 """
 
 import math
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -237,13 +239,12 @@ class Checkpoints:
 
     @contextmanager
     def _write_errors(self) -> Iterator[None]:
-        """Orbax reports a full disk as a ValueError from its storage."""
         try:
             yield
         except (ValueError, OSError) as error:
             raise OSError(
-                f"a checkpoint in {self._folder} could not be written; those before it are kept. "
-                f"{error}"
+                f"a checkpoint in {self._folder} could not be written: {_reason(error)}. Those "
+                "before it are kept: the same command goes on from there once this is mended"
             ) from error
 
     def __enter__(self) -> Self:
@@ -256,3 +257,9 @@ class Checkpoints:
         self._thread.shutdown()
         with suppress(ValueError, OSError):
             self._manager.close()
+
+
+def _reason(error: Exception) -> str:
+    """Orbax hands on its storage's errors as a ValueError of several thousand characters."""
+    code = re.search(r"os_error_code='(\d+)'", str(error))
+    return os.strerror(int(code[1])) if code else str(error)

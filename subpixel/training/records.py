@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
@@ -11,7 +12,7 @@ import numpy as np
 from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 
-from subpixel.files import write_bytes
+from subpixel.files import naming, write_bytes
 
 # Its classes are made when it is imported, out of a type checker's sight.
 event_pb2 = import_module("tensorboardX.proto.event_pb2")
@@ -49,11 +50,12 @@ class Records:
           workdir: of the run.
           step: of the checkpoint that the run goes on from, or None if it begins.
         """
-        path = workdir / "metrics.jsonl"
+        self._path = path = workdir / "metrics.jsonl"
         kept = [r for r in read_records(path) if step is not None and r["step"] <= step]
-        write_bytes(path, "".join(map(_line, kept)).encode())
+        with naming(path):
+            write_bytes(path, "".join(map(_line, kept)).encode())
         self._file = path.open("ab", buffering=0)
-        events = workdir / "tensorboard"
+        self._event_folder = events = workdir / "tensorboard"
         events.mkdir(exist_ok=True)
         # The writer itself, without the thread around it: a full disk is then an error here.
         self._events = EventsWriter(str(events / "events"))
@@ -70,8 +72,9 @@ class Records:
         end = self._file.seek(0, os.SEEK_END)
         line = _line(record).encode()
         try:
-            while line:
-                line = line[self._file.write(line) :]
+            with naming(self._path):
+                while line:
+                    line = line[self._file.write(line) :]
         except OSError:
             self._file.truncate(end)
             raise
@@ -84,7 +87,9 @@ class Records:
         self._event(step, summary.image(name, pixels, dataformats="HWC"))
 
     def _event(self, step: int, content: Any) -> None:
-        self._events.write_event(event_pb2.Event(step=step, wall_time=time.time(), summary=content))
+        event = event_pb2.Event(step=step, wall_time=time.time(), summary=content)
+        with naming(self._event_folder):
+            self._events.write_event(event)
 
     def sync(self) -> None:
         """Brings everything to disk.
@@ -93,12 +98,14 @@ class Records:
           OSError: if the disk does not take it.
         """
         os.fsync(self._file.fileno())
-        self._events.flush()
+        with naming(self._event_folder):
+            self._events.flush()
 
     def close(self) -> None:
         """Closes the files."""
         self._file.close()
-        self._events.close()
+        with suppress(OSError):  # `sync` has said it
+            self._events.close()
 
     def __enter__(self) -> Self:
         return self
