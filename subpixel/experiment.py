@@ -42,6 +42,7 @@ def run(experiment: Experiment, workdir: Path, root: Path | None, console: Conso
     Raises:
       InputError: if the pictures, the workdir or the loss do not allow it.
     """
+    print_failures_once()
     model, data = experiment.model, experiment.data
     training = find_training(experiment, root)
     benchmarks = find_benchmarks(data.benchmarks, root, model.scale, data.degradation)

@@ -57,11 +57,16 @@ def environment(root: Path) -> dict[str, str]:
     }
 
 
-def finish(root: Path, workdir: Path, *options: str) -> str:
-    """Trains to the end and returns what was printed."""
-    done = subprocess.run(
+def train(root: Path, workdir: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Trains until it ends."""
+    return subprocess.run(
         command(root, workdir, *options), env=environment(root), capture_output=True, text=True
     )
+
+
+def finish(root: Path, workdir: Path, *options: str) -> str:
+    """Trains to the end and returns what was printed."""
+    done = train(root, workdir, *options)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

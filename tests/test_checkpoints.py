@@ -15,8 +15,9 @@ from subpixel.errors import InputError
 from subpixel.training import train
 from subpixel.training.checkpoints import Checkpoints, Progress, list_steps, restore
 from subpixel.training.manifest import NAME
+from subpixel.training.optimizers import make_optimizer
 from subpixel.training.records import WALL_CLOCK, read_records
-from subpixel.training.state import init_state, make_optimizer
+from subpixel.training.state import init_state
 
 EXPERIMENT = dataclasses.replace(TINY, upsamplers=("subpixel",))
 

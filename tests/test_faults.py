@@ -2,6 +2,7 @@
 
 import random
 import signal
+import subprocess
 
 import faults
 import pytest
@@ -42,6 +43,39 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(root, whole):
     assert not (workdir / "weights").exists()
     assert "going on from step" in faults.finish(root, workdir, STEPS)
     faults.assert_same_run(workdir, whole)
+
+
+def test_a_full_disk_is_one_line_and_the_last_checkpoint_stays(root, whole, small_disk):
+    workdir = small_disk / "run"
+    ended = faults.train(root, workdir, STEPS)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: ")
+    assert ended.stderr.count("\n") == 1
+    assert "No space left on device" in ended.stderr
+    faults.metrics(workdir)
+    subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
+    faults.finish(root, workdir, STEPS)
+    faults.assert_same_run(workdir, whole)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system that a few checkpoints fill."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", tmp_path], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("a small file system can only be mounted by root")
+    yield tmp_path
+    subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(root, tmp_path):
+    (tmp_path / "run").write_text("a file where the workdir should be")
+    ended = faults.train(root, tmp_path / "run", STEPS)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: ")
+    assert ended.stderr.count("\n") == 1
 
 
 @pytest.mark.slow
