@@ -15,9 +15,11 @@ from subpixel.cli import run_command
 from subpixel.data.command import (
     DataDownload,
     DataList,
+    DataPrepare,
     DataVerify,
     download_data,
     list_data,
+    prepare_data,
     verify_data,
 )
 from subpixel.errors import InputError
@@ -28,6 +30,7 @@ COMMANDS = {
     ("data",): (DataList, list_data),
     ("data", "verify"): (DataVerify, verify_data),
     ("data", "download"): (DataDownload, download_data),
+    ("data", "prepare"): (DataPrepare, prepare_data),
 }
 
 

@@ -13,10 +13,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from subpixel.data import archives, catalogue, download
 from subpixel.data.archives import ArchiveError, extract
 from subpixel.data.catalogue import Archive
+from subpixel.data.command import DataDownload, download_data
+from subpixel.data.digests import known_digests
 from subpixel.data.download import DownloadError, fetch
 from subpixel.data.install import choose_archives, install
 from subpixel.errors import InputError
@@ -323,16 +326,42 @@ def test_every_archive_is_of_a_set_and_every_set_says_how_it_is_had():
 
 
 def test_archives_are_chosen_once_and_low_resolution_on_request():
-    berkeley = choose_archives(catalogue.find_sets("BSDS500"), (), ())
+    berkeley = choose_archives(catalogue.find_sets("BSDS500"), {}, (), ())
     assert [entry.file for entry in berkeley] == ["BSR_bsds500.tgz"]
-    both = choose_archives(catalogue.find_sets("DIV2K/valid"), ["unknown"], [2, 4])
+    both = choose_archives(catalogue.find_sets("DIV2K/valid"), {}, ["unknown"], [2, 4])
     assert [entry.file for entry in both] == [
         "DIV2K_valid_HR.zip",
         "DIV2K_valid_LR_unknown_X2.zip",
         "DIV2K_valid_LR_unknown_X4.zip",
     ]
     assert both[1].places == {"DIV2K_valid_LR_unknown/X2": "DIV2K/DIV2K_valid_LR_unknown/X2"}
+    present = {"DIV2K/valid": Path("DIV2K_valid_HR")}
+    [beside] = choose_archives(catalogue.find_sets("DIV2K/valid"), present, ["bicubic"], [3])
+    assert beside.places == {"DIV2K_valid_LR_bicubic/X3": "DIV2K_valid_LR_bicubic/X3"}
     with pytest.raises(InputError, match="Set5 is published without this low resolution"):
-        choose_archives(catalogue.find_sets("Set5"), ["bicubic"], [2])
+        choose_archives(catalogue.find_sets("Set5"), {}, ["bicubic"], [2])
     with pytest.raises(InputError, match=r"Manga109 cannot be downloaded .* after a form"):
-        choose_archives(catalogue.find_sets("Manga109"), (), ())
+        choose_archives(catalogue.find_sets("Manga109"), {}, (), ())
+
+
+def test_the_command_downloads_unpacks_and_verifies(server, tmp_path, monkeypatch, capsys):
+    pictures = {}
+    for name in known_digests("Set5"):
+        content = io.BytesIO()
+        Image.new("RGB", (8, 8)).save(content, "PNG")
+        pictures[f"Set5_HR/{name}.png"] = content.getvalue()
+    server.content = make_tar(tmp_path / "set.tgz", pictures).read_bytes()
+    wanted = Archive(f"{server.url}/file", {"": "Set5"}, size=len(server.content))
+    monkeypatch.setitem(catalogue.ARCHIVES, "Set5_HR.tar.gz", wanted)
+    root = tmp_path / "root"
+    root.mkdir()
+    for first in ("file: nobody states its digest", "Set5: there already, in "):
+        assert download_data(DataDownload("Set5", data_root=root)) == 1
+        lines = capsys.readouterr().out.splitlines()
+        assert any(line.startswith(first) for line in lines)
+        assert "Set5: other content, 5 of 5 pictures" in lines[-6]
+        assert lines[-5] == "  other content: baby: 8x8 pixels instead of 512x512"
+    assert len(server.requests) == 1
+    (root / "Set5" / "baby.png").unlink()
+    with pytest.raises(InputError, match=r"Set5 in .* is half copied: move it away"):
+        download_data(DataDownload("Set5", data_root=root))

@@ -161,7 +161,9 @@ def test_a_config_names_a_set_whatever_its_layout(named, tmp_path):
     assert found == sorted(NAMES)
     folder = f"folder:{tmp_path / 'benchmark' / 'Mine'}"
     assert [picture.name for picture in find_pictures(folder, None)] == found
-    with pytest.raises(InputError, match=r"'Urban100' was not found .*data download Urban100"):
+    with pytest.raises(
+        InputError, match=r"'Urban100' was not found .*`python -m subpixel data` says"
+    ):
         find_pictures("Urban100", tmp_path)
 
 
@@ -220,6 +222,38 @@ def test_any_folder_can_be_verified(tmp_path, run):
     code, out, _ = run("verify", f"folder:{folder}")
     assert code == 1
     assert f"damaged: picture {folder}/two 2.png is empty" in out
+
+
+def test_low_resolution_beside_a_set_is_read_too(tmp_path, run):
+    high, low = tmp_path / "Mine" / "HR", tmp_path / "Mine" / "LR_bicubic" / "X2"
+    for folder, size, ending in ((high, 8, ""), (low, 4, "x2")):
+        folder.mkdir(parents=True)
+        for name in NAMES:
+            Image.new("RGB", (size, size)).save(folder / f"{name}{ending}.png")
+    assert "  bicubic x2: complete\n" in run("verify", f"folder:{tmp_path / 'Mine'}")[1]
+    (low / "onex2.png").write_bytes(b"")
+    code, out, _ = run("verify", f"folder:{tmp_path / 'Mine'}")
+    assert code == 1
+    assert f"  bicubic x2: picture {low}/onex2.png is empty" in out
+    (low / "onex2.png").unlink()
+    code, out, _ = run("verify", f"folder:{tmp_path / 'Mine'}")
+    assert code == 1
+    assert "one.png has no counterpart" in out
+
+
+def test_a_set_is_prepared_once(tmp_path, run, monkeypatch):
+    monkeypatch.setenv("SUBPIXEL_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "Mine").mkdir()
+    for name in NAMES:
+        Image.new("RGB", (12, 9)).save(tmp_path / "Mine" / f"{name}.png")
+    for how in ("made", "already there"):
+        code, out, _ = run("prepare", "Mine", "--scale=3", root=tmp_path)
+        lines = out.splitlines()
+        assert code == 0
+        assert lines[0].startswith("3 pictures, x3, luma, low resolution made by MATLAB's imresize")
+        assert lines[1].startswith(how)
+        assert lines[2].startswith(str(tmp_path / "cache"))
+    assert "name a set or a folder: T91," in run("prepare", root=tmp_path)[2]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from tensorboardX.record_writer import RecordWriter
 
 from subpixel.data import find_pictures
 from subpixel.data.degradation import Degradation
+from subpixel.data.preparing import prepare as prepare_pairs
 from subpixel.data.sources import load_pair
 from subpixel.errors import InputError
 
@@ -211,3 +212,19 @@ def test_without_tfds_one_line_says_what_to_install(monkeypatch):
         InputError, match=r"needs TensorFlow Datasets: pip install 'subpixel\[tfds\]'"
     ):
         find_pictures("tfds:div2k/bicubic_x4", None)
+
+
+def test_parts_of_one_file_are_different_caches(official, tmp_path):
+    first, second = (
+        prepare_pairs(
+            find_pictures(f"tfds:subpixel_div2k/bicubic_x4:train{part}", official),
+            4,
+            3,
+            cache=tmp_path,
+            small=0,
+        )
+        for part in ("[:1]", "[1:]")
+    )
+    assert first.folder != second.folder
+    for pairs, image in ((first, HIGH["train"]["0001"]), (second, HIGH["train"]["0002"])):
+        np.testing.assert_array_equal(pairs[0][1], image)

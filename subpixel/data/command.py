@@ -1,17 +1,21 @@
 """`python -m subpixel data`: which sets are there, and whether they are what they should be."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from rich.progress import DownloadColumn, Progress
+from rich.console import Console
+from rich.progress import DownloadColumn, Progress, ProgressColumn
 
 from subpixel.data.catalogue import FOLDER, SETS, NamedSet, find_sets
-from subpixel.data.inspection import Inspection, inspect
+from subpixel.data.degradation import BICUBIC, Degradation
+from subpixel.data.inspection import Inspection, inspect, inspect_low
 from subpixel.data.install import choose_archives, install
-from subpixel.data.sources import data_root
+from subpixel.data.preparing import prepare
+from subpixel.data.sources import data_root, find_pictures
 from subpixel.errors import InputError
 
 # By default empty: a missing name is explained by `find_sets`, in one line.
@@ -62,6 +66,29 @@ class DataDownload:
     """Where data sets lie; by default the environment variable SUBPIXEL_DATA."""
 
 
+@dataclass(frozen=True)
+class DataPrepare:
+    """Decodes sets once and keeps them in the cache, from which a run then starts in seconds.
+
+    A run does so itself at its first start. Name the sets of its `data.train`, all and in the same
+    order, with its scale, channels and degradation.
+    """
+
+    names: tyro.conf.Positional[tuple[str, ...]] = ()
+    """What a config may name: sets, folders, tfds:NAME."""
+    scale: int = 3
+    """How many times larger the original is than its low resolution."""
+    channels: Literal[1, 3] = 1
+    """1: luma. 3: RGB."""
+    degradation: Degradation = BICUBIC
+    data_root: Path | None = None
+    """Where data sets lie; by default the environment variable SUBPIXEL_DATA."""
+
+    def __post_init__(self):
+        if self.scale < 2:
+            raise InputError(f"scale must be a whole number of at least 2; got {self.scale}")
+
+
 def list_data(options: DataList) -> int:
     """Prints a line for each set."""
     root = require_root(options.data_root)
@@ -82,24 +109,42 @@ def verify_data(options: DataVerify) -> int:
     entries = find_sets(options.name)
     own = options.name.startswith(FOLDER)
     root = data_root(options.data_root) or Path() if own else require_root(options.data_root)
-    return max([report(inspect(entry, root, read=True), root) for entry in entries])
+    return _verify(entries, root)
+
+
+def _verify(entries: Sequence[NamedSet], root: Path) -> int:
+    code = 0
+    for entry in entries:
+        inspection = inspect(entry, root, read=True)
+        code = max(code, report(inspection, root))
+        for title, problems in inspect_low(inspection).items():
+            print(f"  {title}: {'complete' if not problems else problems[0]}")
+            for problem in problems[1:]:
+                print(f"  {title}: {problem}")
+            code = max(code, int(bool(problems)))
+    return code
 
 
 def download_data(options: DataDownload) -> int:
     """Downloads what is absent, and verifies it."""
     root = require_root(options.data_root)
     entries = find_sets(options.name)
-    archives = choose_archives(entries, options.lower, options.scales)
+    present = {}
     for entry in entries:
         inspection = inspect(entry, root, read=False)
-        if inspection.folder is not None and not inspection.complete:
+        if inspection.folder is None:
+            continue
+        if not inspection.complete:
             raise InputError(
                 f"{entry.name} in {inspection.folder} is {inspection.state}: move it away, then "
                 "give the same command"
             )
+        present[entry.name] = inspection.folder.relative_to(root)
+        print(f"{entry.name}: there already, in {inspection.folder}")
+    archives = choose_archives(entries, present, options.lower, options.scales)
     for terms, homepage in dict.fromkeys((entry.terms, entry.homepage) for entry in entries):
         print(f"terms of {options.name}: {terms}; {homepage}")
-    with Progress(*Progress.get_default_columns(), DownloadColumn(), transient=True) as bars:
+    with _bars(DownloadColumn()) as bars:
 
         def follow(file: str) -> Callable[[int, int | None], None]:
             bar = bars.add_task(file, total=None)
@@ -107,13 +152,60 @@ def download_data(options: DataDownload) -> int:
 
         for archive in archives:
             if archive.digest is None:
-                bars.print(f"{archive.file}: nobody states its digest, so it cannot be checked")
+                print(f"{archive.file}: nobody states its digest, so it cannot be checked")
             new = install(archive, root, keep=options.keep_archives, progress=follow)
             for folder in new:
-                bars.print(f"{archive.file}: unpacked into {folder}")
+                print(f"{archive.file}: unpacked into {folder}")
             if not new:
-                bars.print(f"{archive.file}: its folders are there already")
-    return max([report(inspect(entry, root, read=True), root) for entry in entries])
+                print(f"{archive.file}: its folders are there already")
+    return _verify(entries, root)
+
+
+def prepare_data(options: DataPrepare) -> int:
+    """Makes a cache, or finds that it is there, and prints what it takes."""
+    if not options.names:
+        raise InputError(f"name a set or a folder: {', '.join(SETS)}")
+    root = data_root(options.data_root)
+    start = time.perf_counter()
+    pictures = [
+        picture
+        for name in options.names
+        for picture in find_pictures(name, root, options.scale, options.degradation)
+    ]
+    made = False
+    with _bars() as bars:
+        bar = bars.add_task("decoding", total=None)
+
+        def follow(done: int, total: int) -> None:
+            nonlocal made
+            made = True
+            bars.update(bar, completed=done, total=total)
+
+        pairs = prepare(
+            pictures, options.scale, options.channels, options.degradation, None, follow, small=0
+        )
+    seconds = time.perf_counter() - start
+    if pairs.folder is None:
+        raise InputError(
+            f"{' '.join(options.names)} does not lie on disk: there is nothing to keep"
+        )
+    size = sum(path.stat().st_size for path in pairs.folder.iterdir())
+    given = sum(picture.load_low is not None for picture in pictures)
+    print(
+        f"{len(pairs)} pictures, x{options.scale}, {'luma' if options.channels == 1 else 'RGB'}, "
+        f"low resolution {f'of {given} from the set, else ' if given else ''}made by "
+        f"{options.degradation.describe()}"
+    )
+    print(f"{'made' if made else 'already there'} in {seconds:.1f} s, {size / 1e6:,.0f} MB on disk")
+    print(pairs.folder)
+    return 0
+
+
+def _bars(*columns: ProgressColumn) -> Progress:
+    """Progress bars that leave no trace, and are not drawn where nobody watches."""
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns(), *columns)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def report(inspection: Inspection, root: Path) -> int:

@@ -1,5 +1,6 @@
 """Says of a copy of a named set whether it is complete, and whether it is that set."""
 
+import itertools
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from PIL import Image
 
 from subpixel.data.catalogue import NamedSet
 from subpixel.data.digests import Digest, digest_file, digest_pixels, known_digests
-from subpixel.data.layouts import picture_files
+from subpixel.data.layouts import find_low, match_low, picture_files
 from subpixel.data.pictures import read_picture
 from subpixel.errors import InputError
 
@@ -100,6 +101,31 @@ def inspect(entry: NamedSet, root: Path, *, read: bool) -> Inspection:
         read=read,
         **compared,
     )
+
+
+def inspect_low(inspection: Inspection) -> dict[str, list[str]]:
+    """Reads the low resolution that a set has beside its pictures.
+
+    Returns:
+      What is wrong with it, "bicubic x2" and so on: nothing, if it is complete.
+    """
+    found: dict[str, list[str]] = {}
+    if inspection.folder is None:
+        return found
+    high = picture_files(inspection.folder)
+    for kind, scale in itertools.product(("bicubic", "unknown"), (2, 3, 4)):
+        low = find_low(inspection.folder, scale, kind)
+        if low is None:
+            continue
+        try:
+            files = match_low(high, low, scale).values()
+        except InputError as error:
+            found[f"{kind} x{scale}"] = [str(error)]
+            continue
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            results = list(pool.map(lambda path: _examine(path, read=True), files))
+        found[f"{kind} x{scale}"] = [what for what in results if isinstance(what, str)]
+    return found
 
 
 def _examine(path: Path, read: bool) -> Digest | str:

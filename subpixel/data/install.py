@@ -1,7 +1,8 @@
 """Downloads named sets and unpacks them into the data root, whole or not at all."""
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from subpixel.data.archives import ArchiveError, extract
@@ -14,12 +15,16 @@ WORKSHOP = ".download"
 
 
 def choose_archives(
-    entries: Iterable[NamedSet], kinds: Iterable[str], scales: Iterable[int]
+    entries: Iterable[NamedSet],
+    present: Mapping[str, Path],
+    kinds: Iterable[str],
+    scales: Iterable[int],
 ) -> list[Archive]:
     """Returns what to download for sets, each archive once.
 
     Args:
       entries: the sets.
+      present: where those lie that are there already, under the data root, by name.
       kinds: of low resolution besides: "bicubic", "unknown".
       scales: of it.
 
@@ -27,21 +32,30 @@ def choose_archives(
       InputError: if one of the sets cannot be downloaded, or has no such low resolution.
     """
     endings = tuple(f"_LR_{kind}_X{scale}.zip" for kind in kinds for scale in scales)
-    names: dict[str, None] = {}
+    chosen: dict[str, Archive] = {}
     for entry in entries:
-        if not entry.archives:
+        folder = present.get(entry.name)
+        if not entry.archives and folder is None:
             raise InputError(
                 f"{entry.name} cannot be downloaded by a command, since {entry.by_hand}: "
                 f"{entry.homepage}"
             )
+        if folder is None:
+            chosen |= {name: ARCHIVES[name] for name in entry.archives}
         lower = [name for name in entry.lower if name.endswith(endings)] if endings else []
         if len(lower) < len(endings):
             raise InputError(
                 f"{entry.name} is published without this low resolution: leave out --lower, and it "
                 "is made by MATLAB's bicubic"
             )
-        names |= dict.fromkeys((*entry.archives, *lower))
-    return [ARCHIVES[name] for name in names]
+        for name in lower:
+            archive = ARCHIVES[name]
+            if folder is not None:
+                # Low resolution is looked for beside its originals, wherever those lie.
+                places = {inside: str(folder.parent / inside) for inside in archive.places}
+                archive = replace(archive, places=places)
+            chosen[name] = archive
+    return list(chosen.values())
 
 
 def install(

@@ -135,7 +135,7 @@ def _find_folder(source: str, root: Path | None) -> Path:
             return originals
         raise InputError(
             f"data set {source!r} was not found under the data root, {root}: "
-            f"`python -m subpixel data download {source}`, or docs/data.md for where to put it"
+            "`python -m subpixel data` says how to come by it"
         )
     where = (
         "SUBPIXEL_DATA and --data-root are not set: one of them says where data sets lie"
