@@ -23,10 +23,12 @@ from subpixel.data.command import (
     verify_data,
 )
 from subpixel.errors import InputError
+from subpixel.evaluation.combine import FiguresTable, show_figures
 
 COMMANDS = {
     ("bench", "conv-transpose"): (ConvTransposeBench, bench_conv_transpose),
     ("bench", "training"): (TrainingBench, bench_training),
+    ("figures", "table"): (FiguresTable, show_figures),
     ("data",): (DataList, list_data),
     ("data", "verify"): (DataVerify, verify_data),
     ("data", "download"): (DataDownload, download_data),

@@ -49,14 +49,14 @@ def load_target(
     Raises:
       InputError: if there is no such target, it cannot be read, or it has another scale.
     """
-    if target == BICUBIC:
-        return Bicubic(scale, border), {"name": BICUBIC}
     path = Path(target)
     is_torch = path.is_file() and path.suffix.lower() in TORCH_SUFFIXES
     if output_activation is not None and not is_torch:
         raise InputError(
-            f"output_activation is for PyTorch checkpoints, which do not hold it; {target} does"
+            f"output_activation is for PyTorch checkpoints, which do not hold it; got {target!r}"
         )
+    if target == BICUBIC:
+        return Bicubic(scale, border), {"name": BICUBIC}
     if path.is_dir():
         network, about = _from_workdir(path, upsampler)
     elif is_torch:

@@ -132,7 +132,7 @@ def _array(tensor: _Tensor, archive: zipfile.ZipFile, entries: dict) -> np.ndarr
         (size - 1) * stride for size, stride in zip(tensor.shape, tensor.strides, strict=True)
     )
     # No overlap: the copy is never larger than what is in the file.
-    if min(*tensor.shape, 1) < 1 or min(*tensor.strides, tensor.offset) < 0:
+    if min((*tensor.shape, 1)) < 1 or min((*tensor.strides, tensor.offset)) < 0:
         raise _UnreadableError(f"a tensor has the shape {tensor.shape}, strides {tensor.strides}")
     values = np.frombuffer(archive.read(entries[f"data/{storage.key}"]), storage.dtype)
     if len(values) != storage.size or last >= len(values) or count > len(values):

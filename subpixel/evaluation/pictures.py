@@ -25,8 +25,8 @@ def make_folders(root: Path, benchmarks: list[str]) -> None:
             (root / _folder(benchmark)).mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             raise InputError(
-                f"pictures cannot be left in {root}: {error.filename} is a file where a folder "
-                "must be"
+                f"pictures cannot be left in {root / _folder(benchmark)}: there is a file where a "
+                "folder must be"
             ) from error
 
 

@@ -37,9 +37,11 @@ def figures_table(title: str, rows: Rows, benchmarks: Sequence[str]) -> Table:
     ]
     differing = differing_fields([protocol for _, protocol, _ in by_protocol])
     table = Table(title=title, title_justify="left")
-    table.add_column("PSNR dB / SSIM", no_wrap=True)
+    # In a narrow window names are folded; how figures were measured is never cut off.
+    table.add_column("PSNR dB / SSIM", overflow="fold", min_width=14)
     for field in differing:
-        table.add_column(field)
+        wide = field == "degradation"
+        table.add_column(field, no_wrap=not wide, min_width=24 if wide else len(field))
     for benchmark in benchmarks:
         table.add_column(benchmark, justify="right", no_wrap=True)
     for model, protocol, figures in by_protocol:
@@ -96,11 +98,11 @@ def write_csv(path: Path, rows: Rows) -> None:
     write_bytes(path, figures_csv(rows).encode())
 
 
-def read_figures(path: Path) -> tuple[str, dict[str, dict[str, Figures]]]:
+def read_figures(path: Path) -> dict[str, dict[str, Figures]]:
     """Reads the JSON of eval.py.
 
     Returns:
-      The model's name, and its figures by row and benchmark: one row, or a second with
+      Figures by the model's name and benchmark; a second row, where there is one, is that of
       self-ensemble.
 
     Raises:
@@ -116,7 +118,7 @@ def read_figures(path: Path) -> tuple[str, dict[str, dict[str, Figures]]]:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is not a JSON file of eval.py: {error!r}") from error
-    return name, rows
+    return rows
 
 
 def _read_row(values: dict[str, Any], path: Path) -> dict[str, Figures]:
