@@ -38,10 +38,9 @@ def figures_table(title: str, rows: Rows, benchmarks: Sequence[str]) -> Table:
     differing = differing_fields([protocol for _, protocol, _ in by_protocol])
     table = Table(title=title, title_justify="left")
     # In a narrow window names are folded; how figures were measured is never cut off.
-    table.add_column("PSNR dB / SSIM", overflow="fold", min_width=14)
+    table.add_column("PSNR dB / SSIM", overflow="fold")
     for field in differing:
-        wide = field == "degradation"
-        table.add_column(field, no_wrap=not wide, min_width=24 if wide else len(field))
+        table.add_column(field, no_wrap=True)
     for benchmark in benchmarks:
         table.add_column(benchmark, justify="right", no_wrap=True)
     for model, protocol, figures in by_protocol:
@@ -52,7 +51,10 @@ def figures_table(title: str, rows: Rows, benchmarks: Sequence[str]) -> Table:
 
 
 def _choice(value: Any) -> str:
-    return value.describe() if isinstance(value, Degradation) else str(value)
+    if not isinstance(value, Degradation):
+        return str(value)
+    blur = f" {value.sigma:g} {value.kernel_size}" if value.kind == "blur" else ""
+    return f"{value.kind}{blur}, {value.border}"
 
 
 def _cell(figures: Figures | None) -> str:
