@@ -36,6 +36,19 @@ def test_every_place_of_every_picture_is_equally_likely():
     assert abs(counts - 2000).max() < 215
 
 
+def test_a_process_that_cuts_its_own_rows_cuts_those_of_the_whole_batch():
+    pairs = [coded_pair(9, 7, 0), coded_pair(5, 12, 1)]
+    settings = {"scale": SCALE, "patch_size": PATCH, "batch_size": 8, "augment": True}
+    parts = [
+        batches(PatchCutter(pairs, **settings, rows=rows), steps=4, seed=3)
+        for rows in (slice(0, 3), slice(3, 8))
+    ]
+    whole = batches(PatchCutter(pairs, **settings), steps=4, seed=3)
+    for expected, *own in zip(whole, *parts, strict=True):
+        for key, value in expected.items():
+            np.testing.assert_array_equal(np.concatenate([part[key] for part in own]), value)
+
+
 def test_augmentation_is_the_eight_symmetries():
     pair = (np.arange(16, dtype=np.uint8).reshape(4, 4, 1),) * 2
     cut = PatchCutter([pair], scale=1, patch_size=4, batch_size=400, augment=True)

@@ -176,9 +176,9 @@ def _explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        # A picture that cannot be read names itself.
-        if error.filename is not None and folder.name not in str(error.filename):
-            raise
+        root, path = folder.parent, error.filename and Path(error.filename)
+        if path and not (path.is_relative_to(root) or root.is_relative_to(path)):
+            raise  # a picture that cannot be read, which is named
         raise OSError(
             f"the cache of decoded pictures, {folder}, cannot be written: {error.strerror}. Free "
             "space there, or set SUBPIXEL_CACHE or --cache-dir to another folder"
