@@ -13,12 +13,15 @@ from rich.console import Console
 from subpixel.cli import parse_train, run_command
 from subpixel.data.sources import data_root
 from subpixel.experiment import run
+from subpixel.training.parallel import is_first, processes
 
 
 def main() -> int:
     options = parse_train(sys.argv[1:])
     workdir = options.workdir or Path("runs") / options.experiment.name
-    return run(options.experiment, workdir, data_root(options.data_root), Console())
+    with processes(options.coordinator, options.process, options.wait):
+        console = Console(quiet=not is_first())
+        return run(options.experiment, workdir, data_root(options.data_root), console)
 
 
 if __name__ == "__main__":

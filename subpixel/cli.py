@@ -35,6 +35,13 @@ class TrainOptions:
     """Where everything is left; by default runs/NAME."""
     data_root: Path | None = None
     """Where data sets lie; by default the environment variable SUBPIXEL_DATA."""
+    coordinator: str | None = None
+    """Of a run of several processes: HOST:PORT of the first; or "auto" where JAX finds the others
+    by itself, as under SLURM and on a TPU pod."""
+    process: str | None = None
+    """This process's number, from 0, and how many there are, such as 0/4; not with "auto"."""
+    wait: int = 300
+    """Seconds within which all processes must have come."""
 
 
 @dataclass(frozen=True)

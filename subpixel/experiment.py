@@ -22,6 +22,7 @@ from subpixel.report import write_report
 from subpixel.training import train
 from subpixel.training.loop import Trained
 from subpixel.training.noise import print_failures_once
+from subpixel.training.parallel import is_first
 from subpixel.training.records import read_records
 from subpixel.upscaling import Bicubic, Network, Upscaler
 from subpixel.workdir import check_workdir, claim_workdir, weights_file
@@ -64,7 +65,8 @@ def run(experiment: Experiment, workdir: Path, root: Path | None, console: Conso
         measured = [p for pictures in benchmarks.values() for p in pictures]
         check_no_leak(training, measured, prepared.fingerprints)
     pairs, validation = prepared.select(kept), prepared.select(held_out)
-    claim_workdir(workdir, experiment)
+    if is_first():
+        claim_workdir(workdir, experiment)
     trained = train(experiment, pairs, validation, workdir, console)
     if trained.signal is not None:
         console.print(
@@ -72,6 +74,8 @@ def run(experiment: Experiment, workdir: Path, root: Path | None, console: Conso
             f"{workdir}: the same command goes on from there"
         )
         return 128 + trained.signal
+    if not is_first():
+        return 0
     settings = {"training_images": len(kept), "validation_images": len(held_out)}
     compare(experiment, trained, benchmarks, settings, workdir, console)
     return 0

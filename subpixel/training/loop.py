@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import grain
-import jax
 import numpy as np
 from flax import nnx
 from rich.console import Console
@@ -17,7 +16,8 @@ from subpixel.training.checkpoints import Checkpoints, Progress, restore
 from subpixel.training.display import Display
 from subpixel.training.interrupt import Interrupt
 from subpixel.training.optimizers import make_optimizer
-from subpixel.training.records import Records
+from subpixel.training.parallel import agree, data_mesh, divide, local, replicate, rows_of_process
+from subpixel.training.records import Records, open_records
 from subpixel.training.state import TrainState, init_state, lower_step
 from subpixel.training.stepping import Stepper
 from subpixel.training.validation import validate, validation_batch
@@ -61,25 +61,28 @@ def train(
       OSError: if a checkpoint or a record cannot be written.
     """
     optimizer = make_optimizer(experiment.optimizer, experiment.steps)
+    mesh = data_mesh(experiment.data.batch_size)
     graphs, states = {}, {}
     for name in experiment.upsamplers:
-        graphs[name], states[name] = init_state(experiment, name, optimizer)
+        graphs[name], state = init_state(experiment, name, optimizer)
+        states[name] = replicate(state, mesh)
     restored = restore(workdir, experiment, states, console)
     if restored is not None:
         console.print(f"going on from step {restored.step} of {experiment.steps}")
         if restored.step == experiment.steps:
-            return Trained(graphs, restored, None)
+            return _end(graphs, restored, None)
     cutter = PatchCutter(
         pairs,
         scale=experiment.model.scale,
         patch_size=experiment.data.patch_size,
         batch_size=experiment.data.batch_size,
         augment=experiment.data.augment,
+        rows=rows_of_process(experiment.data.batch_size),
     )
     iterator = batches(cutter, steps=experiment.steps, seed=experiment.seed)
-    batch = jax.eval_shape(lambda: cutter(0, np.random.default_rng(0)))
+    batch = divide(cutter(0, np.random.default_rng(0)), mesh)
     steps = {
-        name: lower_step(experiment, graph, states[name], optimizer, batch).compile()
+        name: lower_step(experiment, graph, states[name], optimizer, batch, mesh).compile()
         for name, graph in graphs.items()
     }
     run = restored or _beginning(experiment, states, iterator)
@@ -87,14 +90,14 @@ def train(
     with (
         Interrupt() as interrupt,
         Checkpoints(workdir, experiment, restored) as checkpoints,
-        Records(workdir, restored and restored.step) as records,
+        open_records(workdir, restored and restored.step) as records,
         Display(console, experiment, run) as display,
     ):
-        stepper = Stepper(experiment, steps, iterator, workdir)
+        stepper = Stepper(experiment, steps, iterator, workdir, mesh)
         held_out = validation_batch(validation)
         if restored is None:
             run = _validate(run, graphs, held_out, records)
-        while run.step < experiment.steps and interrupt.signal is None:
+        while run.step < experiment.steps and agree(interrupt, run.step) is None:
             run = stepper.advance(run)
             display.step(run)
             logs, validates, saves = (
@@ -117,7 +120,11 @@ def train(
             checkpoints.check()
         run = _save(stepper.settle(run), iterator, records, checkpoints)
         checkpoints.wait()
-    return Trained(graphs, run, interrupt.signal)
+    return _end(graphs, run, interrupt.signal)
+
+
+def _end(graphs: dict[str, nnx.GraphDef[Any]], run: Progress, signal: int | None) -> Trained:
+    return Trained(graphs, replace(run, states=local(run.states)), signal)
 
 
 def _beginning(
@@ -158,7 +165,7 @@ def _validate(
 ) -> Progress:
     figures = {}
     for name, graph in graphs.items():
-        figures[name], sample = validate(graph, run.states[name].ema, held_out)
+        figures[name], sample = validate(graph, local(run.states[name].ema), held_out)
         records.write(
             {
                 "step": run.step,

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
+import jax
 import numpy as np
 from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
@@ -112,6 +113,30 @@ class Records:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def open_records(workdir: Path, step: int | None) -> Records:
+    """Opens the records of a run in its first process; the others write none."""
+    return Records(workdir, step) if jax.process_index() == 0 else NoRecords()
+
+
+class NoRecords(Records):
+    """What the other processes of a run write: nothing."""
+
+    def __init__(self):
+        """Opens nothing."""
+
+    def write(self, record: Record) -> None:
+        """Does nothing."""
+
+    def picture(self, step: int, name: str, pixels: np.ndarray) -> None:
+        """Does nothing."""
+
+    def sync(self) -> None:
+        """Does nothing."""
+
+    def close(self) -> None:
+        """Does nothing."""
 
 
 def _line(record: Record) -> str:

@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
+from jax.sharding import Mesh
 
 from subpixel.config import Experiment
 from subpixel.data.patches import Batch
 from subpixel.errors import InputError
 from subpixel.training.checkpoints import Progress
 from subpixel.training.nonfinite import keep_evidence
+from subpixel.training.parallel import divide
 from subpixel.training.state import Metrics
 
 
@@ -37,6 +39,7 @@ class Stepper:
         steps: Mapping[str, jax.stages.Compiled],
         iterator: Iterator[Batch],
         workdir: Path,
+        mesh: Mesh | None = None,
     ):
         """Prepares to step.
 
@@ -45,11 +48,13 @@ class Stepper:
           steps: the compiled step of each upsampler.
           iterator: over batches.
           workdir: where a step that is not finite is kept.
+          mesh: of several devices, over which each batch is divided.
         """
         self._experiment = experiment
         self._steps = steps
         self._iterator = iterator
         self._workdir = workdir
+        self._mesh = mesh
         self._outstanding: Outstanding | None = None
         self._waited, self._since = 0.0, time.perf_counter()
 
@@ -62,10 +67,11 @@ class Stepper:
         begun = time.perf_counter()
         batch = next(self._iterator)
         self._waited += time.perf_counter() - begun
+        divided = divide(batch, self._mesh)
         states, seconds, metrics = dict(run.states), dict(run.seconds), {}
         for name, step in self._steps.items():
             begun = time.perf_counter()
-            states[name], metrics[name] = step(states[name], batch)
+            states[name], metrics[name] = step(states[name], divided)
             if len(self._steps) > 1:
                 # Compared by time: none may run while another is on the clock.
                 jax.block_until_ready(metrics[name])
