@@ -126,6 +126,42 @@ def test_luma_is_bt601_in_studio_range():
     )
 
 
+def test_full_range_luma_is_pillows():
+    rgb = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    pillow = np.asarray(Image.fromarray(rgb).convert("L"), int)
+    # Pillow's weights are rounded to 16 bits, so a half may fall to the other side.
+    assert (rgb_to_luma(rgb, "full")[..., 0] != pillow).mean() < 0.001
+    exact = rgb_to_luma(rgb.astype(np.float64), "full")[..., 0]
+    np.testing.assert_allclose(exact, rgb @ [0.299, 0.587, 0.114], rtol=0, atol=1e-9)
+    # The studio range is the full one, squeezed: a PSNR gains 20 log10(255 / 219) dB.
+    studio = rgb_to_luma(rgb.astype(np.float64))[..., 0]
+    np.testing.assert_allclose(studio, 16 + exact * 219 / 255, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("convert", [rgb_to_luma, rgb_to_ycbcr, ycbcr_to_rgb])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_colour_of_batches_is_the_same_jitted_and_in_either_library(convert, dtype):
+    images = np.random.default_rng(0).integers(0, 256, (2, 3, 5, 4, 3)).astype(dtype)
+    expected = np.stack([[convert(image) for image in row] for row in images])
+    np.testing.assert_array_equal(convert(images), expected)
+    jitted = jax.jit(convert)(jnp.asarray(images))
+    assert jitted.dtype == dtype
+    tolerance = 0 if dtype == np.uint8 else 1e-3
+    np.testing.assert_allclose(jitted.astype(float), expected.astype(float), atol=tolerance)
+
+
+@pytest.mark.usefixtures("x64")
+def test_double_precision_is_the_same_in_either_library():
+    rng = np.random.default_rng(0)
+    image, reference = rng.uniform(0, 255, (2, 3, 25, 26, 2))
+    for function in (psnr, ssim):
+        of_jax = jax.jit(function)(jnp.asarray(image), jnp.asarray(reference))
+        np.testing.assert_allclose(of_jax, function(image, reference), rtol=1e-12)
+    for scale in (1 / 3, 2, 0.7):
+        of_jax = jax.jit(lambda x, scale=scale: imresize(x, scale))(jnp.asarray(image))
+        np.testing.assert_allclose(of_jax, imresize(image, scale), rtol=0, atol=1e-10)
+
+
 def test_colour_goes_there_and_back():
     rgb = np.random.default_rng(0).uniform(0, 255, (4, 5, 3))
     np.testing.assert_allclose(ycbcr_to_rgb(rgb_to_ycbcr(rgb)), rgb, atol=1e-9)
@@ -166,6 +202,7 @@ def test_identical_images_have_infinite_psnr_and_ssim_one():
         (lambda: imresize(np.zeros((4, 4, 1)), 0.5, border="wrap"), "got 'wrap'"),
         (lambda: modcrop(np.zeros((2, 9, 1)), 3), "9x2 pixels is too small for a scale of 3"),
         (lambda: rgb_to_luma(np.zeros((4, 4, 1))), "three channels; got the shape"),
+        (lambda: rgb_to_luma(np.zeros((4, 4, 3)), "jpeg"), "got 'jpeg'"),
         (lambda: psnr(np.zeros((4, 4, 1)), np.zeros((4, 5, 1))), "must have the same shape"),
         (lambda: psnr(np.zeros((4, 4, 1)), np.zeros((4, 4, 1)), shave=2), "nothing of 4x4"),
         (lambda: ssim(np.zeros((10, 20, 1)), np.zeros((10, 20, 1))), "at least 11 pixels"),
