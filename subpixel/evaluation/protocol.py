@@ -8,8 +8,8 @@ basicsr      originals cropped to a multiple of 12, Y left in double: BasicSR's 
              with `test_y_channel` and `crop_border` = scale, on its GTmod12 folders
 esr          full-range luma, Pillow's mode L: the released code of edge-SR
 srcnn        8-bit luma, shrunk and enlarged in double and rounded once at the end, grey files by
-             their stored values: the released code of SRCNN and VDSR, from which the bicubic row
-             of nearly every paper comes
+             their stored values: the way of SRCNN's and VDSR's MATLAB scripts, whose bicubic row
+             papers go on printing
 ===========  ==================================================================================
 """
 
