@@ -13,12 +13,14 @@ from rich.console import Console
 from subpixel.cli import parse_train, run_command
 from subpixel.data.sources import data_root
 from subpixel.experiment import run
+from subpixel.training.compilations import keep_compilations
 from subpixel.training.parallel import is_first, processes
 
 
 def main() -> int:
     options = parse_train(sys.argv[1:])
     workdir = options.workdir or Path("runs") / options.experiment.name
+    keep_compilations()
     with processes(options.coordinator, options.process, options.wait):
         console = Console(quiet=not is_first())
         return run(options.experiment, workdir, data_root(options.data_root), console)

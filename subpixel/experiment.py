@@ -22,7 +22,7 @@ from subpixel.report import write_report
 from subpixel.training import train
 from subpixel.training.loop import Trained
 from subpixel.training.noise import print_failures_once
-from subpixel.training.parallel import is_first
+from subpixel.training.parallel import first_before_others, is_first
 from subpixel.training.records import read_records
 from subpixel.upscaling import Bicubic, Network, Upscaler
 from subpixel.workdir import check_workdir, claim_workdir, weights_file
@@ -53,7 +53,7 @@ def run(experiment: Experiment, workdir: Path, root: Path | None, console: Conso
         + ", ".join(f"{name} {len(pictures)}" for name, pictures in benchmarks.items())
     )
     kept, held_out = hold_out(len(training), data.validation_images)
-    with console.status("preparing pictures") as status:
+    with first_before_others(), console.status("preparing pictures") as status:
         prepared = prepare(
             training,
             model.scale,

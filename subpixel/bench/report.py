@@ -75,19 +75,23 @@ def show(results: dict[str, Any], console: Console) -> None:
 
 def show_training(results: dict[str, Any], console: Console) -> None:
     """Prints the training step's table."""
-    table = Table(title="training step of ESPCN x3, ms (median, quartiles)")
-    table.add_column("batch")
+    table = Table(
+        title="training step of ESPCN x3, ms: median (quartiles)",
+        title_justify="left",
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("batch", no_wrap=True)
     for column in (
-        "subpixel", "PyTorch", "x PyTorch", "compile, s", "temp, MiB", "input, patches/s",
-        "x consumed",
+        "ours", "PyTorch", "x\nPyTorch", "compile\ns", "temp\nMiB", "input\npatches/s", "x\nstep",
     ):  # fmt: skip
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for name, measured in results["batches"].items():
         ours, torch = measured["step"]["subpixel"], best_torch(measured["step"])
         table.add_row(
             name,
-            _time(ours),
-            "" if torch is None else _time(torch),
+            _short(ours),
+            "" if torch is None else _short(torch),
             "" if torch is None else f"{torch['median_ms'] / ours['median_ms']:.2f}",
             f"{ours['compile_s']:.1f}",
             f"{ours['temp_mib']:.0f}",
@@ -95,6 +99,11 @@ def show_training(results: dict[str, Any], console: Console) -> None:
             f"{measured['input']['times_consumed']:.0f}",
         )
     console.print(table)
+
+
+def _short(figures: dict[str, Any]) -> str:
+    low, high = figures["quartiles_ms"]
+    return f"{figures['median_ms']:.3g} ({low:.3g}-{high:.3g})"
 
 
 def _time(figures: dict[str, Any]) -> str:

@@ -95,6 +95,16 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
+@contextmanager
+def first_before_others() -> Iterator[None]:
+    """Lets the first process do what it writes for all, then the others, who find it done."""
+    if jax.process_count() > 1 and not is_first():
+        multihost_utils.sync_global_devices("the first process is done")
+    yield
+    if jax.process_count() > 1 and is_first():
+        multihost_utils.sync_global_devices("the first process is done")
+
+
 def agree(interrupt: Interrupt, step: int) -> int | None:
     """Returns the signal by which any process was told to stop, and notes it in every one.
 
