@@ -11,7 +11,7 @@ def keep_compilations() -> None:
 
     The environment variable JAX_ENABLE_COMPILATION_CACHE=false turns it off.
     """
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.values["jax_compilation_cache_dir"] is None:
         # Compiled code is for one kind of processor, and a home may be seen from several.
         folder = cache_root() / "compiled" / processor().replace("/", "-")
         jax.config.update("jax_compilation_cache_dir", str(folder))
