@@ -197,3 +197,9 @@ def test_a_picture_of_a_pixel_is_refused_by_name(tmp_path, height, width):
         InputError, match=rf"thin\.png has {width}x{height} pixels: .* the scale, 3"
     ):
         prepare(find_pictures(str(tmp_path), None, 3), 3, 1)
+
+
+def test_a_picture_of_400_million_pixels_is_refused_by_name(tmp_path):
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "vast.png")
+    with pytest.raises(InputError, match=r"vast\.png is too large: .*400000000.* Cut it into"):
+        prepare(find_pictures(str(tmp_path), None, 3), 3, 1)

@@ -13,6 +13,7 @@ from subpixel.errors import InputError
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 _OPENING = threading.Lock()
+TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def read_picture(path: Path) -> np.ndarray:
             raise InputError(f"picture {path} is not there, or a link that leads nowhere")
         if path.stat().st_size == 0:
             raise InputError(f"picture {path} is empty: delete it or copy it again")
-        with _open(path) as image:
+        with open_picture(path) as image:
             _refuse_unconvertible(image, path)
             image.load()
             return _to_rgb(image, path)
@@ -70,8 +71,11 @@ def read_picture(path: Path) -> np.ndarray:
         raise InputError(
             f"{path} is not a picture, or its kind is unknown: delete it or convert it to PNG"
         ) from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(f"picture {path} is too large: {error}") from error
+    except TOO_LARGE as error:
+        raise InputError(
+            f"picture {path} is too large: {error} Cut it into pictures of at most "
+            f"{Image.MAX_IMAGE_PIXELS or 0:,} pixels"
+        ) from error
     except PermissionError:
         raise
     except (OSError, SyntaxError, EOFError, ValueError) as error:
@@ -82,7 +86,8 @@ def read_picture(path: Path) -> np.ndarray:
         ) from error
 
 
-def _open(path: Path) -> Image.Image:
+def open_picture(path: Path) -> Image.Image:
+    """Opens a picture file without decoding it; a warning of its size is an error."""
     # Filters of warnings belong to the whole process, and pictures are read by several threads.
     with _OPENING, warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)

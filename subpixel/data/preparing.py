@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 from filelock import FileLock
-from PIL import Image
 
 from subpixel.data.cache import (
     PIXELS,
@@ -27,7 +26,7 @@ from subpixel.data.cache import (
 from subpixel.data.degradation import BICUBIC, Degradation
 from subpixel.data.leak import Fingerprint, fingerprint
 from subpixel.data.patches import Pair
-from subpixel.data.pictures import Picture
+from subpixel.data.pictures import TOO_LARGE, Picture, open_picture
 from subpixel.data.sources import make_pair
 from subpixel.errors import InputError
 from subpixel.image import rgb_to_luma
@@ -163,9 +162,9 @@ def _decoded_size(pictures: Sequence[Picture], scale: int, channels: int) -> flo
     pixels = 0
     for picture in pictures:
         try:
-            with Image.open(picture.files[0]) as image:
+            with open_picture(picture.files[0]) as image:
                 pixels += image.width * image.height
-        except (OSError, ValueError, SyntaxError):
+        except (OSError, ValueError, SyntaxError, *TOO_LARGE):
             # Not a picture's own file, or a damaged one, which decoding will name.
             return float("inf")
     return pixels * channels * (1 + 1 / scale**2)
@@ -181,5 +180,5 @@ def _explained(folder: Path) -> Iterator[None]:
             raise  # a picture that cannot be read, which is named
         raise OSError(
             f"the cache of decoded pictures, {folder}, cannot be written: {error.strerror}. Free "
-            "space there, or set SUBPIXEL_CACHE or --cache-dir to another folder"
+            "space there, or set SUBPIXEL_CACHE to another folder"
         ) from error
