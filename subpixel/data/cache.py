@@ -89,7 +89,8 @@ class Pairs(Sequence[Pair]):
 
     def __init__(self, pixels: np.ndarray, entries: Sequence[Entry], folder: Path | None = None):
         """Takes the bytes of pairs, from memory or mapped from the cache `folder`."""
-        self.pixels = pixels
+        # A plain view: slices of a memmap cost more than cutting a patch does.
+        self.pixels = pixels.view(np.ndarray)
         self.entries = entries
         self.folder = folder
         self._unchecked = np.full(len(entries), folder is not None)
