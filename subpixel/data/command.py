@@ -71,11 +71,13 @@ class DataPrepare:
     """Decodes sets once and keeps them in the cache, from which a run then starts in seconds.
 
     A run does so itself at its first start. Name the sets of its `data.train`, all and in the same
-    order, with its scale, channels and degradation.
+    order, with its `data.exclude`, scale, channels and degradation.
     """
 
     names: tyro.conf.Positional[tuple[str, ...]] = ()
     """What a config may name: sets, folders, tfds:NAME."""
+    exclude: tuple[str, ...] = ()
+    """Pictures of these, by name, that are left out."""
     scale: int = 3
     """How many times larger the original is than its low resolution."""
     channels: Literal[1, 3] = 1
@@ -171,6 +173,7 @@ def prepare_data(options: DataPrepare) -> int:
         picture
         for name in options.names
         for picture in find_pictures(name, root, options.scale, options.degradation)
+        if picture.name not in options.exclude
     ]
     made = False
     with _bars() as bars:
