@@ -66,8 +66,8 @@ class DataConfig:
     """Which pictures, and how patches are cut from them."""
 
     train: tuple[str, ...] = ("embedded:train",)
-    """Folders of pictures to train on, under the data root or anywhere; "embedded:train" is the
-    set that comes with scikit-image."""
+    """Sets to train on (docs/data.md): named ones such as DIV2K/train, folders under the data root
+    or anywhere, tfds:NAME; "embedded:train" is the set that comes with scikit-image."""
     benchmarks: tuple[str, ...] = ("embedded:test",)
     """Folders of pictures to measure on at the end: none may be among the training pictures."""
     exclude: tuple[str, ...] = ()

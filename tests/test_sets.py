@@ -161,6 +161,10 @@ def test_a_config_names_a_set_whatever_its_layout(named, tmp_path):
     assert found == sorted(NAMES)
     folder = f"folder:{tmp_path / 'benchmark' / 'Mine'}"
     assert [picture.name for picture in find_pictures(folder, None)] == found
+    (tmp_path / "benchmark" / "Mine" / "one.png").unlink()
+    with pytest.raises(InputError, match=r"Mine is half copied: .* has 2 of its 3 pictures"):
+        find_pictures("Mine", tmp_path)
+    assert len(find_pictures(folder, None)) == 2
     with pytest.raises(
         InputError, match=r"'Urban100' was not found .*`python -m subpixel data` says"
     ):

@@ -58,8 +58,9 @@ def find_pictures(
       degradation: which low resolution is wanted.
 
     Raises:
-      InputError: if there is no such source, no picture in it, a picture without its low
-        resolution or the other way round, or "unknown" low resolution that is not there.
+      InputError: if there is no such source, no picture in it, fewer than a named set has, a
+        picture without its low resolution or the other way round, or "unknown" low resolution that
+        is not there.
     """
     if source.startswith(EMBEDDED):
         name = source.removeprefix(EMBEDDED)
@@ -70,6 +71,12 @@ def find_pictures(
         return prepared_pictures(source, root, scale, degradation.kind)
     folder = _find_folder(source, root)
     files = picture_files(folder)
+    if source in NAMED and len(files) < NAMED[source].count:
+        raise InputError(
+            f"{source} is half copied: {folder} has {len(files)} of its {NAMED[source].count} "
+            f"pictures. `python -m subpixel data verify {source}` names the others; "
+            f"{FOLDER}{folder} takes it as it is"
+        )
     low = _find_low(folder, files, scale, degradation)
     return [
         Picture(
