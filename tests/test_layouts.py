@@ -50,7 +50,8 @@ def test_layouts_are_found_and_their_low_resolution_is_used(tmp_path, layout):
 
     if low:
         write(tmp_path / low, [f"{name}{suffix}.png" for name in names], 2, darker)
-    for source in sources:
+    # As folders, since a named set must be whole.
+    for source in (f"folder:{name}" for name in sources):
         found = find_pictures(source, tmp_path, 2)
         assert [p.name for p in found] == names
         for seed, p in enumerate(found):
@@ -68,17 +69,17 @@ def test_unknown_low_resolution_is_a_choice_and_cannot_be_made(tmp_path):
     unknown = Degradation("unknown")
     write(tmp_path / "DIV2K/DIV2K_train_HR", ["1.png"])
     with pytest.raises(InputError, match=r"no folder of such low resolution for x2"):
-        find_pictures("DIV2K/train", tmp_path, 2, unknown)
+        find_pictures("folder:DIV2K/train", tmp_path, 2, unknown)
     write(
         tmp_path / "DIV2K/DIV2K_train_LR_unknown/X2",
         ["1x2.png"],
         2,
         lambda high, scale: np.roll(make_low(high, scale, Degradation("blur")), 1, 0),
     )
-    (found,) = find_pictures("DIV2K/train", tmp_path, 2, unknown)
+    (found,) = find_pictures("folder:DIV2K/train", tmp_path, 2, unknown)
     assert found.low_source.endswith("DIV2K_train_LR_unknown/X2/1x2.png")
     assert load_pair(found, 2, unknown)[0].shape == (18, 24, 3)
-    (blurred,) = find_pictures("DIV2K/train", tmp_path, 2, Degradation("blur"))
+    (blurred,) = find_pictures("folder:DIV2K/train", tmp_path, 2, Degradation("blur"))
     assert blurred.load_low is None
     with pytest.raises(InputError, match="cannot be computed"):
         make_low(picture(0), 2, unknown)
