@@ -17,6 +17,8 @@ from subpixel.data.degradation import BICUBIC, Degradation
 from subpixel.errors import InputError
 from subpixel.kernels import SPELLINGS, Spelling
 
+Dtype = Literal["float32", "bfloat16"]
+
 
 def _require(holds: bool, message: str) -> None:
     if not holds:
@@ -45,7 +47,7 @@ class ModelConfig:
     """Whether the layers learn what is missing from the nearest-neighbour enlargement."""
     output_activation: Literal["none", "sigmoid"] = "none"
     """At the very end; the paper's network has none."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    dtype: Dtype = "float32"
     """In which the layers compute. Parameters, the bias of the last layer and the loss stay in
     float32."""
 

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from subpixel.bench import report, training
 from subpixel.bench.conv_transpose import measure
+from subpixel.config import Dtype
 from subpixel.errors import InputError
 from subpixel.files import write_json
 from subpixel.transposed import Method
@@ -60,6 +61,10 @@ class TrainingBench:
     """Timed steps of each."""
     torch: bool = True
     """Measure PyTorch too, if it is installed."""
+    dtype: Dtype = "float32"
+    """Of our layers."""
+    accumulation: int | None = None
+    """In how many parts our step differentiates a batch; by default what train.py chooses."""
     json: Path | None = None
     """File for all figures and the environment."""
 
@@ -71,6 +76,8 @@ def bench_training(options: TrainingBench) -> int:
     results = training.measure(
         rounds=options.rounds,
         torch=options.torch,
+        dtype=options.dtype,
+        accumulation=options.accumulation,
         progress=lambda name: console.print(f"measuring {name}", style="dim"),
     )
     report.show_training(results, console)

@@ -8,7 +8,7 @@ from typing import Any
 
 from subpixel.bench.race import Program, race, torch_process
 from subpixel.comparison import Stepper, noise_batch
-from subpixel.config import DataConfig, Experiment
+from subpixel.config import DataConfig, Dtype, Experiment, ModelConfig, OptimizerConfig
 from subpixel.data import prepare
 from subpixel.data.embedded import embedded_pictures
 from subpixel.data.patches import PatchCutter, batches
@@ -40,18 +40,22 @@ def measure(
     *,
     rounds: int = 15,
     torch: bool = True,
+    dtype: Dtype = "float32",
+    accumulation: int | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Runs the step of every batch, JAX's and PyTorch's in turn, round after round.
 
     Args:
       rounds: timed steps of each.
-      torch: whether to measure PyTorch too, where it is installed.
+      torch: whether to measure PyTorch too, where it is installed; always in float32.
+      dtype: of our layers, as in the config.
+      accumulation: of our step, as in the config.
       progress: is told each batch's name as it begins.
 
     Returns:
-      ``{"environment": ..., "rounds": ..., "batches": {name: {"step": {library: figures}, "input":
-      ...}}}``. The figures are as in `race`; "input" has the ``patches_per_second`` that the
+      ``{"environment": ..., "batches": {name: {"step": {library: figures}, "input": ...}}}`` and
+      the arguments. The figures are as in `race`; "input" has the ``patches_per_second`` that the
       pipeline delivers alone, and ``times_consumed``, how many times what our step takes.
     """
     results: dict[str, Any] = {}
@@ -63,7 +67,9 @@ def measure(
             experiment = Experiment(
                 "bench",
                 upsamplers=("subpixel",),
+                model=ModelConfig(dtype=dtype),
                 data=DataConfig(patch_size=workload.patch_size, batch_size=workload.batch_size),
+                optimizer=OptimizerConfig(accumulation=accumulation),
             )
             program = compile_step(experiment)
             if ask is not None:
@@ -91,7 +97,13 @@ def measure(
                     "times_consumed": delivered / consumed,
                 },
             }
-    return {"environment": facts, "rounds": rounds, "batches": results}
+    return {
+        "environment": facts,
+        "rounds": rounds,
+        "dtype": dtype,
+        "accumulation": accumulation,
+        "batches": results,
+    }
 
 
 def compile_step(experiment: Experiment) -> Program:
