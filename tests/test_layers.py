@@ -198,3 +198,28 @@ def test_functions_refuse_padding_that_does_not_fit(function, padding):
     message = f'padding must be "SAME", "VALID" or .* each of 2 .*got {re.escape(repr(padding))}'
     with pytest.raises(ValueError, match=message):
         function(jnp.zeros((1, 4, 4, 3)), jnp.zeros((4, 4, 3, 4)), 2, padding=padding)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize(
+    ("size", "padding"), [((2, 3), "SAME"), ((3, 2), "VALID"), ((2, 2), ((1, 0), (2, 1)))]
+)
+def test_few_outputs_of_many_inputs_have_the_values_and_gradients_of_a_plain_convolution(
+    size, padding
+):
+    """Their gradients take another way."""
+    x, kernel = jnp.asarray(normal(0, 2, 5, 4, 12)), jnp.asarray(normal(1, *size, 12, 4))
+
+    def plain(x, kernel):
+        numbers = ("NHWC", "HWIO", "NHWC")
+        y = jax.lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=numbers)
+        return pixel_shuffle(y, 2)
+
+    def values_and_gradients(function):
+        y, pullback = jax.vjp(function, x, kernel)
+        return y, pullback(jnp.asarray(normal(2, *y.shape)))
+
+    ours = loops.jit(
+        lambda: values_and_gradients(lambda x, k: subpixel_conv(x, k, 2, padding=padding))
+    )
+    assert_same_tree(ours(), loops.jit(lambda: values_and_gradients(plain))(), 1e-12)

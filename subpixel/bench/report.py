@@ -102,8 +102,11 @@ def show_training(results: dict[str, Any], console: Console) -> None:
 
 
 def _short(figures: dict[str, Any]) -> str:
-    low, high = figures["quartiles_ms"]
-    return f"{figures['median_ms']:.3g} ({low:.3g}-{high:.3g})"
+    median, low, high = (
+        f"{value:.1f}" if value < 100 else f"{value:.0f}"
+        for value in (figures["median_ms"], *figures["quartiles_ms"])
+    )
+    return f"{median} ({low}-{high})"
 
 
 def _time(figures: dict[str, Any]) -> str:
