@@ -1,6 +1,7 @@
 """Figures against known answers; targets; eval.py as a user calls it."""
 
 import json
+import math
 
 import jax
 import numpy as np
@@ -15,6 +16,7 @@ from subpixel.config import ModelConfig
 from subpixel.data import Degradation, find_pictures
 from subpixel.errors import InputError
 from subpixel.evaluation import Protocol, evaluate
+from subpixel.evaluation.table import read_figures
 from subpixel.files import load_weights, save_weights
 from subpixel.image import rgb_to_luma
 from subpixel.kernels import SPELLINGS
@@ -57,6 +59,22 @@ def test_eval_writes_the_json_that_others_read(data_root, tmp_path, monkeypatch,
     printed = capsys.readouterr().out
     assert "MATLAB's imresize" in printed
     assert "30.39 / 0.8678" in printed
+
+
+def test_a_perfect_picture_is_null_in_json_and_infinity_again_when_read(tmp_path, monkeypatch):
+    (tmp_path / "flat").mkdir()
+    Image.new("RGB", (48, 48), (90, 120, 30)).save(tmp_path / "flat" / "plain.png")
+    path = tmp_path / "figures.json"
+    call_eval(
+        monkeypatch, "bicubic", "--scale=3", f"--json={path}",
+        "--benchmarks", f"folder:{tmp_path / 'flat'}",
+    )  # fmt: skip
+    flat = json.loads(path.read_text(), parse_constant=pytest.fail)["results"]["flat"]
+    assert flat["psnr"] is None
+    assert flat["images"]["plain"] == {"psnr": None, "ssim": pytest.approx(1)}
+    (row,) = read_figures(path).values()
+    assert row["flat"].psnr == {"plain": math.inf}
+    assert row["flat"].mean_psnr == math.inf
 
 
 def call_eval(monkeypatch, *arguments):

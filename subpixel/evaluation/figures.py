@@ -1,5 +1,6 @@
 """Measures PSNR and SSIM on benchmarks, by a protocol that goes wherever the figures go."""
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,14 +36,20 @@ class Figures:
         return sum(self.ssim.values()) / len(self.ssim)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns means, and pictures by name."""
-        images = {name: {"psnr": self.psnr[name], "ssim": self.ssim[name]} for name in self.psnr}
+        """Returns means, and pictures by name. Infinity, which JSON has not, is None."""
+        images = {
+            name: {"psnr": _finite(self.psnr[name]), "ssim": self.ssim[name]} for name in self.psnr
+        }
         return {
-            "psnr": self.mean_psnr,
+            "psnr": _finite(self.mean_psnr),
             "ssim": self.mean_ssim,
             "low_from": self.protocol.low_from,
             "images": images,
         }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -128,7 +129,10 @@ def _read_row(values: dict[str, Any], path: Path) -> dict[str, Figures]:
     return {
         benchmark: Figures(
             replace(protocol, low_from=result["low_from"]),
-            {name: float(image["psnr"]) for name, image in result["images"].items()},
+            {
+                name: math.inf if image["psnr"] is None else float(image["psnr"])
+                for name, image in result["images"].items()
+            },
             {name: float(image["ssim"]) for name, image in result["images"].items()},
         )
         for benchmark, result in values["results"].items()
