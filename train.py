@@ -3,6 +3,7 @@
 python train.py                                       runs configs/quickstart.py
 python train.py --config=configs/espcn_x3_bsds.py     runs another config
 python train.py --steps=5000 --data.batch_size=32     overrides any of its fields
+python train.py --seeds 0 1 2                         runs it three times, for mean and spread
 """
 
 import sys
@@ -13,17 +14,21 @@ from rich.console import Console
 from subpixel.cli import parse_train, run_command
 from subpixel.data.sources import data_root
 from subpixel.experiment import run
+from subpixel.sweep import run_sweep
 from subpixel.training.compilations import keep_compilations
 from subpixel.training.parallel import is_first, processes
 
 
 def main() -> int:
     options = parse_train(sys.argv[1:])
-    workdir = options.workdir or Path("runs") / options.experiment.name
+    experiment, root = options.experiment, data_root(options.data_root)
+    workdir = options.workdir or Path("runs") / experiment.name
     keep_compilations()
     with processes(options.coordinator, options.process, options.wait):
         console = Console(quiet=not is_first())
-        return run(options.experiment, workdir, data_root(options.data_root), console)
+        if options.seeds:
+            return run_sweep(experiment, options.seeds, workdir, root, console, options.profile)
+        return run(experiment, workdir, root, console, options.profile)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from subpixel.bench.command import (
     bench_conv_transpose,
     bench_training,
 )
-from subpixel.cli import run_command
+from subpixel.cli import TrainOptions, parse_train, run_command
 from subpixel.data.command import (
     DataDownload,
     DataList,
@@ -22,6 +22,7 @@ from subpixel.data.command import (
     prepare_data,
     verify_data,
 )
+from subpixel.describe import describe
 from subpixel.errors import InputError
 from subpixel.evaluation.combine import FiguresTable, show_figures
 
@@ -29,6 +30,7 @@ COMMANDS = {
     ("bench", "conv-transpose"): (ConvTransposeBench, bench_conv_transpose),
     ("bench", "training"): (TrainingBench, bench_training),
     ("figures", "table"): (FiguresTable, show_figures),
+    ("describe",): (TrainOptions, describe),
     ("data",): (DataList, list_data),
     ("data", "verify"): (DataVerify, verify_data),
     ("data", "download"): (DataDownload, download_data),
@@ -48,6 +50,8 @@ def main() -> int:
         # A command of one word takes options only: another word is a command mistyped.
         if words in COMMANDS and not (length == 1 and rest and not rest[0].startswith("-")):
             options, command = COMMANDS[words]
+            if options is TrainOptions:
+                return command(parse_train(rest))
             prog = " ".join(("python -m subpixel", *words))
             return command(tyro.cli(options, args=rest, prog=prog))
     typed = " ".join(arguments[:2])

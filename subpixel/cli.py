@@ -33,6 +33,10 @@ class TrainOptions:
     """File that assigns an Experiment to `config`; the options below override its fields."""
     workdir: Path | None = None
     """Where everything is left; by default runs/NAME."""
+    seeds: tuple[int, ...] = ()
+    """Runs the experiment once for each, in WORKDIR/seed-N; mean and spread go to sweep.json."""
+    profile: bool = False
+    """Traces ten steps into WORKDIR/profile, for xprof."""
     data_root: Path | None = None
     """Where data sets lie; by default the environment variable SUBPIXEL_DATA."""
     coordinator: str | None = None
@@ -95,6 +99,9 @@ class EvalOptions:
     """Folder for pictures of the error: black is none, white 48 grey levels or more."""
     upsampler: Spelling | None = None
     """Of a workdir with several upsamplers, which; by default the first."""
+    checkpoint: str | None = None
+    """Of a workdir: "best" on the held-out pictures, "last", or a step. By default the weights
+    that the run ended with."""
     output_activation: OutputActivation | None = None
     """Of a PyTorch checkpoint, which does not say: "none", or "sigmoid" after the shuffle."""
     data_root: Path | None = None

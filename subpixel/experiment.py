@@ -28,7 +28,13 @@ from subpixel.upscaling import Bicubic, Network, Upscaler
 from subpixel.workdir import check_workdir, claim_workdir, weights_file
 
 
-def run(experiment: Experiment, workdir: Path, root: Path | None, console: Console) -> int:
+def run(
+    experiment: Experiment,
+    workdir: Path,
+    root: Path | None,
+    console: Console,
+    profile: bool = False,
+) -> int:
     """Trains, measures and compares; the same call on the same workdir goes on where it stopped.
 
     Args:
@@ -36,6 +42,7 @@ def run(experiment: Experiment, workdir: Path, root: Path | None, console: Conso
       workdir: where everything is left; made if it is not there.
       root: where data sets lie, or None.
       console: where progress and results are shown.
+      profile: whether a few steps are traced into `workdir/profile`.
 
     Returns:
       The exit code of the command: 0, or 128 and the signal that stopped the training.
@@ -67,7 +74,8 @@ def run(experiment: Experiment, workdir: Path, root: Path | None, console: Conso
     pairs, validation = prepared.select(kept), prepared.select(held_out)
     if is_first():
         claim_workdir(workdir, experiment)
-    trained = train(experiment, pairs, validation, workdir, console)
+    traces = workdir / "profile" if profile else None
+    trained = train(experiment, pairs, validation, workdir, console, traces)
     if trained.signal is not None:
         console.print(
             f"stopped at step {trained.progress.step} of {experiment.steps}, which is saved in "

@@ -33,6 +33,7 @@ def load_target(
     upsampler: str | None = None,
     border: Border = "symmetric",
     output_activation: OutputActivation | None = None,
+    checkpoint: str | None = None,
 ) -> tuple[Upscaler, dict[str, Any]]:
     """Returns an upscaler and what it is.
 
@@ -42,6 +43,7 @@ def load_target(
       upsampler: of a workdir with several, which; by default the first of its config.
       border: of bicubic enlargement.
       output_activation: of a PyTorch checkpoint, which does not hold it; by default "none".
+      checkpoint: of a workdir: "best", "last" or a step; by default what the run ended with.
 
     Returns:
       The upscaler, and a description for JSON.
@@ -49,6 +51,8 @@ def load_target(
     Raises:
       InputError: if there is no such target, it cannot be read, or it has another scale.
     """
+    if checkpoint is not None and not Path(target).is_dir():
+        raise InputError(f"only a workdir of train.py has checkpoints; {target} is not one")
     path = Path(target)
     is_torch = path.is_file() and path.suffix.lower() in TORCH_SUFFIXES
     if output_activation is not None and not is_torch:
@@ -58,7 +62,7 @@ def load_target(
     if target == BICUBIC:
         return Bicubic(scale, border), {"name": BICUBIC}
     if path.is_dir():
-        network, about = _from_workdir(path, upsampler)
+        network, about = _from_workdir(path, upsampler, checkpoint)
     elif is_torch:
         network, about = _from_torch(path, scale, output_activation or "none")
     elif path.is_file():
@@ -137,17 +141,19 @@ def _refuse_unless_finite(params: Any, path: Path) -> None:
         raise InputError(f"the weights in {path} are not all finite numbers")
 
 
-def _from_workdir(workdir: Path, upsampler: str | None) -> tuple[Network, dict[str, Any]]:
+def _from_workdir(
+    workdir: Path, upsampler: str | None, checkpoint: str | None
+) -> tuple[Network, dict[str, Any]]:
     experiment = read_config(workdir)
     name = _choose(experiment, workdir, upsampler)
     weights = weights_file(workdir, name)
-    if weights.exists():
+    if checkpoint is None and weights.exists():
         network, about = _from_weights(weights)
         return network, {**about, "step": experiment.steps}
     optimizer = make_optimizer(experiment.optimizer, experiment.steps)
     initial = {n: init_state(experiment, n, optimizer) for n in experiment.upsamplers}
     states = {n: state for n, (_, state) in initial.items()}
-    progress = restore(workdir, experiment, states, Console(stderr=True))
+    progress = restore(workdir, experiment, states, Console(stderr=True), checkpoint or "last")
     if progress is None:
         raise InputError(f"workdir {workdir} has neither weights nor a checkpoint yet")
     params = progress.states[name].ema

@@ -5,6 +5,7 @@ config.json             the experiment, resolved: enough to repeat the run
 metrics.jsonl           a record a line: loss, validation PSNR, seconds
 checkpoints/            the newest, from which the run goes on, and the best
 tensorboard/            the same records for TensorBoard, and sample pictures
+profile/                what --profile traced
 nonfinite/STEP/         the batch and the norms of a step that was not finite
 weights/NAME            the trained network of an upsampler, NAME.safetensors
 comparison.json         figures, speed, protocol, settings, environment

@@ -1,6 +1,7 @@
 """The step, the loop, and what is kept when a run is stopped or fails."""
 
 import dataclasses
+import io
 import json
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from rich.console import Console
 from subpixel import kernels
 from subpixel.config import DataConfig, Experiment, ModelConfig, OptimizerConfig
 from subpixel.data import Picture, prepare
+from subpixel.data.patches import PatchCutter, batches
 from subpixel.errors import InputError
-from subpixel.training import make_optimizer, train, train_step
+from subpixel.training import make_optimizer, stepping, train, train_step
 from subpixel.training.compilations import keep_compilations
 from subpixel.training.records import WALL_CLOCK, Records, read_records
 from subpixel.training.state import init_state, make_model
@@ -182,6 +184,73 @@ def test_a_loss_that_is_not_finite_stops_at_its_step_and_keeps_the_checkpoint(tm
     step = int(str(error.value).split("at step ")[1].split(":")[0])
     kept = [int(path.name) for path in (tmp_path / "run" / "checkpoints").iterdir()]
     assert max(kept) == step - 1
+
+
+def test_a_step_that_is_not_finite_leaves_its_batch_and_norms(tmp_path):
+    experiment = dataclasses.replace(
+        TINY,
+        upsamplers=("subpixel",),
+        optimizer=dataclasses.replace(TINY.optimizer, learning_rate=1e38),
+    )
+    with pytest.raises(InputError, match=r"its batch is in .*nonfinite") as error:
+        run(tmp_path / "run", experiment)
+    step = int(str(error.value).split("at step ")[1].split(":")[0])
+    folder = tmp_path / "run" / "nonfinite" / str(step)
+    cutter = PatchCutter(pairs(4), scale=2, patch_size=8, batch_size=3, augment=True)
+    iterator = batches(cutter, steps=experiment.steps, seed=experiment.seed)
+    expected = [next(iterator) for _ in range(step)][-1]
+    with np.load(folder / "batch.npz") as kept:
+        for key in ("low", "high"):
+            np.testing.assert_array_equal(kept[key], expected[key])
+    values = json.loads((folder / "step.json").read_text())
+    assert values["step"] == step
+    assert values["upsampler"] == "subpixel"
+    assert {"loss", "gradient_norm"} <= set(values)
+
+
+def test_steps_that_are_not_finite_are_skipped_and_counted(tmp_path, monkeypatch):
+    experiment = dataclasses.replace(
+        TINY, upsamplers=("subpixel",), on_nonfinite="skip", log_every=1, skips_allowed=2
+    )
+    failing = {3, 4, 8}
+    real = stepping.Stepper.advance
+
+    def advance(self, run):
+        run = real(self, run)
+        if run.step in failing:
+            values = self._outstanding.metrics["subpixel"]
+            values.update(finite=np.bool_(False), loss=np.float32(np.nan))
+        return run
+
+    monkeypatch.setattr(stepping.Stepper, "advance", advance)
+    run(tmp_path / "run", experiment)
+    records = [r for r in read_records(tmp_path / "run" / "metrics.jsonl") if "skipped" in r]
+    assert [r["skipped"] for r in records] == [0, 0, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3]
+    assert [r["step"] for r in records if r["loss"] is None] == [3, 4, 8]
+    failing.add(5)
+    with pytest.raises(InputError, match=r"at step 5, after 2 that were skipped"):
+        run(tmp_path / "again", experiment)
+
+
+def test_a_trace_of_a_few_steps_is_written(tmp_path):
+    experiment = dataclasses.replace(TINY, upsamplers=("subpixel",), steps=25)
+    (tmp_path / "run").mkdir()
+    console = Console(file=io.StringIO(), width=400)
+    folder = tmp_path / "run" / "profile"
+    train(experiment, pairs(4), pairs(1, seed=1), tmp_path / "run", console, folder)
+    (trace,) = folder.rglob("*.xplane.pb")
+    assert b"train_step" in trace.read_bytes()
+    assert f"--logdir={folder}" in console.file.getvalue()
+
+
+def test_tensorboard_has_scalars_and_pictures(tmp_path):
+    experiment = dataclasses.replace(TINY, upsamplers=("subpixel",))
+    run(tmp_path / "run", experiment)
+    (events,) = (tmp_path / "run" / "tensorboard").iterdir()
+    content = events.read_bytes()
+    assert content.count(b"PNG") == 5  # steps 0, 4, 6, 8 and 12
+    for tag in (b"loss/subpixel", b"validation_psnr/subpixel", b"data_wait_fraction/subpixel"):
+        assert tag in content
 
 
 def test_another_config_in_the_same_workdir_is_refused(tmp_path):

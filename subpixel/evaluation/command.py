@@ -44,6 +44,7 @@ def measure(options: EvalOptions, console: Console) -> int:
         options.upsampler,
         protocol.degradation.border,
         options.output_activation,
+        options.checkpoint,
     )
     variants: dict[str, tuple[Upscaler, Protocol]] = {PLAIN: (upscaler, protocol)}
     if options.self_ensemble:

@@ -17,6 +17,7 @@ from subpixel.training.display import Display
 from subpixel.training.interrupt import Interrupt
 from subpixel.training.optimizers import make_optimizer
 from subpixel.training.parallel import agree, data_mesh, divide, local, replicate, rows_of_process
+from subpixel.training.profiling import Profiler
 from subpixel.training.records import Records, open_records
 from subpixel.training.state import TrainState, init_state, lower_step
 from subpixel.training.stepping import Stepper
@@ -44,6 +45,7 @@ def train(
     validation: Sequence[Pair],
     workdir: Path,
     console: Console,
+    traces: Path | None = None,
 ) -> Trained:
     """Trains every upsampler of an experiment from the same function on the same batches.
 
@@ -55,6 +57,7 @@ def train(
       validation: held-out pictures of the same kind.
       workdir: an existing folder.
       console: where progress is shown.
+      traces: folder for a trace of a few steps, or None.
 
     Raises:
       InputError: if a step is not finite, or no checkpoint can be used.
@@ -92,6 +95,7 @@ def train(
         Checkpoints(workdir, experiment, restored) as checkpoints,
         open_records(workdir, restored and restored.step) as records,
         Display(console, experiment, run) as display,
+        Profiler(traces, console) as profiler,
     ):
         stepper = Stepper(experiment, steps, iterator, workdir, mesh)
         held_out = validation_batch(validation)
@@ -100,6 +104,7 @@ def train(
         while run.step < experiment.steps and agree(interrupt, run.step) is None:
             run = stepper.advance(run)
             display.step(run)
+            profiler.step()
             logs, validates, saves = (
                 run.step % every == 0 or run.step == experiment.steps
                 for every in (

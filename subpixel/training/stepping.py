@@ -120,9 +120,9 @@ class Stepper:
         measured = {key: float(taken.metrics[name][key]) for key in ("loss", "gradient_norm")}
         folder = keep_evidence(self._workdir, taken.step, name, measured, taken.batch)
         what = ", ".join(f"{key} {value}" for key, value in measured.items())
-        already = f", the {in_a_row}th in a row" if in_a_row > 1 else ""
+        already = f", after {in_a_row - 1} that were skipped" if in_a_row > 1 else ""
         raise InputError(
-            f"{name} is no longer finite at step {taken.step}{already}: {what}. Its batch is in "
+            f"{name} is no longer finite at step {taken.step}{already}: {what}; its batch is in "
             f"{folder}, and the last checkpoint in {self._workdir / 'checkpoints'}. In another "
             "workdir, a lower optimizer.learning_rate or --on-nonfinite=skip may help"
         )
