@@ -15,6 +15,11 @@ import jax
 import numpy as np
 
 
+# Threads of either library spin for some milliseconds after their work, on the cores that the other
+# is to use next.
+PAUSE_S = 0.1
+
+
 @dataclass(frozen=True)
 class Program:
     """A compiled computation and what the compiler said of it."""
@@ -50,8 +55,10 @@ def race(
             wall.setdefault(library, []).append((time.perf_counter() - start) * 1e3)
             cpu.setdefault(library, []).append((time.process_time() - busy) * 1e3)
         if torch is not None:
+            time.sleep(PAUSE_S)
             for layout, milliseconds in torch().items():
                 wall.setdefault(f"torch, {layout}", []).append(milliseconds)
+            time.sleep(PAUSE_S)
     figures: dict[str, dict[str, Any]] = {}
     for library, times in wall.items():
         quartiles = np.percentile(times, [25, 75])
