@@ -66,7 +66,7 @@ def measure(
                             ("subpixel", functools.partial(conv_transpose, method=method)),
                         )
                     },
-                    None if ask is None else functools.partial(ask, {"run": program}),
+                    None if ask is None else functools.partial(ask, {"run": program, "repeat": 1}),
                     rounds,
                 )
                 for program in PROGRAMS

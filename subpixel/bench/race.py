@@ -14,7 +14,6 @@ from typing import Any
 import jax
 import numpy as np
 
-
 # Threads of either library spin for some milliseconds after their work, on the cores that the other
 # is to use next.
 PAUSE_S = 0.1
@@ -30,14 +29,19 @@ class Program:
 
 
 def race(
-    programs: dict[str, Program], torch: Callable[[], dict[str, float]] | None, rounds: int
+    programs: dict[str, Program],
+    torch: Callable[[], dict[str, float]] | None,
+    rounds: int,
+    repeat: int = 1,
 ) -> dict[str, dict[str, Any]]:
     """Calls every program once a round, in turn, so that what slows the machine slows all.
 
     Args:
       programs: JAX's, by name.
       torch: times PyTorch's once and returns milliseconds by memory layout; None without PyTorch.
-      rounds: timed calls of each.
+      rounds: turns of each.
+      repeat: timed calls in a turn, whose mean counts. If several, one that is not timed comes
+        first: what follows finds memory and caches as a loop does.
 
     Returns:
       ``{name: figures}``, the figures being ``median_ms``, ``quartiles_ms`` and, for JAX,
@@ -50,10 +54,13 @@ def race(
     cpu: dict[str, list[float]] = {}
     for _ in range(rounds):
         for library, program in programs.items():
+            if repeat > 1:
+                jax.block_until_ready(program.run())
             start, busy = time.perf_counter(), time.process_time()
-            jax.block_until_ready(program.run())
-            wall.setdefault(library, []).append((time.perf_counter() - start) * 1e3)
-            cpu.setdefault(library, []).append((time.process_time() - busy) * 1e3)
+            for _ in range(repeat):
+                jax.block_until_ready(program.run())
+            wall.setdefault(library, []).append((time.perf_counter() - start) * 1e3 / repeat)
+            cpu.setdefault(library, []).append((time.process_time() - busy) * 1e3 / repeat)
         if torch is not None:
             time.sleep(PAUSE_S)
             for layout, milliseconds in torch().items():

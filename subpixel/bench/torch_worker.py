@@ -3,8 +3,8 @@
 Each line of standard input is a JSON object; each gets one line of JSON in reply. What stands
 beside ``{"prepare": "conv_transpose"}`` or ``{"prepare": "training"}``, the arguments of
 `conv_transpose` or `training`, is prepared and warmed up; the name of a program, such as
-``{"run": "gradients"}``, is timed once. PyTorch and XLA in one process would share nothing but
-trouble: each has its own pool of threads.
+``{"run": "gradients", "repeat": 1}``, is timed as `subpixel.bench.race.race` times JAX's. PyTorch
+and XLA in one process would share nothing but trouble: each has its own pool of threads.
 """
 
 import json
@@ -107,9 +107,13 @@ def main() -> None:
         else:
             reply = {}
             for layout, of_layout in programs.items():
+                program, repeat = of_layout[order["run"]], order["repeat"]
+                if repeat > 1:
+                    program()
                 start = time.perf_counter()
-                of_layout[order["run"]]()
-                reply[layout] = (time.perf_counter() - start) * 1e3
+                for _ in range(repeat):
+                    program()
+                reply[layout] = (time.perf_counter() - start) * 1e3 / repeat
         print(json.dumps(reply), flush=True)
 
 

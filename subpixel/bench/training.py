@@ -16,6 +16,9 @@ from subpixel.measure import environment
 from subpixel.training.optimizers import make_optimizer
 from subpixel.training.state import init_state, lower_step
 
+# Timed steps in a turn: in a training one follows the other.
+STEPS = 5
+
 # Batches that are cut to measure the input pipeline: for a second or so.
 INPUT_BATCHES = 400
 
@@ -47,7 +50,7 @@ def measure(
     """Runs the step of every batch, JAX's and PyTorch's in turn, round after round.
 
     Args:
-      rounds: timed steps of each.
+      rounds: turns of each, of five timed steps.
       torch: whether to measure PyTorch too, where it is installed; always in float32.
       dtype: of our layers, as in the config.
       accumulation: of our step, as in the config.
@@ -85,8 +88,9 @@ def measure(
                 )
             step = race(
                 {"subpixel": program},
-                None if ask is None else functools.partial(ask, {"run": "step"}),
+                None if ask is None else functools.partial(ask, {"run": "step", "repeat": STEPS}),
                 rounds,
+                STEPS,
             )
             delivered = patches_per_second(experiment, pairs)
             consumed = workload.batch_size / step["subpixel"]["median_ms"] * 1e3
