@@ -10,8 +10,8 @@ from rich.table import Table
 
 from subpixel.cli import TrainOptions
 from subpixel.config import Experiment
-from subpixel.data import find_pictures
 from subpixel.data.sources import data_root, find_benchmarks
+from subpixel.experiment import find_training
 from subpixel.training.optimizers import make_optimizer
 from subpixel.training.state import init_state, lower_step
 
@@ -98,15 +98,14 @@ def layer_rows(
 def _data_lines(experiment: Experiment, options: TrainOptions) -> list[str]:
     data, scale = experiment.data, experiment.model.scale
     root = data_root(options.data_root)
-    counts = {
-        source: len(find_pictures(source, root, scale, data.degradation)) for source in data.train
-    }
+    total = len(find_training(experiment, root))
     benchmarks = find_benchmarks(data.benchmarks, root, scale, data.degradation)
-    total, patches = sum(counts.values()), experiment.steps * data.batch_size
-    sources = ", ".join(f"{source} {count}" for source, count in counts.items())
+    patches = experiment.steps * data.batch_size
+    without = f" without {', '.join(data.exclude)}" if data.exclude else ""
     measured = ", ".join(f"{name} {len(pictures)}" for name, pictures in benchmarks.items())
     return [
-        f"training: {total} pictures ({sources}), {data.validation_images} of them held out",
+        f"training: {total} pictures ({', '.join(data.train)}{without}), "
+        f"{data.validation_images} of them held out",
         f"benchmarks: {measured}",
         f"{experiment.steps:,} steps of {data.batch_size} patches: {patches:,} patches of "
         f"{data.patch_size}x{data.patch_size} low-resolution pixels, for each upsampler",
