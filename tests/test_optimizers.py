@@ -113,7 +113,7 @@ def test_accumulation_is_what_is_asked_for_or_what_fits_a_cache():
     assert accumulation(experiment(4), devices=4) == 4
     with pytest.raises(InputError, match=r"accumulation is 4, which does not divide the 2 patches"):
         accumulation(experiment(4), devices=8)
-    assert accumulation(experiment(), devices=1) == 4
+    assert accumulation(experiment(), devices=1) == 2
     assert accumulation(experiment(batch_size=2, patch_size=8), devices=1) == 1
     # Of a batch too large for as many parts as are compiled, the most that divide it.
     assert accumulation(experiment(batch_size=36, patch_size=96), devices=1) == 12

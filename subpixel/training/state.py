@@ -23,7 +23,7 @@ Gradient = Callable[[Params, dict[str, jax.Array]], tuple[jax.Array, Params]]
 
 # Low-resolution pixels of a part of a batch whose activations stay in a CPU's cache, and the most
 # parts that are unrolled, since each is compiled: docs/training.md has what was measured.
-PIXELS_IN_CACHE = 2304
+PIXELS_IN_CACHE = 2400
 MOST_PARTS = 16
 
 
