@@ -232,6 +232,19 @@ def test_steps_that_are_not_finite_are_skipped_and_counted(tmp_path, monkeypatch
         run(tmp_path / "again", experiment)
 
 
+def test_a_record_has_the_mean_loss_and_the_largest_gradient_norm_since_the_one_before(tmp_path):
+    found = {}
+    for every in (1, 3):
+        experiment = dataclasses.replace(TINY, upsamplers=("subpixel",), log_every=every)
+        run(tmp_path / str(every), experiment)
+        records = read_records(tmp_path / str(every) / "metrics.jsonl")
+        found[every] = [(r["loss"], r["gradient_norm"]) for r in records if "loss" in r]
+    steps = np.reshape(found[1], (-1, 3, 2))
+    assert len({norm for _, norm in found[1]}) == 12
+    np.testing.assert_allclose([loss for loss, _ in found[3]], steps[..., 0].mean(1))
+    assert [norm for _, norm in found[3]] == steps[..., 1].max(1).tolist()
+
+
 def test_a_trace_of_a_few_steps_is_written(tmp_path):
     experiment = dataclasses.replace(TINY, upsamplers=("subpixel",), steps=25)
     (tmp_path / "run").mkdir()

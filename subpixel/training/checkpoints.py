@@ -44,6 +44,7 @@ class Progress:
       losses: of each upsampler in the steps since the last record.
       skipped: steps of each upsampler that were skipped because they were not finite.
       skipped_last: how many of them came last, one after the other.
+      norms: the largest gradient norm of each upsampler since the last record.
       validation: PSNR in dB of each upsampler on the held-out pictures, if measured at this step.
     """
 
@@ -54,6 +55,7 @@ class Progress:
     losses: dict[str, list[float]]
     skipped: dict[str, int]
     skipped_last: dict[str, int]
+    norms: dict[str, float] = field(default_factory=dict)
     validation: dict[str, float] = field(default_factory=dict)
 
 

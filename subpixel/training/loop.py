@@ -156,13 +156,14 @@ def _record(run: Progress, stepper: Stepper, records: Records, display: Display)
                 "step": run.step,
                 "upsampler": name,
                 "loss": loss,
+                "gradient_norm": run.norms.get(name),
                 "skipped": run.skipped[name],
                 "seconds": round(run.seconds[name], 3),
                 "data_wait_fraction": waited,
             }
         )
     display.loss(next(iter(means.values())))
-    return replace(run, losses={name: [] for name in run.losses})
+    return replace(run, losses={name: [] for name in run.losses}, norms={})
 
 
 def _validate(

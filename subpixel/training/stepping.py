@@ -91,19 +91,26 @@ class Stepper:
             return run
         seconds, losses = dict(run.seconds), dict(run.losses)
         skipped, skipped_last = dict(run.skipped), dict(run.skipped_last)
+        norms = dict(run.norms)
         for name, metrics in taken.metrics.items():
             begun = time.perf_counter()
             finite = bool(metrics["finite"])
             seconds[name] += time.perf_counter() - begun
             if finite:
                 losses[name] = [*losses[name], float(metrics["loss"])]
+                norms[name] = max(norms.get(name, 0.0), float(metrics["gradient_norm"]))
                 skipped_last[name] = 0
             else:
                 skipped[name] += 1
                 skipped_last[name] += 1
                 self._allow_skip(name, taken, skipped_last[name])
         return replace(
-            run, seconds=seconds, losses=losses, skipped=skipped, skipped_last=skipped_last
+            run,
+            seconds=seconds,
+            losses=losses,
+            norms=norms,
+            skipped=skipped,
+            skipped_last=skipped_last,
         )
 
     def data_wait_fraction(self) -> float:
