@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from operator import methodcaller
 from pathlib import Path
 
 import jax
@@ -15,6 +16,9 @@ from subpixel.training.checkpoints import Progress
 from subpixel.training.nonfinite import keep_evidence
 from subpixel.training.parallel import divide
 from subpixel.training.state import Metrics
+
+# JAX's arrays have this method, which the type `jax.Array` does not declare.
+_is_ready = methodcaller("is_ready")
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,8 @@ class Stepper:
         """
         begun = time.perf_counter()
         batch = next(self._iterator)
-        self._waited += time.perf_counter() - begun
+        if self._idle():
+            self._waited += time.perf_counter() - begun
         divided = divide(batch, self._mesh)
         states, seconds, metrics = dict(run.states), dict(run.seconds), {}
         for name, step in self._steps.items():
@@ -114,11 +119,21 @@ class Stepper:
         )
 
     def data_wait_fraction(self) -> float:
-        """Returns the share of the time since the last call that was spent waiting for batches."""
+        """Returns the share of the time since the last call in which only a batch was waited for.
+
+        A wait counts if no step is on its way at its end, and then whole.
+        """
         now = time.perf_counter()
         fraction = self._waited / (now - self._since)
         self._waited, self._since = 0.0, now
         return fraction
+
+    def _idle(self) -> bool:
+        """Says whether all steps that were dispatched have ended."""
+        outstanding = self._outstanding
+        return outstanding is None or all(
+            _is_ready(metrics["finite"]) for metrics in outstanding.metrics.values()
+        )
 
     def _allow_skip(self, name: str, taken: Outstanding, in_a_row: int) -> None:
         experiment = self._experiment
