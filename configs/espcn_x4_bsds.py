@@ -17,8 +17,8 @@ config = Experiment(
         patch_size=17,  # the paper's
         batch_size=16,
     ),
-    # At 4e-3 and 5e-3 rounding decides the course, and so which spelling's loss jumps; at 3e-3 the
-    # losses of all three agree to 1e-5 after 3,000 steps of x3.
+    # At 5e-3 rounding decided which spelling's loss jumped a hundredfold; at 3e-3 the three of x3
+    # stayed within 0.005 dB of each other on the held-out pictures.
     optimizer=OptimizerConfig(learning_rate=3e-3, warmup_steps=200, ema_decay=0.999),
     steps=30_000,
     checkpoint_every=500,

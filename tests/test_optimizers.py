@@ -138,7 +138,9 @@ def test_bfloat16_computes_beside_parameters_and_outputs_in_float32():
 
 def test_the_config_of_an_older_run_takes_the_defaults_of_newer_fields():
     values = json.loads((RESULTS / "espcn_x3_bsds" / "config.json").read_text())
-    assert "schedule" not in values["optimizer"]
+    values["optimizer"] = {"learning_rate": 5e-3, "warmup_steps": 200, "ema_decay": 0.999}
+    for newer in ("dtype", "output_activation"):
+        del values["model"][newer]
     config = from_json(values, "config.json")
     assert config.optimizer == OptimizerConfig(learning_rate=5e-3)
     assert config.model.dtype == "float32"
