@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
 
 def time_in_turn(
@@ -33,6 +34,31 @@ def time_in_turn(
             if turn >= warmup:
                 times[name].append((time.perf_counter() - start) * 1e3)
     return {name: np.array(values) for name, values in times.items()}
+
+
+def compile_anew(lower: Callable[[], jax.stages.Lowered]) -> tuple[jax.stages.Compiled, float]:
+    """Lowers and compiles a program, whatever JAX has kept on disk of earlier compilations.
+
+    Args:
+      lower: traces and lowers it.
+
+    Returns:
+      The compiled program, and the seconds that both took.
+    """
+    kept = jax.config.values["jax_enable_compilation_cache"]
+    _set_compilation_cache(False)
+    try:
+        start = time.perf_counter()
+        compiled = lower().compile()
+        return compiled, time.perf_counter() - start
+    finally:
+        _set_compilation_cache(kept)
+
+
+def _set_compilation_cache(enabled: bool) -> None:
+    jax.config.update("jax_enable_compilation_cache", enabled)
+    # JAX looks at the setting once, until it is told to forget what it saw.
+    reset_cache()
 
 
 def environment() -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import dataclasses
 import io
 import json
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +17,6 @@ from subpixel.data import Picture, prepare
 from subpixel.data.patches import PatchCutter, batches
 from subpixel.errors import InputError
 from subpixel.training import make_optimizer, stepping, train, train_step
-from subpixel.training.compilations import keep_compilations
 from subpixel.training.records import WALL_CLOCK, Records, read_records
 from subpixel.training.state import init_state, make_model
 from subpixel.workdir import claim_workdir
@@ -281,23 +279,3 @@ def test_records_after_the_checkpoint_and_torn_lines_are_dropped(tmp_path):
     with Records(tmp_path, step=2) as records:
         records.write({"step": 3, "upsampler": "subpixel", "loss": 0.5})
     assert [(r["step"], r["loss"]) for r in read_records(path)] == [(1, 0.1), (2, 0.2), (3, 0.5)]
-
-
-@pytest.fixture
-def restored_cache_settings():
-    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
-    before = {name: getattr(jax.config, name) for name in names}
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-
-
-@pytest.mark.usefixtures("restored_cache_settings")
-def test_compilations_are_kept_where_nothing_else_was_said(tmp_path, monkeypatch):
-    monkeypatch.setenv("SUBPIXEL_CACHE", str(tmp_path))
-    jax.config.update("jax_compilation_cache_dir", "elsewhere")
-    keep_compilations()
-    assert jax.config.jax_compilation_cache_dir == "elsewhere"
-    jax.config.update("jax_compilation_cache_dir", None)
-    keep_compilations()
-    assert Path(jax.config.jax_compilation_cache_dir).parent == tmp_path / "compiled"

@@ -1,7 +1,6 @@
 """Measures `subpixel.conv_transpose` beside native JAX, and beside PyTorch if it is installed."""
 
 import functools
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from jax import lax
 
 from subpixel.bench.geometries import GEOMETRIES, Geometry
 from subpixel.bench.race import Program, race, torch_process
-from subpixel.measure import environment
+from subpixel.measure import compile_anew, environment
 from subpixel.transposed import Method, conv_transpose
 
 PROGRAMS = ("forward", "gradients")
@@ -88,9 +87,8 @@ def compile_program(geometry: Geometry, function: Callable[..., Any], program: s
         return y, *pullback(g)
 
     operands = (x, w) if program == "forward" else (x, w, g)
-    start = time.perf_counter()
-    compiled = jax.jit(forward if program == "forward" else gradients).lower(*operands).compile()
-    seconds = time.perf_counter() - start
+    jitted = jax.jit(forward if program == "forward" else gradients)
+    compiled, seconds = compile_anew(lambda: jitted.lower(*operands))
     memory = compiled.memory_analysis()
     temp = float("nan") if memory is None else memory.temp_size_in_bytes / 2**20
     return Program(lambda: compiled(*operands), seconds, temp)

@@ -12,7 +12,7 @@ from subpixel.config import DataConfig, Dtype, Experiment, ModelConfig, Optimize
 from subpixel.data import prepare
 from subpixel.data.embedded import embedded_pictures
 from subpixel.data.patches import PatchCutter, batches
-from subpixel.measure import environment
+from subpixel.measure import compile_anew, environment
 from subpixel.training.optimizers import make_optimizer
 from subpixel.training.state import init_state, lower_step
 
@@ -115,9 +115,7 @@ def compile_step(experiment: Experiment) -> Program:
     batch = noise_batch(experiment)
     optimizer = make_optimizer(experiment.optimizer, experiment.steps)
     graph, state = init_state(experiment, experiment.upsamplers[0], optimizer)
-    start = time.perf_counter()
-    compiled = lower_step(experiment, graph, state, optimizer, batch).compile()
-    seconds = time.perf_counter() - start
+    compiled, seconds = compile_anew(lambda: lower_step(experiment, graph, state, optimizer, batch))
     memory = compiled.memory_analysis()
     temp = float("nan") if memory is None else memory.temp_size_in_bytes / 2**20
     return Program(Stepper(compiled, state, batch), seconds, temp)
