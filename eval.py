@@ -8,8 +8,8 @@ import sys
 
 from rich.console import Console
 
-from subpixel.cli import parse_eval, run_command
-from subpixel.evaluation.command import measure
+from subpixel.sr.commands.cli import parse_eval, run_command
+from subpixel.sr.commands.evaluate import measure
 
 
 def main() -> int:

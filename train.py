@@ -1,4 +1,4 @@
-"""Trains an experiment, one upsampler or several, and leaves figures and a page in its workdir.
+"""Trains an experiment, one upsampler or several, and leaves scores and a page in its workdir.
 
 python train.py                                       runs configs/quickstart.py
 python train.py --config=configs/espcn_x3_bsds.py     runs another config
@@ -11,12 +11,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from subpixel.cli import parse_train, run_command
-from subpixel.data.sources import data_root
-from subpixel.experiment import run
-from subpixel.sweep import run_sweep
-from subpixel.training.compilations import keep_compilations
-from subpixel.training.parallel import is_first, processes
+from subpixel.sr.commands.cli import parse_train, run_command
+from subpixel.sr.data.sources import data_root
+from subpixel.sr.experiment import run
+from subpixel.sr.sweep import run_sweep
+from subpixel.sr.training.compilations import keep_compilations
+from subpixel.sr.training.parallel import is_first, processes
 
 
 def main() -> int:

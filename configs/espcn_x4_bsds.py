@@ -1,14 +1,14 @@
-"""ESPCN x4 on luma: T91 and BSDS500/train, the 291 pictures of the literature without one.
+"""ESPCN x4 on luma: T91 and BSDS500/train, the 291 images of the literature without one.
 
 They are found through SUBPIXEL_DATA or --data-root.
 """
 
-from subpixel.config import DataConfig, Experiment, ModelConfig, OptimizerConfig
+from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerConfig
 
 config = Experiment(
     name="espcn_x4_bsds",
     upsamplers=("subpixel", "conv_transpose", "zero_insert"),
-    model=ModelConfig(scale=4, input_mean=0.45, input_scale=1.6, residual=True),
+    model=ESPCNConfig(scale=4, input_mean=0.45, input_scale=1.6, residual=True),
     data=DataConfig(
         train=("T91", "BSDS500/train"),
         benchmarks=("Set5", "Set14", "B100"),
@@ -17,8 +17,8 @@ config = Experiment(
         patch_size=17,  # the paper's
         batch_size=16,
     ),
-    # At 5e-3 rounding decided which spelling's loss jumped a hundredfold; at 3e-3 the three of x3
-    # stayed within 0.005 dB of each other on the held-out pictures.
+    # At 5e-3 rounding decided which layout's loss jumped a hundredfold; at 3e-3 the three of x3
+    # stayed within 0.005 dB of each other on the held-out images.
     optimizer=OptimizerConfig(learning_rate=3e-3, warmup_steps=200, ema_decay=0.999),
     steps=30_000,
     checkpoint_every=500,

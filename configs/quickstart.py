@@ -1,11 +1,11 @@
 """The three upsamplers at x3 on photographs that come with scikit-image: minutes, no download."""
 
-from subpixel.config import DataConfig, Experiment, ModelConfig, OptimizerConfig
+from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerConfig
 
 config = Experiment(
     name="quickstart",
     upsamplers=("subpixel", "conv_transpose", "zero_insert"),
-    model=ModelConfig(scale=3, input_mean=0.45, input_scale=1.6, residual=True),
+    model=ESPCNConfig(scale=3, input_mean=0.45, input_scale=1.6, residual=True),
     data=DataConfig(
         train=("embedded:train",),
         benchmarks=("embedded:test",),

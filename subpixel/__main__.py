@@ -5,14 +5,14 @@ from difflib import get_close_matches
 
 import tyro
 
-from subpixel.bench.command import (
+from subpixel.sr.commands.bench import (
     ConvTransposeBench,
     TrainingBench,
     bench_conv_transpose,
     bench_training,
 )
-from subpixel.cli import TrainOptions, parse_train, run_command
-from subpixel.data.command import (
+from subpixel.sr.commands.cli import TrainOptions, parse_train, run_command
+from subpixel.sr.commands.data import (
     DataDownload,
     DataList,
     DataPrepare,
@@ -22,9 +22,9 @@ from subpixel.data.command import (
     prepare_data,
     verify_data,
 )
-from subpixel.describe import describe
-from subpixel.errors import InputError
-from subpixel.evaluation.combine import FiguresTable, show_figures
+from subpixel.sr.commands.describe import describe
+from subpixel.sr.commands.figures import FiguresTable, show_figures
+from subpixel.sr.errors import InputError
 
 COMMANDS = {
     ("bench", "conv-transpose"): (ConvTransposeBench, bench_conv_transpose),

@@ -5,15 +5,15 @@ import jax.numpy as jnp
 from jax.nn.initializers import Initializer
 
 from subpixel import kernels
-from subpixel.kernels import Spelling
-from subpixel.shuffle import Order, Scale, channels_per_phase, join_phases, scale_per_axis
+from subpixel.kernels import Layout
+from subpixel.ops.pixel_shuffle import Order, Scale, channels_per_phase, join_phases, scale_per_axis
 
 
 def icnr(
     base: Initializer,
     scale: Scale,
     *,
-    spelling: Spelling = "subpixel",
+    layout: Layout = "subpixel",
     order: Order = "dcr",
     transpose_kernel: bool = False,
 ) -> Initializer:
@@ -25,13 +25,13 @@ def icnr(
     Args:
       base: draws the low-resolution kernel of one phase, (k1, ..., kd, in, out).
       scale: r, one number or one for each spatial axis.
-      spelling: of the kernel that is wanted, as in `subpixel.kernels`.
-      order: order of the channels of the sub-pixel spelling.
+      layout: of the kernel that is wanted, as in `subpixel.kernels`.
+      order: order of the channels of the sub-pixel layout.
       transpose_kernel: as in `subpixel.kernels.convert`.
 
     Returns:
       An initializer, called as ``init(key, shape, dtype)`` with the shape of a kernel in that
-      spelling. It raises ValueError if the shape does not fit it.
+      layout. It raises ValueError if the shape does not fit it.
 
     Example:
       >>> import jax
@@ -41,15 +41,15 @@ def icnr(
 
     Reference: Aitken et al., "Checkerboard artifact free sub-pixel convolution", arXiv 1707.02937.
     """
-    kernels.validate_spelling(spelling)
+    kernels.validate_layout(layout)
 
     def init(key, shape, dtype=jnp.float32, out_sharding=None) -> jax.Array:
         ndim = len(shape) - 2
         scales = scale_per_axis(scale, ndim)
         *sizes, features_in, features_out = shape
-        if spelling == "conv_transpose" and transpose_kernel:
+        if layout == "conv_transpose" and transpose_kernel:
             features_in, features_out = features_out, features_in
-        if spelling == "subpixel":
+        if layout == "subpixel":
             features_out = channels_per_phase(features_out, scales)
         else:
             if any(size % r for size, r in zip(sizes, scales, strict=True)):
@@ -65,7 +65,7 @@ def icnr(
             join_phases(every, ndim, order),
             scales,
             "subpixel",
-            spelling,
+            layout,
             order=order,
             transpose_kernel=transpose_kernel,
         )

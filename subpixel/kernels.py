@@ -1,6 +1,6 @@
-"""One upsampling, three spellings: exact conversions between their kernels and biases.
+"""One upsampling, three layouts: exact conversions between their kernels and biases.
 
-With a scale of r, low-resolution kernels of k taps and d dimensions, the spellings are
+With a scale of r, low-resolution kernels of k taps and d dimensions, the layouts are
 
 ===============  ===========================  =============================================
 name             kernel's shape               computed as
@@ -28,23 +28,30 @@ from typing import Literal, get_args
 import jax
 import jax.numpy as jnp
 
-from subpixel.shuffle import Order, Scale, join_phases, scale_per_axis, split_phases, validate_order
+from subpixel.ops.pixel_shuffle import (
+    Order,
+    Scale,
+    join_phases,
+    scale_per_axis,
+    split_phases,
+    validate_order,
+)
 
-Spelling = Literal["subpixel", "conv_transpose", "zero_insert"]
-SPELLINGS: tuple[Spelling, ...] = get_args(Spelling)
+Layout = Literal["subpixel", "conv_transpose", "zero_insert"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 
-def validate_spelling(name: str) -> None:
-    """Raises ValueError if `name` is not the name of a spelling."""
-    if name not in SPELLINGS:
-        raise ValueError(f"unknown upsampler {name!r}: it must be one of {', '.join(SPELLINGS)}")
+def validate_layout(name: str) -> None:
+    """Raises ValueError if `name` is not the name of a layout."""
+    if name not in LAYOUTS:
+        raise ValueError(f"unknown upsampler {name!r}: it must be one of {', '.join(LAYOUTS)}")
 
 
 def convert(
     kernel: jax.Array,
     scale: Scale,
-    source: Spelling,
-    target: Spelling,
+    source: Layout,
+    target: Layout,
     *,
     order: Order = "dcr",
     transpose_kernel: bool = False,
@@ -54,17 +61,17 @@ def convert(
     Args:
       kernel: of the shape that the table above gives for `source`.
       scale: r, one number or one for each spatial axis.
-      source: the spelling of `kernel`.
-      target: the spelling wanted.
-      order: order of the channels of the sub-pixel spelling.
+      source: the layout of `kernel`.
+      target: the layout wanted.
+      order: order of the channels of the sub-pixel layout.
       transpose_kernel: whether the kernel of the transposed convolution is the painted one of
         PyTorch, TensorFlow and Keras, spatially reversed and shaped (k*r, ..., out, in).
 
     Returns:
-      The kernel in the spelling `target`.
+      The kernel in the layout `target`.
 
     Raises:
-      ValueError: if the shape cannot be respelled so, or a spelling or order is unknown.
+      ValueError: if the shape cannot be respelled so, or a layout or order is unknown.
       TypeError: if the scale is not a whole number.
 
     Example:
@@ -74,8 +81,8 @@ def convert(
       Array([[1, 0],
              [3, 2]], dtype=int32)
     """
-    validate_spelling(source)
-    validate_spelling(target)
+    validate_layout(source)
+    validate_layout(target)
     validate_order(order)
     if not 3 <= kernel.ndim <= 5:
         raise ValueError(
@@ -156,7 +163,7 @@ def reorder(
 def bias_to_phases(
     bias: jax.Array, scale: Scale, *, order: Order = "dcr", ndim: int = 2
 ) -> jax.Array:
-    """Repeats a bias for each phase, (out,) -> (r**d * out,): what the sub-pixel spelling adds."""
+    """Repeats a bias for each phase, (out,) -> (r**d * out,): what the sub-pixel layout adds."""
     scales = scale_per_axis(scale, ndim)
     return join_phases(jnp.broadcast_to(bias, (*scales, bias.shape[-1])), ndim, order)
 
@@ -175,7 +182,7 @@ def bias_from_phases(
     if not bool((shared == shared[0]).all()):
         raise ValueError(
             "the bias differs between the phases, so no single bias per output channel gives the "
-            "same function: keep it as it is and add it with subpixel.layers.PhaseBias"
+            "same function: keep it as it is and add it with subpixel.nnx.PhaseBias"
         )
     return shared[0]
 

@@ -14,20 +14,20 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
-from subpixel.files import load_weights
-from subpixel.training.checkpoints import list_steps, restore
-from subpixel.training.manifest import NAME
-from subpixel.training.optimizers import make_optimizer
-from subpixel.training.records import WALL_CLOCK
-from subpixel.training.state import init_state
-from subpixel.workdir import read_config, weights_file
+from subpixel.sr.models.weights import load_weights
+from subpixel.sr.training.checkpoints import list_steps, restore
+from subpixel.sr.training.manifest import NAME
+from subpixel.sr.training.optimizers import make_optimizer
+from subpixel.sr.training.records import WALL_CLOCK
+from subpixel.sr.training.state import init_state
+from subpixel.sr.workdir import read_config, weights_file
 
 ROOT = Path(__file__).parent.parent
 Moment = Callable[[Path], bool]
 
 
-def make_pictures(folder: Path) -> None:
-    """Writes small pictures to train on and to measure on."""
+def make_images(folder: Path) -> None:
+    """Writes small images to train on and to measure on."""
     rng = np.random.default_rng(0)
     for name, count in (("train", 3), ("test", 1)):
         (folder / name).mkdir(parents=True)
@@ -37,7 +37,7 @@ def make_pictures(folder: Path) -> None:
 
 
 def command(root: Path, workdir: Path, *options: str) -> list[str]:
-    """Returns a training of a small network on those pictures, which saves all the time."""
+    """Returns a training of a small network on those images, which saves all the time."""
     return [
         sys.executable, str(ROOT / "train.py"), f"--workdir={workdir}", f"--data-root={root}",
         "--data.train", "train", "--data.benchmarks", "test", "--upsamplers=subpixel",

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-SPELLINGS = ("subpixel", "conv_transpose", "zero_insert")
+LAYOUTS = ("subpixel", "conv_transpose", "zero_insert")
 
 
 def jit(function, **options):

@@ -4,18 +4,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from loops import SPELLINGS, assert_close, normal, normal_init
+from loops import LAYOUTS, assert_close, normal, normal_init
 
 from subpixel import conv_transpose, subpixel_conv, zero_insert_conv
-from subpixel.convolution import upsampling_padding
 from subpixel.initializers import icnr
+from subpixel.ops.conv import upsampling_padding
 
 pytestmark = pytest.mark.usefixtures("x64")
 
 
 @pytest.mark.parametrize(("size", "scales"), [(2, (3,)), (3, (2, 2)), (2, (2, 3)), (1, (2, 1, 2))])
 @pytest.mark.parametrize(
-    ("spelling", "order", "transpose_kernel"),
+    ("layout", "order", "transpose_kernel"),
     [
         ("subpixel", "dcr", False),
         ("subpixel", "crd", False),
@@ -24,26 +24,22 @@ pytestmark = pytest.mark.usefixtures("x64")
         ("zero_insert", "dcr", False),
     ],
 )
-def test_every_phase_starts_as_the_same_convolution(
-    spelling, order, transpose_kernel, size, scales
-):
+def test_every_phase_starts_as_the_same_convolution(layout, order, transpose_kernel, size, scales):
     ndim, key = len(scales), jax.random.key(0)
     sizes = tuple(size * r for r in scales)
     features = (2, 3) if transpose_kernel else (3, 2)
     shape = (*sizes, *features)
-    if spelling == "subpixel":
+    if layout == "subpixel":
         shape = (*(size for _ in scales), 3, 2 * int(np.prod(scales)))
-    init = icnr(
-        normal_init, scales, spelling=spelling, order=order, transpose_kernel=transpose_kernel
-    )
+    init = icnr(normal_init, scales, layout=layout, order=order, transpose_kernel=transpose_kernel)
     kernel = init(key, shape, jnp.float64)
     assert kernel.shape == shape
     assert kernel.dtype == jnp.float64
 
     x = normal(0, 2, *(4, 3, 2)[:ndim], 3)
-    if spelling == "subpixel":
+    if layout == "subpixel":
         y = subpixel_conv(x, kernel, scales, order=order)
-    elif spelling == "zero_insert":
+    elif layout == "zero_insert":
         y = zero_insert_conv(x, kernel, scales)
     else:
         padding = upsampling_padding(sizes, scales, "SAME")
@@ -79,18 +75,18 @@ def test_the_parameters_dtype_is_that_asked_for():
 
 
 @pytest.mark.parametrize(
-    ("spelling", "shape", "message"),
+    ("layout", "shape", "message"),
     [
         ("subpixel", (3, 3, 3, 6), "6 channels.*multiple of 4"),
         ("zero_insert", (6, 5, 3, 2), r"multiple of the scale.*\(6, 5, 3, 2\)"),
         ("conv_transpose", (5, 6, 3, 2), r"multiple of the scale.*\(5, 6, 3, 2\)"),
     ],
 )
-def test_a_shape_that_does_not_fit_is_refused(spelling, shape, message):
+def test_a_shape_that_does_not_fit_is_refused(layout, shape, message):
     with pytest.raises(ValueError, match=message):
-        icnr(normal_init, 2, spelling=spelling)(jax.random.key(0), shape)
+        icnr(normal_init, 2, layout=layout)(jax.random.key(0), shape)
 
 
 def test_an_unknown_spelling_is_refused_at_once():
-    with pytest.raises(ValueError, match=f"unknown upsampler 'bilinear'.*{', '.join(SPELLINGS)}"):
-        icnr(normal_init, 2, spelling="bilinear")
+    with pytest.raises(ValueError, match=f"unknown upsampler 'bilinear'.*{', '.join(LAYOUTS)}"):
+        icnr(normal_init, 2, layout="bilinear")

@@ -1,4 +1,4 @@
-"""Conversions between the spellings of a kernel: numbers, the maps they mean, and PyTorch's."""
+"""Conversions between the layouts of a kernel: numbers, the maps they mean, and PyTorch's."""
 
 import jax.numpy as jnp
 import loops
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loops import SPELLINGS, assert_close, normal
+from loops import LAYOUTS, assert_close, normal
 
 from subpixel import conv_transpose, kernels, pixel_shuffle, subpixel_conv, zero_insert_conv
-from subpixel.convolution import upsampling_padding
+from subpixel.ops.conv import upsampling_padding
 
 GEOMETRIES = pytest.mark.parametrize("scales", [(3,), (2, 2), (2, 3), (2, 1, 2)])
 ORDERS = pytest.mark.parametrize("order", ["dcr", "crd"])
@@ -21,11 +21,11 @@ def kernel_of(scales, size=2):
     return np.random.default_rng(0).permutation(np.prod(shape)).astype(np.int32).reshape(shape)
 
 
-def spelled(kernel, scales, spelling, order, transpose_kernel):
-    """The kernel in a spelling, from zero insertion's, by indexing alone."""
-    if spelling == "subpixel":
+def spelled(kernel, scales, layout, order, transpose_kernel):
+    """The kernel in a layout, from zero insertion's, by indexing alone."""
+    if layout == "subpixel":
         return loops.split_kernel(kernel, scales, order)
-    if spelling == "conv_transpose" and transpose_kernel:
+    if layout == "conv_transpose" and transpose_kernel:
         return kernel[(slice(None, None, -1),) * len(scales)].swapaxes(-1, -2)
     return kernel
 
@@ -33,8 +33,8 @@ def spelled(kernel, scales, spelling, order, transpose_kernel):
 @GEOMETRIES
 @ORDERS
 @pytest.mark.parametrize("transpose_kernel", [False, True])
-@pytest.mark.parametrize("source", SPELLINGS)
-@pytest.mark.parametrize("target", SPELLINGS)
+@pytest.mark.parametrize("source", LAYOUTS)
+@pytest.mark.parametrize("target", LAYOUTS)
 def test_every_spelling_converts_to_every_other(source, target, transpose_kernel, order, scales):
     kernel = kernel_of(scales)
     options = {"order": order, "transpose_kernel": transpose_kernel}
@@ -47,7 +47,7 @@ def test_every_spelling_converts_to_every_other(source, target, transpose_kernel
 @given(
     scales=st.lists(st.integers(2, 4), min_size=1, max_size=3),
     size=st.integers(1, 3),
-    path=st.lists(st.sampled_from(SPELLINGS), min_size=1, max_size=4),
+    path=st.lists(st.sampled_from(LAYOUTS), min_size=1, max_size=4),
     order=st.sampled_from(["dcr", "crd"]),
     transpose_kernel=st.booleans(),
 )

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from flax import nnx
 from jax import lax
-from loops import SPELLINGS, assert_close, assert_same_tree, normal
+from loops import LAYOUTS, assert_close, assert_same_tree, normal
 
 from subpixel import conv_transpose, kernels, pixel_shuffle, subpixel_conv, zero_insert_conv
-from subpixel.convolution import insert_zeros, upsampling_padding
-from subpixel.models import ESPCN
+from subpixel.ops.conv import insert_zeros, upsampling_padding
+from subpixel.sr.models import ESPCN
 
 PRECISIONS = pytest.mark.parametrize(
     ("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-5)]
@@ -26,17 +26,17 @@ pytestmark = pytest.mark.usefixtures("x64")
 FILTER = np.array([1.0, 2.0, 3.0, 4.0])
 
 
-def upsample(spelling, x, kernel, scales):
-    if spelling == "subpixel":
+def upsample(layout, x, kernel, scales):
+    if layout == "subpixel":
         return subpixel_conv(x, kernel, scales)
-    if spelling == "zero_insert":
+    if layout == "zero_insert":
         return zero_insert_conv(x, kernel, scales)
     padding = upsampling_padding(kernel.shape[:-2], scales, "SAME")
     return conv_transpose(x, kernel, scales, padding)
 
 
 def assert_one_map(scales, size, dtype, tolerance, compiler=loops.jit, *, features=(3, 2)):
-    """The three spellings of k taps per axis are one map, and the one that the loops compute."""
+    """The three layouts of k taps per axis are one map, and the one that the loops compute."""
     ndim = len(scales)
     x = normal(0, 2, *(4, 3, 2)[:ndim], features[0])
     kernel = normal(1, *(size * r for r in scales), *features)
@@ -48,19 +48,19 @@ def assert_one_map(scales, size, dtype, tolerance, compiler=loops.jit, *, featur
 
     def evaluate(x, kernels, cotangent):
         results = {}
-        for spelling, kernel in kernels.items():
-            function = functools.partial(upsample, spelling, scales=scales)
+        for layout, kernel in kernels.items():
+            function = functools.partial(upsample, layout, scales=scales)
             result, pull = jax.vjp(function, x, kernel)
-            results[spelling] = result, *pull(cotangent)
+            results[layout] = result, *pull(cotangent)
         return results
 
     taps = {"subpixel": split, "conv_transpose": kernel, "zero_insert": kernel}
     operands = jax.tree.map(lambda array: jnp.asarray(array, dtype), (x, taps, cotangent))
     results = compiler(evaluate)(*operands)
-    assert set(results) == set(SPELLINGS)
-    for spelling, actual in results.items():
+    assert set(results) == set(LAYOUTS)
+    for layout, actual in results.items():
         assert {array.dtype for array in actual} == {np.dtype(dtype)}
-        assert_same_tree(actual, (y, dx, dsplit if spelling == "subpixel" else dkernel), tolerance)
+        assert_same_tree(actual, (y, dx, dsplit if layout == "subpixel" else dkernel), tolerance)
 
 
 def strided_convolution_matrix() -> np.ndarray:

@@ -1,0 +1,145 @@
+"""Flax Linen modules: the counterparts of `subpixel.nnx`, with the same parameters.
+
+The number of input channels comes from the input, as in Linen, and options are fields.
+"""
+
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from flax.linen.dtypes import promote_dtype
+from flax.typing import Dtype, Initializer, PrecisionLike
+
+from subpixel.linen._conv_transpose import ConvTranspose
+from subpixel.ops.conv import Padding, subpixel_conv, zero_insert_conv
+from subpixel.ops.pixel_shuffle import Order, Scale, pixel_shuffle, scale_per_axis, validate_order
+
+__all__ = ["ConvTranspose", "PixelShuffle", "SubpixelConv", "ZeroInsertConv"]
+
+
+class PixelShuffle(nn.Module):
+    """Rearranges channels into space: `subpixel.pixel_shuffle` as a layer.
+
+    Attributes:
+      scale: r, a number for every axis between the first and the last, or one for each.
+      order: "dcr" (TensorFlow) or "crd" (PyTorch).
+
+    Example:
+      >>> PixelShuffle(2).apply({}, jnp.array([[[0, 1], [2, 3]]]))[0, :, 0]
+      Array([0, 1, 2, 3], dtype=int32)
+    """
+
+    scale: Scale
+    order: Order = "dcr"
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(..., s1, ..., sd, r**d * c) -> (..., r*s1, ..., r*sd, c)."""
+        return pixel_shuffle(x, self.scale, order=self.order)
+
+
+class _Upsampling(nn.Module):
+    """The parameters of an upsampling by an ordinary convolution, and how they are promoted."""
+
+    features: int
+    kernel_size: int | Sequence[int]
+    scale: Scale
+    padding: Padding = "SAME"
+    use_bias: bool = True
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+    precision: PrecisionLike = None
+    kernel_init: Initializer = nn.initializers.lecun_normal()
+    bias_init: Initializer = nn.initializers.zeros_init()
+
+    def _per_axis(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        size = self.kernel_size
+        sizes = (size,) if isinstance(size, int) else tuple(size)
+        return sizes, scale_per_axis(self.scale, len(sizes))
+
+    def _promoted(
+        self, x: jax.Array, sizes: tuple[int, ...], outputs: int
+    ) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+        kernel_shape = (*sizes, x.shape[-1], outputs)
+        kernel = self.param("kernel", self.kernel_init, kernel_shape, self.param_dtype)
+        bias = None
+        if self.use_bias:
+            bias = self.param("bias", self.bias_init, (outputs,), self.param_dtype)
+        x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
+        return x, kernel, bias
+
+
+class SubpixelConv(_Upsampling):
+    """A convolution at low resolution and a pixel shuffle: the fast layout.
+
+    Attributes:
+      features: channels of the output.
+      kernel_size: k of each spatial axis, in low-resolution pixels; a number means one axis.
+      scale: r, one number or one for each spatial axis.
+      padding: "SAME", "VALID" or (low, high) pairs, in low-resolution pixels.
+      use_bias: whether to add a bias for each phase, r**d * features numbers.
+      dtype: of the computation; by default promoted from input and parameters.
+      param_dtype: of the parameters.
+      precision: as in `jax.lax.conv_general_dilated`.
+      kernel_init: initializer of the kernel (k1, ..., kd, in, r**d * features);
+        `subpixel.initializers.icnr` avoids a checkerboard at the start.
+      bias_init: initializer of the bias.
+      order: order of the channels before the shuffle, as in `subpixel.pixel_shuffle`.
+
+    Example:
+      >>> layer = SubpixelConv(features=1, kernel_size=(3, 3), scale=3)
+      >>> y, variables = layer.init_with_output(jax.random.key(0), jnp.ones((1, 17, 17, 32)))
+      >>> y.shape, variables["params"]["kernel"].shape
+      ((1, 51, 51, 1), (3, 3, 32, 9))
+    """
+
+    order: Order = "dcr"
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(..., s1, ..., sd, in) -> (..., r*s1, ..., r*sd, features)."""
+        validate_order(self.order)
+        sizes, scales = self._per_axis()
+        x, kernel, bias = self._promoted(x, sizes, math.prod(scales) * self.features)
+        return subpixel_conv(
+            x,
+            kernel,
+            scales,
+            bias=bias,
+            padding=self.padding,
+            order=self.order,
+            precision=self.precision,
+        )
+
+
+class ZeroInsertConv(_Upsampling):
+    """A convolution over the image with zeros between its pixels: the slow layout.
+
+    Attributes:
+      features: channels of the output.
+      kernel_size: of each spatial axis, in high-resolution pixels; a number means one axis. With
+        "SAME" it must be a multiple of the scale.
+      scale: r, one number or one for each spatial axis.
+      padding: "SAME", "VALID" or (low, high) pairs, as in `subpixel.zero_insert_conv`.
+      use_bias: whether to add a bias for each output channel.
+      dtype: of the computation; by default promoted from input and parameters.
+      param_dtype: of the parameters.
+      precision: as in `jax.lax.conv_general_dilated`.
+      kernel_init: initializer of the kernel (k1, ..., kd, in, features).
+      bias_init: initializer of the bias.
+
+    Example:
+      >>> layer = ZeroInsertConv(features=1, kernel_size=(9, 9), scale=3)
+      >>> y, variables = layer.init_with_output(jax.random.key(0), jnp.ones((1, 17, 17, 32)))
+      >>> y.shape, variables["params"]["kernel"].shape
+      ((1, 51, 51, 1), (9, 9, 32, 1))
+    """
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(..., s1, ..., sd, in) -> (..., r*s1, ..., r*sd, features)."""
+        sizes, scales = self._per_axis()
+        x, kernel, bias = self._promoted(x, sizes, self.features)
+        y = zero_insert_conv(x, kernel, scales, padding=self.padding, precision=self.precision)
+        return y if bias is None else y + bias

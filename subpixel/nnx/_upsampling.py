@@ -1,0 +1,261 @@
+"""Flax NNX layers: thin modules over the functions of `subpixel`.
+
+Signatures follow Flax: sizes first, options by keyword, `rngs` last.
+"""
+
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from flax.nnx.nn.dtypes import promote_dtype
+from flax.typing import Dtype, Initializer, PrecisionLike
+
+from subpixel.nnx._conv_transpose import ConvTranspose, swap_conv_transpose
+from subpixel.ops.conv import Padding, subpixel_conv, zero_insert_conv
+from subpixel.ops.pixel_shuffle import Order, Scale, pixel_shuffle, scale_per_axis, validate_order
+
+__all__ = [
+    "ConvTranspose",
+    "PhaseBias",
+    "PixelShuffle",
+    "SubpixelConv",
+    "ZeroInsertConv",
+    "swap_conv_transpose",
+]
+
+_kernel_init = nnx.initializers.lecun_normal()
+_bias_init = nnx.initializers.zeros_init()
+
+
+class PixelShuffle(nnx.Module):
+    """Rearranges channels into space: `subpixel.pixel_shuffle` as a layer.
+
+    Args:
+      scale: r, a number for every axis between the first and the last, or one for each.
+      order: "dcr" (TensorFlow) or "crd" (PyTorch).
+    """
+
+    def __init__(self, scale: Scale, *, order: Order = "dcr"):
+        validate_order(order)
+        self.scale = scale
+        self.order: Order = order
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(..., s1, ..., sd, r**d * c) -> (..., r*s1, ..., r*sd, c)."""
+        return pixel_shuffle(x, self.scale, order=self.order)
+
+
+class PhaseBias(nnx.Module):
+    """Adds a bias that repeats with the scale: one number for each phase and channel.
+
+    It is the bias of a convolution before a pixel shuffle, added after it. So it serves every
+    layout of the upsampling. With a scale of 1 it is an ordinary bias.
+
+    Args:
+      features: channels of the input, c.
+      scale: r for each of the d spatial axes.
+      param_dtype: of the parameter.
+      bias_init: initializer of the parameter, shape (r**d * c,) in the order "dcr".
+      rngs: random streams.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        scale: Sequence[int],
+        *,
+        param_dtype: Dtype = jnp.float32,
+        bias_init: Initializer = _bias_init,
+        rngs: nnx.Rngs,
+    ):
+        self.scale = tuple(scale)
+        shape = (math.prod(self.scale) * features,)
+        self.bias = nnx.Param(bias_init(rngs.params(), shape, param_dtype))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(..., r*s1, ..., r*sd, c) -> the same shape."""
+        ndim = len(self.scale)
+        sizes = x.shape[-ndim - 1 : -1]
+        if any(size % r for size, r in zip(sizes, self.scale, strict=True)):
+            raise ValueError(
+                f"a bias for each phase of a scale of {self.scale} does not fit a spatial shape of "
+                f"{sizes}: every size must be a multiple of its scale"
+            )
+        tile = self.bias[...].reshape(*self.scale, -1).astype(x.dtype)
+        repeats = (size // r for size, r in zip(sizes, self.scale, strict=True))
+        return x + jnp.tile(tile, (*repeats, 1))
+
+
+class _Upsampling(nnx.Module):
+    """The parameters of an upsampling by an ordinary convolution, and how they are promoted."""
+
+    def __init__(
+        self,
+        kernel_shape: tuple[int, ...],
+        *,
+        scale: tuple[int, ...],
+        padding: Padding,
+        use_bias: bool,
+        dtype: Dtype | None,
+        param_dtype: Dtype,
+        precision: PrecisionLike,
+        kernel_init: Initializer,
+        bias_init: Initializer,
+        rngs: nnx.Rngs,
+    ):
+        self.scale = scale
+        self.padding = padding
+        self.dtype = dtype
+        self.precision = precision
+        self.kernel = nnx.Param(kernel_init(rngs.params(), kernel_shape, param_dtype))
+        self.bias: nnx.Param | None
+        if use_bias:
+            self.bias = nnx.Param(bias_init(rngs.params(), kernel_shape[-1:], param_dtype))
+        else:
+            self.bias = nnx.data(None)
+
+    def _promote(self, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+        bias = None if self.bias is None else self.bias[...]
+        return promote_dtype((x, self.kernel[...], bias), dtype=self.dtype)
+
+
+class SubpixelConv(_Upsampling):
+    """A convolution at low resolution and a pixel shuffle: the fast layout.
+
+    Args:
+      in_features: channels of the input.
+      out_features: channels of the output.
+      kernel_size: k of each spatial axis, in low-resolution pixels; a number means one axis.
+      scale: r, one number or one for each spatial axis.
+      padding: "SAME", "VALID" or (low, high) pairs, in low-resolution pixels.
+      order: order of the channels before the shuffle, as in `subpixel.pixel_shuffle`.
+      use_bias: whether to add a bias for each phase, r**d * out_features numbers.
+      dtype: of the computation; by default promoted from input and parameters.
+      param_dtype: of the parameters.
+      precision: as in `jax.lax.conv_general_dilated`.
+      kernel_init: initializer of the kernel (k1, ..., kd, in, r**d * out);
+        `subpixel.initializers.icnr` avoids a checkerboard at the start.
+      bias_init: initializer of the bias.
+      rngs: random streams.
+
+    Example:
+      >>> from flax import nnx
+      >>> layer = SubpixelConv(32, 1, (3, 3), 3, rngs=nnx.Rngs(0))
+      >>> layer(jnp.ones((1, 17, 17, 32))).shape
+      (1, 51, 51, 1)
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        kernel_size: int | Sequence[int],
+        scale: Scale,
+        *,
+        padding: Padding = "SAME",
+        order: Order = "dcr",
+        use_bias: bool = True,
+        dtype: Dtype | None = None,
+        param_dtype: Dtype = jnp.float32,
+        precision: PrecisionLike = None,
+        kernel_init: Initializer = _kernel_init,
+        bias_init: Initializer = _bias_init,
+        rngs: nnx.Rngs,
+    ):
+        validate_order(order)
+        self.order: Order = order
+        sizes = _per_axis(kernel_size)
+        scales = scale_per_axis(scale, len(sizes))
+        super().__init__(
+            (*sizes, in_features, math.prod(scales) * out_features),
+            scale=scales,
+            padding=padding,
+            use_bias=use_bias,
+            dtype=dtype,
+            param_dtype=param_dtype,
+            precision=precision,
+            kernel_init=kernel_init,
+            bias_init=bias_init,
+            rngs=rngs,
+        )
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(..., s1, ..., sd, in) -> (..., r*s1, ..., r*sd, out)."""
+        x, kernel, bias = self._promote(x)
+        return subpixel_conv(
+            x,
+            kernel,
+            self.scale,
+            bias=bias,
+            padding=self.padding,
+            order=self.order,
+            precision=self.precision,
+        )
+
+
+class ZeroInsertConv(_Upsampling):
+    """A convolution over the image with zeros between its pixels: the slow layout.
+
+    Args:
+      in_features: channels of the input.
+      out_features: channels of the output.
+      kernel_size: of each spatial axis, in high-resolution pixels; a number means one axis. With
+        "SAME" it must be a multiple of the scale.
+      scale: r, one number or one for each spatial axis.
+      padding: "SAME", "VALID" or (low, high) pairs, as in `subpixel.zero_insert_conv`.
+      use_bias: whether to add a bias for each output channel.
+      dtype: of the computation; by default promoted from input and parameters.
+      param_dtype: of the parameters.
+      precision: as in `jax.lax.conv_general_dilated`.
+      kernel_init: initializer of the kernel (k1, ..., kd, in, out).
+      bias_init: initializer of the bias.
+      rngs: random streams.
+
+    Example:
+      >>> from flax import nnx
+      >>> layer = ZeroInsertConv(32, 1, (9, 9), 3, rngs=nnx.Rngs(0))
+      >>> layer(jnp.ones((1, 17, 17, 32))).shape
+      (1, 51, 51, 1)
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        kernel_size: int | Sequence[int],
+        scale: Scale,
+        *,
+        padding: Padding = "SAME",
+        use_bias: bool = True,
+        dtype: Dtype | None = None,
+        param_dtype: Dtype = jnp.float32,
+        precision: PrecisionLike = None,
+        kernel_init: Initializer = _kernel_init,
+        bias_init: Initializer = _bias_init,
+        rngs: nnx.Rngs,
+    ):
+        sizes = _per_axis(kernel_size)
+        super().__init__(
+            (*sizes, in_features, out_features),
+            scale=scale_per_axis(scale, len(sizes)),
+            padding=padding,
+            use_bias=use_bias,
+            dtype=dtype,
+            param_dtype=param_dtype,
+            precision=precision,
+            kernel_init=kernel_init,
+            bias_init=bias_init,
+            rngs=rngs,
+        )
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(..., s1, ..., sd, in) -> (..., r*s1, ..., r*sd, out)."""
+        x, kernel, bias = self._promote(x)
+        y = zero_insert_conv(x, kernel, self.scale, padding=self.padding, precision=self.precision)
+        return y if bias is None else y + bias
+
+
+def _per_axis(kernel_size: int | Sequence[int]) -> tuple[int, ...]:
+    return (kernel_size,) if isinstance(kernel_size, int) else tuple(kernel_size)

@@ -1,0 +1,93 @@
+"""PyTorch's transposed convolution: its geometry and its weights, in one call."""
+
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.typing import ArrayLike
+
+from subpixel.ops._geometry import for_each_axis, whole_numbers
+from subpixel.ops.conv_transpose import Method, conv_transpose
+
+
+def torch_conv_transpose(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    output_padding: int | Sequence[int] = 0,
+    groups: int = 1,
+    dilation: int | Sequence[int] = 1,
+    *,
+    precision: lax.PrecisionLike = None,
+    method: Method = "auto",
+) -> jax.Array:
+    """PyTorch's `conv_transpose1d`, `2d` or `3d`, in its geometry and with its weights.
+
+    Only the input and the output are channels-last.
+
+    Args:
+      x: shape (..., s1, ..., sd, in), with any number of batch axes.
+      weight: shape (in, out / groups, k1, ..., kd), as PyTorch keeps it; d is taken from here.
+      bias: shape (out,).
+      stride: one number or one for each axis, and so for all below.
+      padding: what is cut from either end of the output.
+      output_padding: what is added to its far end; below the stride or the dilation.
+      groups: of channels.
+      dilation: distance between the kernel's taps.
+      precision: as in `conv_transpose`.
+      method: as in `conv_transpose`.
+
+    Returns:
+      Shape (..., q1, ..., qd, out) with
+      ``q = (s - 1) * stride - 2 * padding + dilation * (k - 1) + output_padding + 1``.
+
+    Raises:
+      ValueError: if the numbers do not fit together, or the output would be empty.
+      TypeError: if one that must be whole is not, or the operands' types differ.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> weight = jnp.ones((16, 8, 3, 3))
+      >>> torch_conv_transpose(
+      ...     jnp.ones((2, 5, 5, 16)), weight, stride=2, padding=1, output_padding=1
+      ... ).shape
+      (2, 10, 10, 8)
+
+    Reference: the documentation of `torch.nn.ConvTranspose2d`.
+    """
+    x, weight = jnp.asarray(x), jnp.asarray(weight)
+    ndim = weight.ndim - 2
+    if not 1 <= ndim <= 3 or x.ndim < ndim + 1:
+        raise ValueError(
+            f"an input of shape {x.shape} and a weight of shape {weight.shape} do not fit: the "
+            "weight must be (in, out / groups, k1, ..., kd) with d = 1, 2 or 3, and the input "
+            "(..., s1, ..., sd, in)"
+        )
+    strides = whole_numbers("stride", for_each_axis(stride, ndim), ndim)
+    cuts = whole_numbers("padding", for_each_axis(padding, ndim), ndim, least=0)
+    extras = whole_numbers("output_padding", for_each_axis(output_padding, ndim), ndim, least=0)
+    dilations = whole_numbers("dilation", for_each_axis(dilation, ndim), ndim)
+    if any(e >= max(s, d) for e, s, d in zip(extras, strides, dilations, strict=True)):
+        raise ValueError(
+            f"output_padding must be smaller than the stride or the dilation; got {extras} with "
+            f"strides of {strides} and dilations of {dilations}"
+        )
+    batch = x.shape[: x.ndim - ndim - 1]
+    full = [d * (k - 1) for d, k in zip(dilations, weight.shape[2:], strict=True)]
+    y = conv_transpose(
+        x.reshape(math.prod(batch), *x.shape[len(batch) :]),
+        jnp.moveaxis(weight, (0, 1), (-1, -2)),
+        strides,
+        [(f - c, f - c + e) for f, c, e in zip(full, cuts, extras, strict=True)],
+        rhs_dilation=dilations,
+        transpose_kernel=True,
+        precision=precision,
+        feature_group_count=groups,
+        method=method,
+    )
+    y = y.reshape(*batch, *y.shape[1:])
+    return y if bias is None else y + jnp.asarray(bias)

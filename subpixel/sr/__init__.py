@@ -1,0 +1,1 @@
+"""Super-resolution: networks, training, evaluation and the commands, over the library."""

@@ -1,0 +1,121 @@
+"""PyTorch's side of the benchmark: a process of its own that computes when it is told to.
+
+Each line of standard input is a JSON object; each gets one line of JSON in reply. What stands
+beside ``{"prepare": "conv_transpose"}`` or ``{"prepare": "training"}``, the arguments of
+`conv_transpose` or `training`, is prepared and warmed up; the name of a program, such as
+``{"run": "gradients", "repeat": 1}``, is timed as `subpixel.sr.bench.race.race` times JAX's.
+PyTorch and XLA in one process would share nothing but trouble: each has its own pool of threads.
+"""
+
+import json
+import sys
+import time
+
+import torch
+
+
+def conv_transpose(*, x, taps, stride, out, name) -> dict:
+    """Returns the two programs of a geometry for each memory layout, by name."""
+    del name
+    x_shape, ndim = x, len(taps)
+    function = getattr(torch.nn.functional, f"conv_transpose{ndim}d")
+    x = torch.randn(x_shape[0], x_shape[-1], *x_shape[1:-1])
+    weight = torch.randn(x_shape[-1], out, *taps)
+    # stride * n pixels from n, as with "SAME".
+    padding = max(0, (taps[0] - stride + 1) // 2)
+    keywords = {
+        "stride": stride,
+        "padding": padding,
+        "output_padding": stride - taps[0] + 2 * padding,
+    }
+    formats = {2: torch.channels_last, 3: torch.channels_last_3d}
+    programs = {}
+    for layout in ("channels first", *(["channels last"] if ndim in formats else [])):
+        operands = [x, weight]
+        if layout == "channels last":
+            operands = [v.to(memory_format=formats[ndim]) for v in operands]
+        operands = [v.clone().requires_grad_() for v in operands]
+        with torch.no_grad():
+            cotangent = torch.randn_like(function(*operands, **keywords))
+
+        def forward(operands=operands):
+            with torch.no_grad():
+                function(*operands, **keywords)
+
+        def gradients(operands=operands, cotangent=cotangent):
+            torch.autograd.grad(function(*operands, **keywords), operands, cotangent)
+
+        programs[layout] = {"forward": forward, "gradients": gradients}
+    return programs
+
+
+def training(*, lr, scale, features, kernel_sizes) -> dict:
+    """Returns the training step of an ESPCN for each memory layout.
+
+    Args:
+      lr: shape of the low-resolution patches, (n, h, w, c).
+      scale: r.
+      features: channels of the two hidden layers.
+      kernel_sizes: of the three layers.
+    """
+    n, height, width, channels = lr
+    shapes = {"lr": (n, channels, height, width)}
+    shapes["hr"] = (n, channels, height * scale, width * scale)
+    batch = {k: torch.randint(0, 256, shape, dtype=torch.uint8) for k, shape in shapes.items()}
+    sizes = (channels, *features, channels * scale**2)
+    programs = {}
+    for layout, form in (
+        ("channels first", torch.contiguous_format),
+        ("channels last", torch.channels_last),
+    ):
+        convolutions = [
+            torch.nn.Conv2d(i, o, k, padding=k // 2)
+            for i, o, k in zip(sizes[:-1], sizes[1:], kernel_sizes, strict=True)
+        ]
+        first, second, last = convolutions
+        tanh, shuffle = torch.nn.Tanh(), torch.nn.PixelShuffle(scale)
+        model = torch.nn.Sequential(first, tanh, second, tanh, last, shuffle)
+        for convolution in convolutions:
+            convolution.weight.data = convolution.weight.data.to(memory_format=form)
+        optimizer = torch.optim.Adam(model.parameters(), fused=True)
+        laid_out = {k: v.to(memory_format=form) for k, v in batch.items()}
+
+        def step(model=model, optimizer=optimizer, batch=laid_out):
+            lr, hr = (batch[key].float() / 255 for key in ("lr", "hr"))
+            optimizer.zero_grad()
+            torch.nn.functional.mse_loss(model(lr), hr).backward()
+            optimizer.step()
+
+        programs[layout] = {"step": step}
+    return programs
+
+
+PREPARE = {"conv_transpose": conv_transpose, "training": training}
+
+
+def main() -> None:
+    programs: dict = {}
+    for line in sys.stdin:
+        order = json.loads(line)
+        if "run" not in order:
+            programs = PREPARE[order.pop("prepare")](**order)
+            for of_layout in programs.values():
+                for program in of_layout.values():
+                    program()
+                    program()
+            reply = {"torch": torch.__version__, "threads": torch.get_num_threads()}
+        else:
+            reply = {}
+            for layout, of_layout in programs.items():
+                program, repeat = of_layout[order["run"]], order["repeat"]
+                if repeat > 1:
+                    program()
+                start = time.perf_counter()
+                for _ in range(repeat):
+                    program()
+                reply[layout] = (time.perf_counter() - start) * 1e3 / repeat
+        print(json.dumps(reply), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""Measures the training step of ESPCN x3 beside PyTorch's, and the input pipeline alone."""
+
+import functools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from subpixel.sr.bench.race import Program, race, torch_process
+from subpixel.sr.comparison.measure import compile_anew
+from subpixel.sr.comparison.speed import Stepper, noise_batch
+from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerConfig
+from subpixel.sr.data import prepare
+from subpixel.sr.data.embedded import embedded_images
+from subpixel.sr.data.patches import PatchCutter, batches
+from subpixel.sr.environment import environment
+from subpixel.sr.models.base import Dtype
+from subpixel.sr.training.optimizers import make_optimizer
+from subpixel.sr.training.state import init_state, lower_step
+
+# Timed steps in a turn: in a training one follows the other.
+STEPS = 5
+
+# Batches that are cut to measure the input pipeline: for a second or so.
+INPUT_BATCHES = 400
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A training batch."""
+
+    batch_size: int
+    patch_size: int
+    """Height and width of its patches, in low-resolution pixels."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.batch_size} x {self.patch_size}x{self.patch_size}"
+
+
+WORKLOADS = (Workload(16, 17), Workload(16, 32), Workload(32, 48))
+
+
+def measure(
+    *,
+    rounds: int = 15,
+    torch: bool = True,
+    dtype: Dtype = "float32",
+    accumulation: int | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Runs the step of every batch, JAX's and PyTorch's in turn, round after round.
+
+    Args:
+      rounds: turns of each, of five timed steps.
+      torch: whether to measure PyTorch too, where it is installed; always in float32.
+      dtype: of our layers, as in the config.
+      accumulation: of our step, as in the config.
+      progress: is told each batch's name as it begins.
+
+    Returns:
+      ``{"environment": ..., "batches": {name: {"step": {library: figures}, "input": ...}}}`` and
+      the arguments. The figures are as in `race`; "input" has the ``patches_per_second`` that the
+      pipeline delivers alone, and ``times_consumed``, how many times what our step takes.
+    """
+    results: dict[str, Any] = {}
+    facts = environment()
+    pairs = prepare(embedded_images("train"), scale=3, channels=1)
+    with torch_process(torch) as ask:
+        for workload in WORKLOADS:
+            progress(workload.name)
+            experiment = Experiment(
+                name="bench",
+                upsamplers=("subpixel",),
+                model=ESPCNConfig(dtype=dtype),
+                data=DataConfig(patch_size=workload.patch_size, batch_size=workload.batch_size),
+                optimizer=OptimizerConfig(accumulation=accumulation),
+            )
+            program = compile_step(experiment)
+            if ask is not None:
+                model = experiment.model
+                facts |= ask(
+                    {
+                        "prepare": "training",
+                        "lr": [*(workload.batch_size, *(workload.patch_size,) * 2), 1],
+                        "scale": model.scale,
+                        "features": model.features,
+                        "kernel_sizes": model.kernel_sizes,
+                    }
+                )
+            step = race(
+                {"subpixel": program},
+                None if ask is None else functools.partial(ask, {"run": "step", "repeat": STEPS}),
+                rounds,
+                STEPS,
+            )
+            delivered = patches_per_second(experiment, pairs)
+            consumed = workload.batch_size / step["subpixel"]["median_ms"] * 1e3
+            results[workload.name] = {
+                "step": step,
+                "input": {
+                    "patches_per_second": delivered,
+                    "times_consumed": delivered / consumed,
+                },
+            }
+    return {
+        "environment": facts,
+        "rounds": rounds,
+        "dtype": dtype,
+        "accumulation": accumulation,
+        "batches": results,
+    }
+
+
+def compile_step(experiment: Experiment) -> Program:
+    """Compiles the training step of an experiment's first upsampler, for a batch of noise."""
+    batch = noise_batch(experiment)
+    optimizer = make_optimizer(experiment.optimizer, experiment.steps)
+    graph, state = init_state(experiment, experiment.upsamplers[0], optimizer)
+    compiled, seconds = compile_anew(lambda: lower_step(experiment, graph, state, optimizer, batch))
+    memory = compiled.memory_analysis()
+    temp = float("nan") if memory is None else memory.temp_size_in_bytes / 2**20
+    return Program(Stepper(compiled, state, batch), seconds, temp)
+
+
+def patches_per_second(experiment: Experiment, pairs) -> float:
+    """Returns how many patches the input pipeline delivers when nothing consumes them."""
+    data = experiment.data
+    cutter = PatchCutter(
+        pairs,
+        scale=experiment.model.scale,
+        patch_size=data.patch_size,
+        batch_size=data.batch_size,
+        augment=data.augment,
+    )
+    iterator = batches(cutter, steps=INPUT_BATCHES + 1, seed=0)
+    next(iterator)
+    start = time.perf_counter()
+    for _ in range(INPUT_BATCHES):
+        next(iterator)
+    return INPUT_BATCHES * data.batch_size / (time.perf_counter() - start)

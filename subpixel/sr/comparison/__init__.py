@@ -1,0 +1,1 @@
+"""Comparison of upsamplers: scores, speed, work, memory."""

@@ -1,0 +1,242 @@
+"""Keeps decoded images on disk, so that the second start of a run takes seconds.
+
+A cache is a folder of two files. `pixels` holds the arrays of each pair one after another, low
+resolution first, and is mapped into memory. `index.json` says where each lies, with its checksum,
+its fingerprint, and the size, times and digest of the files that it was made from.
+
+A cache is found by settings and by the paths of its images; whether it still holds is decided by
+their contents. A file whose size and times are as they were is taken to be unchanged (the time of
+change is among them, which no tool sets back). Any other file is read, and if its digest differs
+the cache is made again. To read all of 800 images of 2K would make each start as long as a start
+may be; for the same reason what is mapped is compared with its checksum when it is first used.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import cattrs
+import numpy as np
+import PIL
+
+from subpixel.sr.data.images import SourceImage
+from subpixel.sr.data.leak import Fingerprint
+from subpixel.sr.data.patches import Pair
+from subpixel.sr.errors import InputError
+
+VERSION = 1
+PIXELS, INDEX = "pixels", "index.json"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that a pair was made from.
+
+    Attributes:
+      path: where it lies.
+      stamp: its size, and the times of its last modification and change in nanoseconds.
+      digest: SHA-256 of its content.
+    """
+
+    path: str
+    stamp: tuple[int, int, int]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a pair lies among others, and what it was made from.
+
+    Attributes:
+      name: of the image, for messages.
+      sources: the files that it was made from.
+      fingerprint: of the original.
+      lr: height, width and channels.
+      hr: the same.
+      offset: where it begins.
+      checksum: CRC-32 of its bytes.
+    """
+
+    name: str
+    sources: tuple[Source, ...]
+    fingerprint: Fingerprint
+    lr: tuple[int, int, int]
+    hr: tuple[int, int, int]
+    offset: int
+    checksum: int
+
+    @cached_property
+    def middle(self) -> int:
+        """Where the high resolution begins."""
+        return self.offset + int(np.prod(self.lr))
+
+    @cached_property
+    def end(self) -> int:
+        """Where the next pair begins."""
+        return self.middle + int(np.prod(self.hr))
+
+
+class Pairs(Sequence[Pair]):
+    """Pairs of low and high resolution, uint8 (h, w, c) and (r*h, r*w, c), ready to cut from."""
+
+    def __init__(self, pixels: np.ndarray, entries: Sequence[Entry], folder: Path | None = None):
+        """Takes the bytes of pairs, from memory or mapped from the cache `folder`."""
+        # A plain view: slices of a memmap cost more than cutting a patch does.
+        self.pixels = pixels.view(np.ndarray)
+        self.entries = entries
+        self.folder = folder
+        self._unchecked = np.full(len(entries), folder is not None)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, index) -> Any:
+        entry = self.entries[index]
+        if self._unchecked[index]:
+            if zlib.crc32(self.pixels[entry.offset : entry.end].data) != entry.checksum:
+                raise InputError(
+                    f"the cache {self.folder} is damaged where it holds {entry.name}: delete that "
+                    "folder, and the same command makes it again"
+                )
+            self._unchecked[index] = False
+        return (
+            self.pixels[entry.offset : entry.middle].reshape(entry.lr),
+            self.pixels[entry.middle : entry.end].reshape(entry.hr),
+        )
+
+    @property
+    def lr_shapes(self) -> list[tuple[int, int, int]]:
+        """Height, width and channels of each low resolution; none is read for it."""
+        return [entry.lr for entry in self.entries]
+
+    @property
+    def fingerprints(self) -> list[Fingerprint]:
+        """What each original is recognised by."""
+        return [entry.fingerprint for entry in self.entries]
+
+    def select(self, indices: Iterable[int]) -> "Pairs":
+        """Returns some of the pairs, of the same bytes."""
+        return Pairs(self.pixels, [self.entries[index] for index in indices], self.folder)
+
+
+def write_pairs(
+    file: BinaryIO, images: Iterable[SourceImage], decoded: Iterable[tuple[Pair, Fingerprint]]
+) -> list[Entry]:
+    """Writes pairs one after another, and returns where each lies."""
+    entries: list[Entry] = []
+    # A file may hold many images.
+    read = cache(_read_source)
+    for image, (pair, fingerprint) in zip(images, decoded, strict=True):
+        lr, hr = pair
+        content = lr.tobytes() + hr.tobytes()
+        file.write(content)
+        entries.append(
+            Entry(
+                name=image.source,
+                sources=tuple(map(read, image.files)),
+                fingerprint=fingerprint,
+                lr=lr.shape,
+                hr=hr.shape,
+                offset=entries[-1].end if entries else 0,
+                checksum=zlib.crc32(content),
+            )
+        )
+    file.flush()
+    return entries
+
+
+@contextmanager
+def new_cache(folder: Path) -> Iterator[Path]:
+    """Gives a folder to be filled, which takes the place of `folder` when that has succeeded.
+
+    What a process has left that was killed here is removed; the caller holds the lock.
+    """
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+        yield part
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def cache_name(images: Sequence[SourceImage], settings: dict[str, Any]) -> str:
+    """Returns the name of the folder for images and settings."""
+    places = [[p.source, *(str(path.absolute()) for path in p.files)] for p in images]
+    identity = {"version": VERSION, "pillow": PIL.__version__, "images": places, **settings}
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def open_cache(folder: Path) -> Pairs | None:
+    """Opens a cache that is whole and was made of what its files hold now, or returns None."""
+    entries = _read_index(folder)
+    if entries is None:
+        return None
+    refresh = cache(_refresh)
+    current = [replace(entry, sources=tuple(map(refresh, entry.sources))) for entry in entries]
+    if not all(_same_contents(*pair) for pair in zip(entries, current, strict=True)):
+        return None
+    if current != entries:
+        # Only to save reading the files at the next start, which a read-only cache cannot.
+        with suppress(OSError):
+            write_index(folder, current)
+    return Pairs(np.memmap(folder / PIXELS, np.uint8, "r"), entries, folder)
+
+
+def write_index(folder: Path, entries: Sequence[Entry]) -> None:
+    """Writes the index of a cache, whole or not at all."""
+    values = [asdict(entry) for entry in entries]
+    part = folder / f"{INDEX}.{os.getpid()}"
+    try:
+        part.write_text(json.dumps({"digest": _digest(values), "entries": values}))
+        part.replace(folder / INDEX)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _read_index(folder: Path) -> list[Entry] | None:
+    """Returns what an index says, or None if there is none, or one of the files is not whole."""
+    try:
+        index = json.loads((folder / INDEX).read_text())
+        if index["digest"] != _digest(index["entries"]):
+            return None
+        entries = cattrs.structure(index["entries"], list[Entry])
+        return entries if (folder / PIXELS).stat().st_size == entries[-1].end else None
+    except (OSError, ValueError, LookupError, TypeError, cattrs.BaseValidationError):
+        return None
+
+
+def _digest(values: Any) -> str:
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+
+def _same_contents(one: Entry, other: Entry) -> bool:
+    return [s.digest for s in one.sources] == [s.digest for s in other.sources]
+
+
+def _refresh(source: Source) -> Source:
+    """Returns a file as it is today; it is read only if its stamp is another."""
+    path = Path(source.path)
+    return source if _stamp(path) == source.stamp else _read_source(path)
+
+
+def _read_source(path: Path) -> Source:
+    status = _stamp(path)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Source(str(path.absolute()), status, digest)
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns

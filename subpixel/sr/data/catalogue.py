@@ -1,0 +1,117 @@
+"""The named sets of `sets.toml`: what each is, where it comes from, where it lies on disk."""
+
+import tomllib
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+
+import cattrs
+
+from subpixel.sr.data.layouts import find_originals
+from subpixel.sr.errors import InputError
+
+FOLDER = "folder:"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A file to download.
+
+    Attributes:
+      url: its address, which was not tried from here.
+      places: from a folder in the archive to one under the data root; "" is every image in it.
+      size: in bytes, or None where nobody states it.
+      digest: "sha256:..." or "md5:...", or None where nobody states it.
+      stated_by: who states them.
+    """
+
+    url: str
+    places: dict[str, str]
+    size: int | None = None
+    digest: str | None = None
+    stated_by: str = ""
+
+    @property
+    def file(self) -> str:
+        """The name of the file."""
+        return self.url.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class NamedSet:
+    """A set of images that goes by a name; `sets.toml` explains the attributes."""
+
+    name: str
+    about: str
+    count: int
+    terms: str
+    homepage: str
+    places: tuple[str, ...]
+    archives: tuple[str, ...] = ()
+    lower: tuple[str, ...] = ()
+    by_hand: str = ""
+    numbers: int | None = None
+    same_as: str = ""
+
+    def folder(self, root: Path) -> Path | None:
+        """Returns the folder under `root` that holds its images, or None.
+
+        Raises:
+          InputError: if a folder of its name has no images, or more than one set.
+        """
+        problems = []
+        for place in self.places:
+            try:
+                if found := find_originals(root / place):
+                    return found
+            except InputError as error:
+                problems.append(error)
+        if problems:
+            raise problems[0]
+        return None
+
+
+def _read() -> tuple[dict[str, Archive], dict[str, NamedSet]]:
+    content = tomllib.loads((files("subpixel.sr.data") / "sets.toml").read_text())
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    archives = {
+        file: converter.structure(values, Archive) for file, values in content["archives"].items()
+    }
+    sets = {
+        name: converter.structure({"name": name} | values, NamedSet)
+        for name, values in content["sets"].items()
+    }
+    return archives, sets
+
+
+ARCHIVES, SETS = _read()
+
+
+def find_sets(name: str) -> list[NamedSet]:
+    """Returns the set of a name, or every split of it: "BSDS500" has three.
+
+    "folder:PATH" is a set of which nothing is known.
+
+    Raises:
+      InputError: naming the nearest, if there is none.
+    """
+    if name.startswith(FOLDER):
+        path = name.removeprefix(FOLDER)
+        own = "a folder of your own"
+        return [NamedSet(name, own, 0, "", "", (path, str(Path(path).absolute())))]
+    found = [entry for entry in SETS.values() if name in (entry.name, _family(entry.name))]
+    if found:
+        return found
+    if not name:
+        raise InputError(f"name a set: {', '.join(SETS)}")
+    layouts = {layout.lower(): layout for key in SETS for layout in (key, _family(key))}
+    nearest = get_close_matches(name.lower(), layouts, n=1, cutoff=0.0)[0]
+    raise InputError(
+        f"there is no set {name!r}: the nearest is {layouts[nearest]}; "
+        "`python -m subpixel data` lists all"
+    )
+
+
+def _family(name: str) -> str:
+    return name.partition("/")[0]

@@ -1,0 +1,36 @@
+"""The data of an experiment: which images, and how patches are cut from them."""
+
+from dataclasses import dataclass
+
+from subpixel.sr.data.degradation import BICUBIC, Degradation
+from subpixel.sr.serialization import require
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which images, and how patches are cut from them."""
+
+    train: tuple[str, ...] = ("embedded:train",)
+    """Sets to train on (docs/data.md): named ones such as DIV2K/train, folders under the data root
+    or anywhere, tfds:NAME; "embedded:train" is the set that comes with scikit-image."""
+    benchmarks: tuple[str, ...] = ("embedded:test",)
+    """Folders of images to measure on at the end: none may be among the training images."""
+    exclude: tuple[str, ...] = ()
+    """Images of these folders, by name, that are not trained on."""
+    validation_images: int = 8
+    """How many training images are held out to watch progress on."""
+    patch_size: int = 17
+    """Height and width of a training patch, in low-resolution pixels."""
+    batch_size: int = 16
+    """Patches in a step."""
+    augment: bool = True
+    """Whether patches are flipped and turned, eight ways."""
+    degradation: Degradation = BICUBIC
+
+    def __post_init__(self):
+        require(bool(self.train), "data.train must name at least one folder of images")
+        require(
+            self.patch_size >= 1 and self.batch_size >= 1 and self.validation_images >= 1,
+            "data.patch_size, data.batch_size and data.validation_images must be at least 1; got "
+            f"{self.patch_size}, {self.batch_size} and {self.validation_images}",
+        )

@@ -1,0 +1,121 @@
+"""How LR is made from HR: one choice, for training and for measuring alike."""
+
+from dataclasses import dataclass
+from functools import partial, reduce
+from typing import Literal
+
+import numpy as np
+
+from subpixel.image import imresize
+from subpixel.image._arrays import to_uint8
+from subpixel.image._resize import Border
+from subpixel.sr.errors import InputError
+
+Kind = Literal["bicubic", "blur", "unknown"]
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """How LR is made from HR.
+
+    "blur" is what the ESPCN paper trained with: a Gaussian filter, then sub-sampling by the scale
+    (arXiv 1609.05158, section 3). It gives neither the Gaussian's width nor which pixel is taken.
+    The defaults are the "BD" setting of what followed (Zhang et al., IRCNN, arXiv 1704.03264; RDN
+    and RCAN after it): sigma 1.6, 7x7 pixels at x3, the middle of each block of r x r. Their files
+    have the replicate border, and 12x12 pixels at x2 and x4, which is kernel_size 11 here.
+    """
+
+    kind: Kind = "bicubic"
+    """"bicubic": MATLAB's imresize. "blur": a Gaussian, then every r-th pixel. "unknown": only the
+    low resolution that the set comes with. Bicubic low resolution in the set's own folders is used
+    where it is there."""
+    border: Border = "symmetric"
+    """What lies outside: "symmetric" as in MATLAB today, "replicate" as before 2014."""
+    sigma: float = 1.6
+    """Of "blur": the Gaussian's standard deviation, in high-resolution pixels."""
+    kernel_size: int = 7
+    """Of "blur": the Gaussian's height and width, odd; at an even scale it has one pixel more."""
+
+    def __post_init__(self):
+        if not self.sigma > 0:
+            raise InputError(f"data.degradation.sigma must be positive; got {self.sigma}")
+        if self.kernel_size < 1 or self.kernel_size % 2 == 0:
+            raise InputError(
+                f"data.degradation.kernel_size must be odd and positive; got {self.kernel_size}"
+            )
+
+    def describe(self) -> str:
+        """Returns it as part of a protocol's line."""
+        if self.kind == "bicubic":
+            return f"MATLAB's imresize, bicubic, uint8, {self.border} border"
+        if self.kind == "blur":
+            return (
+                f"a Gaussian of sigma {self.sigma:g} in {self.kernel_size}x{self.kernel_size} "
+                f"pixels (one more at an even scale), {self.border} border, then every r-th pixel, "
+                "uint8"
+            )
+        return "the set's own files, LR_unknown"
+
+
+BICUBIC = Degradation()
+
+
+def make_lr(hr: np.ndarray, scale: int, degradation: Degradation = BICUBIC) -> np.ndarray:
+    """Makes the low resolution of an image.
+
+    Args:
+      hr: uint8 (h, w, c), whose sizes the scale divides.
+      scale: r.
+      degradation: how; by default MATLAB's bicubic.
+
+    Returns:
+      uint8 (h / r, w / r, c).
+
+    Raises:
+      InputError: if the degradation is "unknown", which only files can hold.
+    """
+    if degradation.kind == "unknown":
+        raise InputError(
+            'the degradation is "unknown", which cannot be computed: the set must come with its '
+            "low resolution, in a folder LR_unknown"
+        )
+    if degradation.kind == "bicubic":
+        resize = partial(imresize, scale=1 / scale, border=degradation.border)
+    else:
+        resize = partial(_blur, scale=scale, degradation=degradation)
+    # Channel by channel, which is the same, since it is done in floating point: eight times the
+    # size of the channel.
+    channels = np.split(hr, hr.shape[2], axis=2)
+    return np.concatenate([resize(channel) for channel in channels], axis=2)
+
+
+def _blur(hr: np.ndarray, scale: int, degradation: Degradation) -> np.ndarray:
+    rows = _blur_axis(hr.astype(np.float64), 0, scale, degradation)
+    return to_uint8(_blur_axis(rows, 1, scale, degradation))
+
+
+def _blur_axis(image: np.ndarray, axis: int, scale: int, degradation: Degradation) -> np.ndarray:
+    """Takes, of every `scale` pixels, the Gaussian mean around their middle."""
+    # As many pixels as the scale is even or odd, so that the Gaussian's centre is the middle.
+    size = degradation.kernel_size + (scale + 1) % 2
+    offsets = np.arange(size) - (size - 1) / 2
+    weights = np.exp(-(offsets**2) / (2 * degradation.sigma**2))
+    weights /= weights.sum()
+    first = (scale - size) // 2
+    margin = max(0, -first)
+    image = np.moveaxis(image, axis, 0)
+    padded = np.pad(
+        image,
+        ((margin, margin), (0, 0), (0, 0)),
+        mode="symmetric" if degradation.border == "symmetric" else "edge",
+    )
+    start, length = margin + first, len(image) - scale + 1
+    # Tap by tap, so that a large image is never held once for each tap.
+    blurred = reduce(
+        np.add,
+        (
+            weight * padded[start + tap : start + tap + length : scale]
+            for tap, weight in enumerate(weights)
+        ),
+    )
+    return np.moveaxis(blurred, 0, axis)

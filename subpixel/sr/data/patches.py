@@ -1,0 +1,100 @@
+"""Cuts batches of aligned patches, reproducibly and resumably."""
+
+from collections.abc import Sequence
+
+import grain
+import numpy as np
+
+Pair = tuple[np.ndarray, np.ndarray]
+Batch = dict[str, np.ndarray]
+ALL = slice(None)
+
+
+class PatchCutter:
+    """Cuts a whole batch of patches, uniformly over every place that a patch can have.
+
+    A large image is thus drawn from more often than a small one. All of a batch is cut at once,
+    since Grain's cost is per element.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        *,
+        scale: int,
+        patch_size: int,
+        batch_size: int,
+        augment: bool,
+        rows: slice = ALL,
+    ):
+        """Prepares to cut.
+
+        Args:
+          pairs: uint8 arrays (h, w, c) and (r*h, r*w, c), none smaller than a patch.
+          scale: r.
+          patch_size: height and width of a patch, in low-resolution pixels.
+          batch_size: patches in a batch.
+          augment: whether each patch is flipped and turned at random, eight ways.
+          rows: which patches of each batch are cut; by default all. They are the same whichever
+            others are, so that several processes can cut their own.
+        """
+        self.pairs = pairs
+        self.scale = scale
+        self.patch_size = patch_size
+        self.batch_size = batch_size
+        self.augment = augment
+        self.rows = rows
+        # Pairs that lie on disk say their shapes without being read.
+        shapes = getattr(pairs, "lr_shapes", None) or [lr.shape for lr, _ in pairs]
+        self.places = [
+            (height - patch_size + 1, width - patch_size + 1) for height, width, _ in shapes
+        ]
+        self.channels = shapes[0][2]
+        self.ends = np.cumsum([rows * columns for rows, columns in self.places])
+
+    def __call__(self, step: int, rng: np.random.Generator) -> Batch:
+        """Returns {"lr": uint8 (n, p, p, c), "hr": uint8 (n, r*p, r*p, c)}."""
+        draws = rng.integers(self.ends[-1], size=self.batch_size)
+        turns = rng.integers(8, size=self.batch_size) if self.augment else np.zeros_like(draws)
+        chosen = list(zip(draws[self.rows].tolist(), turns[self.rows].tolist(), strict=True))
+        small, large = self.patch_size, self.patch_size * self.scale
+        lr = np.empty((len(chosen), small, small, self.channels), np.uint8)
+        hr = np.empty((len(chosen), large, large, self.channels), np.uint8)
+        for row, (draw, turn) in enumerate(chosen):
+            index = int(np.searchsorted(self.ends, draw, side="right"))
+            y, x = divmod(int(self.ends[index]) - 1 - draw, self.places[index][1])
+            image = self.pairs[index]
+            lr[row] = _turn(_crop(image[0], y, x, small), turn)
+            hr[row] = _turn(_crop(image[1], y * self.scale, x * self.scale, large), turn)
+        return {"lr": lr, "hr": hr}
+
+
+def _crop(image: np.ndarray, y: int, x: int, size: int) -> np.ndarray:
+    return image[y : y + size, x : x + size]
+
+
+def _turn(image: np.ndarray, turn: int) -> np.ndarray:
+    """Applies one of the eight symmetries of the square: a flip, then quarter turns."""
+    if turn >= 4:
+        image = image[:, ::-1]
+    # What `np.rot90` does, which takes ten times as long to find out.
+    match turn % 4:
+        case 1:
+            return image[:, ::-1].swapaxes(0, 1)
+        case 2:
+            return image[::-1, ::-1]
+        case 3:
+            return image.swapaxes(0, 1)[:, ::-1]
+    return image
+
+
+def batches(cutter: PatchCutter, *, steps: int, seed: int) -> grain.DatasetIterator:
+    """Returns an iterator over the batches of a run.
+
+    Batch i depends on the seed and i alone; the iterator's state, JSON, restores its place.
+    """
+    dataset = grain.MapDataset.range(steps).seed(seed).random_map(cutter)
+    # Images are in memory and a batch is cut in well under a millisecond: one thread ahead of the
+    # training step is enough, and leaves the cores to it.
+    options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=8)
+    return iter(dataset.to_iter_dataset(options))

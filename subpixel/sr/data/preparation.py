@@ -1,0 +1,184 @@
+"""Prepares images for training: decoded once, kept in memory or in a cache."""
+
+import io
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from filelock import FileLock
+
+from subpixel.image import rgb_to_luma
+from subpixel.sr.data.cache import (
+    PIXELS,
+    Pairs,
+    cache_name,
+    new_cache,
+    open_cache,
+    write_index,
+    write_pairs,
+)
+from subpixel.sr.data.degradation import BICUBIC, Degradation
+from subpixel.sr.data.images import TOO_LARGE, SourceImage, open_image
+from subpixel.sr.data.leak import Fingerprint, fingerprint
+from subpixel.sr.data.patches import Pair
+from subpixel.sr.data.sources import make_pair
+from subpixel.sr.errors import InputError
+
+# Decoding leaves Python's lock; each thread holds one image.
+THREADS = min(4, os.cpu_count() or 1)
+# Decoded bytes of a set that is not worth a cache: it is decoded in some three seconds.
+SMALL = 64 * 2**20
+
+Progress = Callable[[int, int], None]
+
+
+def cache_root(given: Path | None = None) -> Path:
+    """Returns where caches lie: what was given, SUBPIXEL_CACHE, or the user's folder for them."""
+    if given is None and "SUBPIXEL_CACHE" in os.environ:
+        given = Path(os.environ["SUBPIXEL_CACHE"])
+    return platformdirs.user_cache_path("subpixel", appauthor=False) if given is None else given
+
+
+def prepare(
+    images: Sequence[SourceImage],
+    scale: int,
+    channels: int,
+    degradation: Degradation = BICUBIC,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    *,
+    small: int = SMALL,
+    least: int = 1,
+) -> Pairs:
+    """Returns the LR and HR of images, from a cache if they are many.
+
+    Two processes that prepare the same images do it once: the second waits.
+
+    Args:
+      images: what to load, found for this scale and degradation.
+      scale: r.
+      channels: 1 for luma, 3 for RGB.
+      degradation: how low resolution is made where the set comes without.
+      cache: where caches lie; by default `cache_root()`.
+      progress: called with the number of images done and that of all.
+      small: how many decoded bytes are kept in memory without a cache.
+      least: the smallest height and width allowed, in low-resolution pixels.
+
+    Raises:
+      InputError: if an image cannot be read, is too small, or is not that of its low resolution.
+      OSError: if the cache cannot be written. Nothing is left of it then.
+    """
+    progress = progress or (lambda done, total: None)
+    decoded = partial(_decoded, images, scale, channels, degradation, least, progress)
+    settings = {"scale": scale, "channels": channels, "degradation": asdict(degradation)}
+    folder = cache_root(cache) / cache_name(images, settings)
+    on_disk = all(image.files for image in images)
+    pairs = open_cache(folder) if on_disk else None
+    if pairs is None and (not on_disk or _decoded_size(images, scale, channels) <= small):
+        memory = io.BytesIO()
+        entries = write_pairs(memory, images, decoded())
+        return Pairs(np.frombuffer(memory.getbuffer(), np.uint8), entries)
+    pairs = pairs or _make(folder, images, decoded)
+    for image, shape in zip(images, pairs.lr_shapes, strict=True):
+        _check_size(image, shape, least)
+    return pairs
+
+
+def _make(
+    folder: Path,
+    images: Sequence[SourceImage],
+    decoded: Callable[[], Iterator[tuple[Pair, Fingerprint]]],
+) -> Pairs:
+    with _explained(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.with_name(f"{folder.name}.lock"))
+        lock.acquire()
+    try:
+        pairs = open_cache(folder)
+        if pairs is not None:
+            return pairs
+        with _explained(folder), new_cache(folder) as part:
+            with (part / PIXELS).open("wb") as file:
+                entries = write_pairs(file, images, decoded())
+            write_index(part, entries)
+        return Pairs(np.memmap(folder / PIXELS, np.uint8, "r"), entries, folder)
+    finally:
+        lock.release()
+
+
+def _decoded(
+    images: Sequence[SourceImage],
+    scale: int,
+    channels: int,
+    degradation: Degradation,
+    least: int,
+    progress: Progress,
+) -> Iterator[tuple[Pair, Fingerprint]]:
+    """Decodes images in their order, a few at a time."""
+
+    def decode(image: SourceImage) -> tuple[Pair, Fingerprint]:
+        hr = image.load()
+        known = fingerprint(hr)
+        lr, hr = make_pair(image, hr, scale, degradation)
+        _check_size(image, lr.shape, least)
+        return ((_luma(lr), _luma(hr)) if channels == 1 else (lr, hr)), known
+
+    ahead: deque[Future[tuple[Pair, Fingerprint]]] = deque()
+    progress(0, len(images))
+    with ThreadPoolExecutor(THREADS) as pool:
+        try:
+            for done in range(len(images)):
+                while len(ahead) < THREADS and done + len(ahead) < len(images):
+                    ahead.append(pool.submit(decode, images[done + len(ahead)]))
+                yield ahead.popleft().result()
+                progress(done + 1, len(images))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _luma(image: np.ndarray) -> np.ndarray:
+    """Returns luma strip by strip, since it is computed in floating point."""
+    strips = range(0, image.shape[0], 256)
+    return np.concatenate([rgb_to_luma(image[start : start + 256]) for start in strips])
+
+
+def _check_size(image: SourceImage, lr: tuple[int, ...], least: int) -> None:
+    if min(lr[:2]) < least:
+        raise InputError(
+            f"image {image.source} has {lr[1]}x{lr[0]} low-resolution pixels, and a patch "
+            f"takes {least}x{least}: remove it or lower data.patch_size"
+        )
+
+
+def _decoded_size(images: Sequence[SourceImage], scale: int, channels: int) -> float:
+    """Returns how many bytes the pairs will have, by what the files say of their sizes."""
+    pixels = 0
+    for image in images:
+        try:
+            with open_image(image.files[0]) as image:
+                pixels += image.width * image.height
+        except (OSError, ValueError, SyntaxError, *TOO_LARGE):
+            # Not an image's own file, or a damaged one, which decoding will name.
+            return float("inf")
+    return pixels * channels * (1 + 1 / scale**2)
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        root, path = folder.parent, error.filename and Path(error.filename)
+        if path and not (path.is_relative_to(root) or root.is_relative_to(path)):
+            raise  # an image that cannot be read, which is named
+        raise OSError(
+            f"the cache of decoded images, {folder}, cannot be written: {error.strerror}. Free "
+            "space there, or set SUBPIXEL_CACHE to another folder"
+        ) from error

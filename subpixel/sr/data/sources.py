@@ -1,0 +1,186 @@
+"""Finds images by the name of a source, and makes LR and HR pairs of them."""
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from subpixel.image import modcrop
+from subpixel.sr.data.catalogue import FOLDER
+from subpixel.sr.data.catalogue import SETS as NAMED
+from subpixel.sr.data.degradation import BICUBIC, Degradation, make_lr
+from subpixel.sr.data.embedded import SETS, embedded_images
+from subpixel.sr.data.given_lr import check_lr
+from subpixel.sr.data.images import SourceImage, read_image
+from subpixel.sr.data.layouts import find_lr, find_originals, image_files, match_lr, set_name
+from subpixel.sr.data.tfds_source import TFDS, tfds_images
+from subpixel.sr.errors import InputError
+
+EMBEDDED = "embedded:"
+
+
+def data_root(given: Path | None) -> Path | None:
+    """Returns where data sets lie: what was given, or the environment variable SUBPIXEL_DATA."""
+    if given is None and os.environ.get("SUBPIXEL_DATA"):
+        given = Path(os.environ["SUBPIXEL_DATA"])
+    if given is not None and not given.is_dir():
+        raise InputError(
+            f"the data root {given} is not a folder: set SUBPIXEL_DATA or --data-root to one"
+        )
+    return given
+
+
+def source_name(source: str) -> str:
+    """Returns the name under which a source's results appear: that of the set."""
+    return (
+        source
+        if source.startswith((EMBEDDED, TFDS))
+        else set_name(Path(source.removeprefix(FOLDER)))
+    )
+
+
+def find_images(
+    source: str,
+    root: Path | None,
+    scale: int | None = None,
+    degradation: Degradation = BICUBIC,
+) -> list[SourceImage]:
+    """Returns the images of a source in the order of their names.
+
+    Args:
+      source: "embedded:train", "embedded:test"; a named set of `subpixel.sr.data.catalogue`; what
+        TFDS prepared, "tfds:NAME[:SPLIT]"; or a folder in one of the layouts of
+        `subpixel.sr.data.layouts`: "folder:PATH", or the path alone, as it is or under `root`.
+      root: where data sets lie, or None.
+      scale: r, if low resolution that the set comes with is wanted.
+      degradation: which low resolution is wanted.
+
+    Raises:
+      InputError: if there is no such source, no image in it, fewer than a named set has, a
+        image without its low resolution or the other way round, or "unknown" low resolution that
+        is not there.
+    """
+    if source.startswith(EMBEDDED):
+        name = source.removeprefix(EMBEDDED)
+        if name not in SETS:
+            raise InputError(f"unknown source {source!r}: there is embedded:{{{','.join(SETS)}}}")
+        return embedded_images(name)
+    if source.startswith(TFDS):
+        return tfds_images(source, root, scale, degradation.kind)
+    folder = _find_folder(source, root)
+    files = image_files(folder)
+    if source in NAMED and len(files) < NAMED[source].count:
+        raise InputError(
+            f"{source} is half copied: {folder} has {len(files)} of its {NAMED[source].count} "
+            f"images. `python -m subpixel data verify {source}` names the others; "
+            f"{FOLDER}{folder} takes it as it is"
+        )
+    lr = _find_lr(folder, files, scale, degradation)
+    return [
+        SourceImage(
+            name,
+            str(path),
+            partial(read_image, path),
+            partial(read_image, lr[name]) if lr else None,
+            str(lr[name]) if lr else "",
+            (path, lr[name]) if lr else (path,),
+        )
+        for name, path in files.items()
+    ]
+
+
+def _find_lr(
+    folder: Path, files: dict[str, Path], scale: int | None, degradation: Degradation
+) -> dict[str, Path]:
+    if scale is None or degradation.kind == "blur":
+        return {}
+    lr = find_lr(folder, scale, degradation.kind)
+    if lr is not None:
+        return match_lr(files, lr, scale)
+    if degradation.kind == "unknown":
+        raise InputError(
+            f'the degradation is "unknown", and beside {folder} there is no folder of such low '
+            f"resolution for x{scale}, LR_unknown/X{scale}"
+        )
+    return {}
+
+
+def find_benchmarks(
+    sources: Sequence[str],
+    root: Path | None,
+    scale: int | None = None,
+    degradation: Degradation = BICUBIC,
+) -> dict[str, list[SourceImage]]:
+    """Returns the images of several sources, each by the name of its set: see `find_images`.
+
+    Raises:
+      InputError: if a source is not found, or two have the same name.
+    """
+    names = [source_name(source) for source in sources]
+    if len(set(names)) < len(names):
+        raise InputError(
+            f"two benchmarks have the same name, and scores go by it: {', '.join(sources)}"
+        )
+    return {
+        name: find_images(source, root, scale, degradation)
+        for name, source in zip(names, sources, strict=True)
+    }
+
+
+def _find_folder(source: str, root: Path | None) -> Path:
+    source = source.removeprefix(FOLDER)
+    candidates = [Path(source)] if root is None else [root / source, Path(source)]
+    for folder in candidates:
+        originals = find_originals(folder)
+        if originals is not None:
+            return originals
+    if root is not None and source in NAMED:
+        originals = NAMED[source].folder(root)
+        if originals is not None:
+            return originals
+        raise InputError(
+            f"data set {source!r} was not found under the data root, {root}: "
+            "`python -m subpixel data` says how to come by it"
+        )
+    where = (
+        "SUBPIXEL_DATA and --data-root are not set: one of them says where data sets lie"
+        if root is None
+        else f"it is neither under the data root, {root}, nor a path from here"
+    )
+    raise InputError(f"data set {source!r} was not found: {where}")
+
+
+def load_pair(
+    image: SourceImage, scale: int, degradation: Degradation = BICUBIC
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns an image's low resolution, from its set or made, and its high resolution.
+
+    Args:
+      image: what to load, found for this scale and degradation.
+      scale: r.
+      degradation: how low resolution is made where the set comes without.
+
+    Returns:
+      uint8, RGB: (h, w, 3) and (r*h, r*w, 3), the original cropped to a multiple of the scale.
+
+    Raises:
+      InputError: if a file cannot be read, or the low resolution is not that of the original.
+    """
+    return make_pair(image, image.load(), scale, degradation)
+
+
+def make_pair(
+    image: SourceImage, hr: np.ndarray, scale: int, degradation: Degradation = BICUBIC
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what `load_pair` does, of an image whose original, (H, W, 3), is loaded already."""
+    if min(hr.shape[:2]) < scale:
+        raise InputError(
+            f"image {image.source} has {hr.shape[1]}x{hr.shape[0]} pixels: width and "
+            f"height must be at least the scale, {scale}"
+        )
+    if image.load_lr is not None:
+        return check_lr(image, image.load_lr(), hr, scale)
+    hr = modcrop(hr, scale)
+    return make_lr(hr, scale, degradation), hr

@@ -1,0 +1,181 @@
+"""Reads sets that TensorFlow Datasets prepared, without TensorFlow: "tfds:NAME[:SPLIT]"."""
+
+import io
+import os
+import re
+import struct
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from subpixel.sr.data.images import SourceImage
+from subpixel.sr.errors import InputError
+
+TFDS = "tfds:"
+INFO = "dataset_info.json"
+
+
+class Records(Protocol):
+    """Records of a split, read when they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> dict[str, Any]: ...
+
+
+def tfds_images(source: str, root: Path | None, scale: int | None, kind: str) -> list[SourceImage]:
+    """Returns the images of a prepared set, in its order.
+
+    It has a feature "hr" or "image", and may have "lr", as TFDS's own div2k.
+
+    Args:
+      source: "tfds:NAME" or "tfds:NAME:SPLIT", such as "tfds:div2k/bicubic_x4:train"; SPLIT is any
+        that TFDS understands, by default "train".
+      root: the data root, whose folder tensorflow_datasets is looked into before TFDS's own.
+      scale: r, if low resolution that the set comes with is wanted.
+      kind: of low resolution: "bicubic", "unknown" or "blur".
+
+    Raises:
+      InputError: if TFDS is not installed, the set is not prepared, or has no such images.
+    """
+    name, _, split = source.removeprefix(TFDS).partition(":")
+    builder = _open(name, root)
+    features = builder.info.features
+    key = next((key for key in ("hr", "image") if key in features), None)
+    if key is None:
+        raise InputError(f"{source} has no feature 'hr' or 'image': it has {', '.join(features)}")
+    records = _records(builder, split or "train", source)
+    load = partial(_load, records, source)
+    instructions = builder.info.splits[split or "train"].file_instructions
+    files = tuple(Path(instruction.filename) for instruction in instructions)
+    lr = _has_lr(name, features, scale, kind)
+    if kind == "unknown" and not lr:
+        raise InputError(f'the degradation is "unknown", and {source} has none for x{scale}')
+    return [
+        SourceImage(
+            f"{index:05}",
+            f"{source} {index}",
+            partial(load, index, key),
+            partial(load, index, "lr") if lr else None,
+            f"the lr of {source} {index}" if lr else "",
+            files,
+        )
+        for index in range(len(records))
+    ]
+
+
+def _open(name: str, root: Path | None) -> Any:
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise InputError(
+            f"{TFDS}{name} needs TensorFlow Datasets: pip install 'subpixel[tfds]'"
+        ) from error
+    own = [root / "tensorflow_datasets"] if root else []
+    homes = [*own, Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()]
+    for home in homes:
+        versions = [path.parent for path in home.glob(f"{name}/*/{INFO}")]
+        if versions:
+            return tfds.builder_from_directory(max(versions, key=_version))
+    there = sorted(
+        str(path.parent.parent.relative_to(home)) for home in homes for path in home.rglob(INFO)
+    )
+    raise InputError(
+        f"TFDS has prepared no set {name!r} in {' or '.join(map(str, homes))}; there are: "
+        f"{', '.join(there) or 'none'}. docs/data.md says how to prepare one"
+    )
+
+
+def _version(folder: Path) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", folder.name)]
+
+
+def _has_lr(name: str, features: Any, scale: int | None, kind: str) -> bool:
+    """Whether the set's low resolution is the wanted one, by its name: bicubic_x4, unknown_x2."""
+    return "lr" in features and name.endswith(f"/{kind}_x{scale}")
+
+
+def _records(builder: Any, split: str, source: str) -> Records:
+    import tensorflow_datasets as tfds
+
+    features = builder.info.features
+    skip = {key: tfds.decode.SkipDecoding() for key in ("hr", "lr", "image") if key in features}
+    try:
+        instructions = builder.info.splits[split].file_instructions
+    except (KeyError, ValueError) as error:
+        splits = ", ".join(builder.info.splits)
+        raise InputError(f"{source} has no split {split!r}: there are {splits}") from error
+    if builder.info.file_format == tfds.core.FileFormat.TFRECORD:
+        return TFRecords(instructions, partial(features.deserialize_example_np, decoders=skip))
+    try:
+        return builder.as_data_source(split=split, decoders=skip)
+    except NotImplementedError as error:
+        raise InputError(
+            f"{source} is prepared as {builder.info.file_format.value}, which only TensorFlow "
+            "reads: prepare it with file_format='array_record'"
+        ) from error
+
+
+def _load(records: Records, source: str, index: int, key: str) -> np.ndarray:
+    content = records[index][key]
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return np.array(image.convert("RGB"))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise InputError(
+            f"image {index} of {source} is damaged ({error}): prepare the set again"
+        ) from error
+
+
+class TFRecords:
+    """Random access to TFRecord files, the format that TFDS has by default.
+
+    A record is its length in 8 bytes, 4 bytes of checksum, its content, 4 bytes of checksum
+    (https://www.tensorflow.org/tutorials/load_data/tfrecord). TFDS itself reads them with
+    TensorFlow only.
+    """
+
+    def __init__(self, instructions: Sequence[Any], parse: Callable[[bytes], dict[str, Any]]):
+        """Finds where each record lies.
+
+        Args:
+          instructions: TFDS's of a split: which records of which files.
+          parse: turns the bytes of a record into features.
+
+        Raises:
+          InputError: if a file is damaged.
+        """
+        self.parse = parse
+        self.places: list[tuple[Path, int, int]] = []
+        for instruction in instructions:
+            path = Path(instruction.filename)
+            places = _scan(path)
+            stop = None if instruction.take == -1 else instruction.skip + instruction.take
+            self.places += [(path, *place) for place in places[instruction.skip : stop]]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        path, start, length = self.places[index]
+        with path.open("rb") as file:
+            file.seek(start)
+            return self.parse(file.read(length))
+
+
+def _scan(path: Path) -> list[tuple[int, int]]:
+    places, position, end = [], 0, path.stat().st_size
+    with path.open("rb") as file:
+        while position < end:
+            file.seek(position)
+            header = file.read(12)
+            length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else end
+            places.append((position + 12, length))
+            position += length + 16
+    if position != end:
+        raise InputError(f"{path} breaks off or is no TFRecord file: prepare the set again")
+    return places

@@ -1,0 +1,115 @@
+"""What is known of the images of the named sets, by which a copy of them is recognised.
+
+People have a set as PNG, BMP or JPEG, and a digest of files would tell a lossless copy from its
+original. `Digest.pixels` is therefore of what is decoded. JPEG decoders differ by a level here and
+there: where the original is a JPEG, `Digest.file` recognises it whatever the decoder.
+`Digest.looks` tells the same image encoded with loss, or decoded by another library, from another
+image.
+
+`python -m subpixel.sr.datasets.digests ROOT` writes `digests.json` from a root that holds the sets.
+"""
+
+import hashlib
+import json
+import sys
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from subpixel.sr.data.catalogue import SETS
+from subpixel.sr.data.images import read_image
+from subpixel.sr.data.layouts import image_files
+from subpixel.sr.files import write_bytes
+
+JPEG = frozenset({".jpg", ".jpeg"})
+GRID = 4
+# Levels by which a mean over a sixteenth of the image may differ. Of the 710 images in
+# digests.json, JPEG at quality 30 moves one by 4 at most, and no two of a size are nearer than 13.
+NEAR = 5
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What an image of a named set is like.
+
+    Attributes:
+      size: width and height.
+      pixels: SHA-256, half of it, of height, width and RGB as uint8.
+      looks: the means of its 4x4 parts, rounded, in hexadecimal.
+      file: SHA-256, half of it, of the file, where that is a JPEG.
+    """
+
+    size: tuple[int, int]
+    pixels: str
+    looks: str
+    file: str = ""
+
+    def resembles(self, other: "Digest") -> bool:
+        """Whether both are of one image, whatever was lost in encoding it."""
+        ours, theirs = (np.frombuffer(bytes.fromhex(d.looks), np.uint8) for d in (self, other))
+        return bool(self.size == other.size and (abs(ours.astype(int) - theirs) <= NEAR).all())
+
+
+def digest_pixels(image: np.ndarray) -> Digest:
+    """Returns the digest of an image, uint8 (h, w, 3)."""
+    height, width, _ = image.shape
+    parts = [np.array_split(row, GRID, axis=1) for row in np.array_split(image, GRID)]
+    means = [round(float(part.mean())) if part.size else 0 for row in parts for part in row]
+    pixels = _half(f"{height} {width} ".encode() + image.tobytes())
+    return Digest((width, height), pixels, bytes(means).hex())
+
+
+def digest_file(path: Path) -> str:
+    """Returns `Digest.file` of a file, "" if it is no JPEG."""
+    return _half(path.read_bytes()) if path.suffix.lower() in JPEG else ""
+
+
+def _half(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+@cache
+def known_digests(name: str) -> dict[str, Digest]:
+    """Returns the digests of a named set by the names of its images, empty if none are known."""
+    same = SETS[name].same_as if name in SETS else ""
+    entries = _read().get(same or name, {})
+    return {
+        image: Digest(tuple(values["size"]), values["pixels"], values["looks"], values["file"])
+        for image, values in entries.items()
+    }
+
+
+@cache
+def _read() -> dict[str, dict[str, dict]]:
+    return json.loads((files("subpixel.sr.datasets") / "digests.json").read_text())
+
+
+def make_digests(folder: Path) -> dict[str, Digest]:
+    """Returns the digest of every image of a folder."""
+    digests = {}
+    for name, path in image_files(folder).items():
+        digest = digest_pixels(read_image(path))
+        digests[name] = Digest(digest.size, digest.pixels, digest.looks, digest_file(path))
+    return digests
+
+
+def main(root: Path, target: Path) -> None:
+    """Writes the digests of all sets that lie under a root, one image a line."""
+    blocks = []
+    for entry in SETS.values():
+        folder = entry.folder(root)
+        if folder is None or entry.same_as:
+            continue
+        lines = (
+            f"    {json.dumps(name)}: {json.dumps(asdict(digest))}"
+            for name, digest in make_digests(folder).items()
+        )
+        blocks.append(f"  {json.dumps(entry.name)}: {{\n" + ",\n".join(lines) + "\n  }")
+    write_bytes(target, ("{\n" + ",\n".join(blocks) + "\n}\n").encode())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(__file__).with_name("digests.json"))

@@ -1,0 +1,197 @@
+"""Says of a copy of a named set whether it is complete, and whether it is that set."""
+
+import itertools
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PIL import Image
+
+from subpixel.sr.data.catalogue import NamedSet
+from subpixel.sr.data.images import read_image
+from subpixel.sr.data.layouts import find_lr, image_files, match_lr
+from subpixel.sr.datasets.digests import Digest, digest_file, digest_pixels, known_digests
+from subpixel.sr.errors import InputError
+
+# How a whole file ends. A copy that broke off does not; JPEGs may be padded after their end.
+ENDINGS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found of a set under a data root.
+
+    Attributes:
+      entry: the set.
+      folder: where its images lie, or None if it is absent.
+      found: how many images are there.
+      missing: names of images that are not; where only their number is known, that.
+      damaged: what is wrong with each image that cannot be read.
+      other: in what images differ from those of the set.
+      unexpected: names of images that the set does not have.
+      known: whether there are digests to compare with.
+      read: whether all pixels were read.
+    """
+
+    entry: NamedSet
+    folder: Path | None
+    found: int = 0
+    missing: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
+    other: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    known: bool = False
+    read: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether every image is there and can be read, whatever its content."""
+        return self.folder is not None and not self.missing and not self.damaged
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the set is complete, and nothing in it differs from what is known."""
+        return self.complete and not self.other and not self.unexpected
+
+    @property
+    def state(self) -> str:
+        """One of the five states in a word or two."""
+        if self.folder is None:
+            return "absent"
+        if self.missing:
+            return "half copied"
+        if self.damaged:
+            return "damaged"
+        return "complete" if self.as_expected else "other content"
+
+
+def inspect(entry: NamedSet, root: Path, *, read: bool) -> Inspection:
+    """Compares a copy of a set with what is known of it.
+
+    Args:
+      entry: the set.
+      root: where data sets lie.
+      read: whether to read every pixel; otherwise names, sizes and the ends of files are looked at,
+        which takes a moment.
+
+    Raises:
+      InputError: if a folder of the set's name has no images, or more than one set.
+    """
+    folder = entry.folder(root)
+    if folder is None:
+        return Inspection(entry, None)
+    files = image_files(folder)
+    known = known_digests(entry.name)
+
+    def examine(name: str) -> Digest | str:
+        # Under an unknown name, only its pixels tell what it is.
+        return _examine(files[name], read or (bool(known) and name not in known))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = dict(zip(files, pool.map(examine, files), strict=True))
+    compared = _compare(found, known) if known else _count(entry, found)
+    return Inspection(
+        entry,
+        folder,
+        len(files),
+        damaged=tuple(what for what in found.values() if isinstance(what, str)),
+        known=bool(known),
+        read=read,
+        **compared,
+    )
+
+
+def inspect_low(inspection: Inspection) -> dict[str, list[str]]:
+    """Reads the low resolution that a set has beside its images.
+
+    Returns:
+      What is wrong with it, "bicubic x2" and so on: nothing, if it is complete.
+    """
+    found: dict[str, list[str]] = {}
+    if inspection.folder is None:
+        return found
+    hr = image_files(inspection.folder)
+    for kind, scale in itertools.product(("bicubic", "unknown"), (2, 3, 4)):
+        lr = find_lr(inspection.folder, scale, kind)
+        if lr is None:
+            continue
+        try:
+            files = match_lr(hr, lr, scale).values()
+        except InputError as error:
+            found[f"{kind} x{scale}"] = [str(error)]
+            continue
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            results = list(pool.map(lambda path: _examine(path, read=True), files))
+        found[f"{kind} x{scale}"] = [what for what in results if isinstance(what, str)]
+    return found
+
+
+def _examine(path: Path, read: bool) -> Digest | str:
+    """Returns what an image is like, without its pixels if they are not read; or what is wrong."""
+    try:
+        if read:
+            digest = replace(digest_pixels(read_image(path)), file=digest_file(path))
+        else:
+            with Image.open(path) as image:
+                digest = Digest(image.size, pixels="", looks="")
+        with path.open("rb") as file:
+            file.seek(-min(path.stat().st_size, 1024), os.SEEK_END)
+            ending = file.read()
+    except (InputError, OSError) as error:
+        return str(error)
+    # Pillow reads a PNG that lacks its last bytes if only its pixels are whole.
+    if ENDINGS.get(path.suffix.lower(), b"") not in ending:
+        return f"image {path} breaks off: copy it again"
+    return digest
+
+
+def _compare(found: dict[str, Digest | str], known: dict[str, Digest]) -> dict[str, tuple]:
+    """Compares images with those of the set by name, or by content where a name is unknown."""
+    names = {digest.pixels: name for name, digest in known.items()}
+    present, other, unexpected = set(), [], []
+    for name, digest in found.items():
+        by_content = names.get(digest.pixels) if isinstance(digest, Digest) else None
+        if name not in known and by_content is None:
+            unexpected.append(name)
+            continue
+        present.add(name if name in known else by_content)
+        if isinstance(digest, Digest) and name in known:
+            reason = _difference(digest, known[name])
+            other += [f"{name}: {reason}"] if reason else []
+    missing = tuple(name for name in known if name not in present)
+    return {"missing": missing, "other": tuple(other), "unexpected": tuple(unexpected)}
+
+
+def _difference(found: Digest, known: Digest) -> str:
+    if found.size != known.size:
+        here, there = ("x".join(map(str, digest.size)) for digest in (found, known))
+        return f"{here} pixels instead of {there}"
+    if found.pixels in ("", known.pixels) or (found.file and found.file == known.file):
+        return ""
+    if found.resembles(known):
+        return "the same image with other pixels: encoded again, or by another decoder"
+    return "another image"
+
+
+def _count(entry: NamedSet, found: dict[str, Digest | str]) -> dict[str, tuple]:
+    """Finds what is missing by the numbers in the names, or else how many are."""
+    if not entry.count:
+        return {"missing": (), "unexpected": ()}
+    if entry.numbers is None:
+        lack = entry.count - len(found)
+        missing = (f"{lack} of {entry.count}",) if lack > 0 else ()
+        unexpected = (f"{-lack} more than {entry.count}",) if lack < 0 else ()
+        return {"missing": missing, "unexpected": unexpected}
+    numbers = {name: re.findall(r"\d+", name) for name in found}
+    last = {int(digits[-1]): name for name, digits in numbers.items() if digits}
+    expected = range(entry.numbers, entry.numbers + entry.count)
+    return {
+        "missing": tuple(str(number) for number in expected if number not in last),
+        "unexpected": tuple(
+            name
+            for name, digits in numbers.items()
+            if not digits or int(digits[-1]) not in expected
+        ),
+    }

@@ -1,0 +1,62 @@
+"""Leaves the images of a measurement: what a model made, and where it is wrong."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from PIL import Image
+
+from subpixel.sr.errors import InputError
+from subpixel.sr.evaluation.scores import Measured
+from subpixel.sr.inference.upscaler import Upscaler
+
+# Errors of this many grey levels and more have the brightest colour, in every map.
+BRIGHTEST = 48
+
+
+def make_folders(root: Path, benchmarks: list[str]) -> None:
+    """Makes a folder for each benchmark, before anything is computed.
+
+    Raises:
+      InputError: if a file is where a folder must be.
+    """
+    for benchmark in benchmarks:
+        try:
+            (root / _folder(benchmark)).mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise InputError(
+                f"images cannot be left in {root / _folder(benchmark)}: there is a file where a "
+                "folder must be"
+            ) from error
+
+
+def save_output(root: Path, benchmark: str, measured: Measured, upscaler: Upscaler) -> None:
+    """Writes the enlarged image, in colour where the protocol enlarges colour, as PNG."""
+    colour = measured.lr.shape[-1] == 3
+    pixels = upscaler.rgb(measured.lr) if colour else measured.output
+    _save(root, benchmark, measured, np.asarray(pixels))
+
+
+def save_error_map(root: Path, benchmark: str, measured: Measured) -> None:
+    """Writes the absolute error of what was measured, black for none, as PNG.
+
+    Of RGB it is the mean of the channels'. Colours are Matplotlib's "inferno", and the same colour
+    is the same error in every map: see `BRIGHTEST`.
+    """
+    difference = measured.output.astype(np.float32) - measured.reference.astype(np.float32)
+    error = np.abs(difference).mean(axis=-1)
+    colours = matplotlib.colormaps["inferno"](np.minimum(error / BRIGHTEST, 1), bytes=True)
+    _save(root, benchmark, measured, colours[..., :3])
+
+
+def _save(root: Path, benchmark: str, measured: Measured, pixels: np.ndarray) -> None:
+    if pixels.dtype != np.uint8:
+        pixels = np.clip(np.round(pixels), 0, 255).astype(np.uint8)
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    suffix = "" if measured.model == "model" else f"_{measured.model}"
+    image.save(root / _folder(benchmark) / f"{measured.image}{suffix}.png")
+
+
+def _folder(benchmark: str) -> str:
+    # The names of embedded sets hold a colon, which is not for file names everywhere.
+    return benchmark.replace(":", "_")

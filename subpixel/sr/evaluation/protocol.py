@@ -1,0 +1,163 @@
+"""How scores are measured: every choice that moves a PSNR, in one frozen object.
+
+Conventions that people ask for have names:
+
+===========  ==================================================================================
+matlab       MATLAB's functions on 8-bit RGB images: what this project reports
+basicsr      originals cropped to a multiple of 12, Y left in double: BasicSR's `calculate_psnr`
+             with `test_y_channel` and `crop_border` = scale, on its GTmod12 folders
+esr          full-range luma, Pillow's mode L: the released code of edge-SR
+srcnn        8-bit luma, shrunk and enlarged in double and rounded once at the end, grey files by
+             their stored values: the way of SRCNN's and VDSR's MATLAB scripts, whose bicubic row
+             papers go on printing
+===========  ==================================================================================
+"""
+
+from dataclasses import KW_ONLY, asdict, dataclass, fields
+from typing import Any, Literal, Self, get_args
+
+import cattrs
+
+from subpixel.image._color import LumaRange
+from subpixel.sr.data.degradation import BICUBIC, Degradation
+from subpixel.sr.errors import InputError
+
+ProtocolName = Literal["matlab", "basicsr", "esr", "srcnn"]
+Channel = Literal["y", "rgb"]
+Rounding = Literal["8bit", "double"]
+LrFrom = Literal["rgb", "luma", "files"]
+Grey = Literal["luma", "stored"]
+
+PROTOCOLS: dict[ProtocolName, dict[str, Any]] = {
+    "matlab": {},
+    "basicsr": {"crop": 12, "rounding": "double"},
+    "esr": {"luma_range": "full"},
+    "srcnn": {
+        "lr_from": "luma",
+        "grey": "stored",
+        "degradation": Degradation(border="replicate"),
+    },
+}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How scores are measured.
+
+    Attributes:
+      scale: r.
+      crop: the original is cropped, right and bottom, to a multiple of it; 0 stands for r.
+      channel: what is measured: "y", luma, or "rgb", all three channels together.
+      luma_range: "studio", 16..235, or "full", 0..255.
+      rounding: "8bit": Y is rounded to 8 bits before it is measured. "double": it is computed of
+        the 8-bit image and not rounded again.
+      degradation: how low resolution is made.
+      lr_from: what it is made of: "rgb", the 8-bit image; or "luma", its 8-bit luma, which is
+        then resized in double and rounded only after enlargement. "files": it is not made, but
+        comes with the set.
+      grey: of files that hold one channel: "luma", they are repeated for R, G and B and treated
+        as colour; "stored", their values are measured as they are, without a change of range.
+      shave: pixels left out at every side; -1 stands for r.
+      self_ensemble: whether the output is the mean over the eight flips and turns of the input.
+
+    Raises:
+      InputError: if the values do not go together.
+    """
+
+    scale: int
+    _: KW_ONLY
+    crop: int = 0
+    channel: Channel = "y"
+    luma_range: LumaRange = "studio"
+    rounding: Rounding = "8bit"
+    degradation: Degradation = BICUBIC
+    lr_from: LrFrom = "rgb"
+    grey: Grey = "luma"
+    shave: int = -1
+    self_ensemble: bool = False
+
+    def __post_init__(self):
+        # Two protocols that measure the same must be equal, so what stands for r becomes r.
+        object.__setattr__(self, "crop", self.crop or self.scale)
+        object.__setattr__(self, "shave", self.scale if self.shave == -1 else self.shave)
+        if self.crop < 1 or self.crop % self.scale:
+            raise InputError(f"crop must be a multiple of the scale, {self.scale}; got {self.crop}")
+        if self.shave < 0:
+            raise InputError(f"shave must be a number of pixels, at least 0; got {self.shave}")
+        if self.lr_from == "luma" and (self.channel == "rgb" or self.degradation.kind != "bicubic"):
+            raise InputError(
+                'lr_from "luma" goes with channel "y" and bicubic; got channel '
+                f'"{self.channel}" and "{self.degradation.kind}"'
+            )
+
+    @classmethod
+    def named(cls, name: ProtocolName, scale: int, **overrides: Any) -> Self:
+        """Returns a convention by its name, with single choices changed.
+
+        Raises:
+          InputError: if the name is unknown, or the values do not go together.
+        """
+        if name not in PROTOCOLS:
+            raise InputError(f"unknown protocol {name!r}: there is {', '.join(PROTOCOLS)}")
+        return cls(scale, **{**PROTOCOLS[name], **overrides})
+
+    @property
+    def name(self) -> str:
+        """The name of the convention that this is, or "custom"; self-ensemble aside."""
+        for name in get_args(ProtocolName):
+            if self == self.named(name, self.scale, self_ensemble=self.self_ensemble):
+                return name
+        return "custom"
+
+    def describe(self) -> str:
+        """Returns the protocol in a line."""
+        lr = {
+            "rgb": f"low resolution by {self.degradation.describe()}",
+            "luma": "low resolution of 8-bit luma by MATLAB's imresize, bicubic, in double, "
+            f"{self.degradation.border} border",
+            "files": "low resolution from the set's own files",
+        }[self.lr_from]
+        measured = f"BT.601 {self.luma_range}-range luma" if self.channel == "y" else "RGB"
+        if self.channel == "y":
+            measured += " rounded to 8 bits" if self.rounding == "8bit" else " in double"
+        parts = [
+            f"{self.name} x{self.scale}: original cropped to a multiple of {self.crop}",
+            lr,
+            f"PSNR and SSIM of {measured}, {self.shave} pixels shaved from every side, peak 255",
+            *(["grey files by their stored values"] if self.grey == "stored" else []),
+            *(["output the mean over eight flips and turns"] if self.self_ensemble else []),
+            "mean over images",
+        ]
+        return "; ".join(parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the protocol as it is stored beside scores."""
+        return {**asdict(self), "name": self.name, "description": self.describe()}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any], source: str) -> Self:
+        """Undoes `to_json`.
+
+        Args:
+          values: what `to_json` returned.
+          source: where it was found, for the message.
+
+        Raises:
+          InputError: if a field is missing or of the wrong kind.
+        """
+        known = {field.name for field in fields(cls)}
+        try:
+            if missing := known - set(values):
+                raise InputError(f"it does not say {', '.join(sorted(missing))}")
+            return cattrs.structure({key: values[key] for key in known}, cls)
+        except (cattrs.BaseValidationError, InputError, TypeError) as error:
+            raise InputError(f"the protocol in {source} cannot be read: {error}") from error
+
+
+def differing_fields(protocols: list[Protocol]) -> list[str]:
+    """Returns the names of the fields in which protocols differ."""
+    return [
+        field.name
+        for field in fields(Protocol)
+        if len({getattr(protocol, field.name) for protocol in protocols}) > 1
+    ]

@@ -1,0 +1,159 @@
+"""Measures PSNR and SSIM on benchmarks, by a protocol that goes wherever the scores go."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from subpixel.image import modcrop, psnr, rgb_to_luma, ssim
+from subpixel.image._arrays import to_uint8
+from subpixel.sr.data.degradation import make_lr
+from subpixel.sr.data.images import SourceImage, holds_one_channel
+from subpixel.sr.data.sources import load_pair
+from subpixel.sr.errors import InputError
+from subpixel.sr.evaluation.protocol import Protocol
+from subpixel.sr.inference.upscaler import Upscaler
+
+
+@dataclass(frozen=True)
+class Scores:
+    """PSNR in dB and SSIM of the images of one benchmark, by name, and how they were measured."""
+
+    protocol: Protocol
+    psnr: dict[str, float]
+    ssim: dict[str, float]
+
+    @property
+    def mean_psnr(self) -> float:
+        """The mean of the images' PSNRs, in dB."""
+        return sum(self.psnr.values()) / len(self.psnr)
+
+    @property
+    def mean_ssim(self) -> float:
+        """The mean of the images' SSIMs."""
+        return sum(self.ssim.values()) / len(self.ssim)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns means, and images by name. Infinity, which JSON has not, is None."""
+        images = {
+            name: {"psnr": _finite(self.psnr[name]), "ssim": self.ssim[name]} for name in self.psnr
+        }
+        return {
+            "psnr": _finite(self.mean_psnr),
+            "ssim": self.mean_ssim,
+            "lr_from": self.protocol.lr_from,
+            "images": images,
+        }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was compared for one image.
+
+    Attributes:
+      model: the upscaler's name.
+      image: the image's name.
+      output: (h, w, c) in 0..255, what was measured.
+      reference: the same of the original.
+      lr: what was enlarged.
+    """
+
+    model: str
+    image: str
+    output: np.ndarray
+    reference: np.ndarray
+    lr: np.ndarray
+
+
+def evaluate(
+    upscalers: dict[str, Upscaler],
+    images: Iterable[SourceImage],
+    protocol: Protocol,
+    observe: Callable[[Measured], None] | None = None,
+) -> dict[str, Scores]:
+    """Measures several upscalers on the same images; one image is in memory at a time.
+
+    Args:
+      upscalers: by name.
+      images: the originals of a benchmark.
+      protocol: how. Where it makes low resolution of "rgb" and the images come with theirs, that
+        is used, and the scores' protocol says "files".
+      observe: is called with what was compared.
+
+    Returns:
+      The scores of each upscaler.
+
+    Raises:
+      InputError: if an image cannot be read, or is too small to be measured; if an upscaler
+        cannot be measured so.
+    """
+    images = list(images)
+    if protocol.lr_from == "rgb" and any(image.load_lr for image in images):
+        protocol = replace(protocol, lr_from="files")
+    scores = {name: Scores(protocol, {}, {}) for name in upscalers}
+    for image in images:
+        grey = protocol.grey == "stored" and holds_one_channel(image)
+        try:
+            lr, original = _load(image, protocol, grey)
+            for name, upscaler in upscalers.items():
+                output, reference = _compare(upscaler, lr, original, protocol, grey)
+                result = scores[name]
+                result.psnr[image.name] = float(psnr(output, reference, shave=protocol.shave))
+                result.ssim[image.name] = float(ssim(output, reference, shave=protocol.shave))
+                if observe is not None:
+                    observe(Measured(name, image.name, output, reference, lr))
+        except InputError:
+            raise
+        except ValueError as error:
+            raise InputError(f"image {image.source} cannot be measured: {error}") from error
+    return scores
+
+
+def _load(image: SourceImage, protocol: Protocol, grey: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the low resolution, and the original cropped."""
+    if protocol.lr_from == "files":
+        if image.load_lr is None:
+            raise InputError(
+                f"image {image.source} comes without low resolution for x{protocol.scale}, and "
+                'lr_from is "files"'
+            )
+        lr, original = load_pair(image, protocol.scale, protocol.degradation)
+        original = modcrop(original, protocol.crop)
+        height, width = (size // protocol.scale for size in original.shape[:2])
+        return lr[:height, :width], original
+    original = modcrop(image.load(), protocol.crop)
+    if protocol.lr_from == "rgb":
+        return make_lr(original, protocol.scale, protocol.degradation), original
+    luma = _luma(original, protocol, grey).astype(np.float64)
+    return make_lr(luma, protocol.scale, protocol.degradation), original
+
+
+def _luma(image: np.ndarray, protocol: Protocol, grey: bool) -> np.ndarray:
+    return image[..., :1] if grey else rgb_to_luma(image, protocol.luma_range)
+
+
+def _compare(
+    upscaler: Upscaler, lr: np.ndarray, original: np.ndarray, protocol: Protocol, grey: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what an upscaler makes of the low resolution, and what it should be.
+
+    `grey` is true of an image whose stored values are to be measured.
+    """
+    if protocol.channel == "rgb":
+        return upscaler.rgb(lr), original
+    exact = protocol.rounding == "double"
+    if protocol.lr_from == "luma":
+        output = upscaler.plane(lr)
+        return (output if exact else to_uint8(output)), _luma(original, protocol, grey)
+    if exact or grey:
+        dtype = np.float64 if exact else np.uint8
+        images = (upscaler.rgb(lr).astype(dtype), original.astype(dtype))
+        output, reference = (_luma(image, protocol, grey) for image in images)
+        return output, reference
+    return upscaler.luma(lr, protocol.luma_range), rgb_to_luma(original, protocol.luma_range)

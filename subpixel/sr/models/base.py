@@ -1,0 +1,75 @@
+"""What a network declares, so that the rest of the application needs to know nothing else of it."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import jax
+from flax import nnx
+
+from subpixel import kernels
+from subpixel.kernels import Layout
+from subpixel.sr.models.upsampler import Upsampler, make_upsampler
+
+Params = Any  # a nested dict of arrays
+Dtype = Literal["float32", "bfloat16"]
+
+
+class Network(nnx.Module):
+    """A network that enlarges an image, and whose upsampler can be swapped.
+
+    Attributes:
+      scale: r.
+      channels: of input and output: 1 for luma, 3 for RGB.
+      radius: how many low-resolution pixels to each side an output pixel depends on.
+      upsampler: the bare linear upsampling, without a bias.
+      upsampler_name: the layout of its kernel.
+      dtype: of the layers' computation.
+    """
+
+    scale: int
+    channels: int
+    radius: int
+    upsampler: Upsampler
+    upsampler_name: Layout
+    dtype: Any
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(..., h, w, channels) -> (..., r*h, r*w, channels); both in 0..1, not clipped."""
+        raise NotImplementedError
+
+    def with_upsampler(self, upsampler: Layout) -> Self:
+        """Returns the same function with another upsampler; exact.
+
+        Raises:
+          ValueError: if the upsampler is unknown.
+        """
+        kernel = self.upsampler.kernel[...]
+        low = kernels.convert(kernel, self.scale, self.upsampler_name, "subpixel")
+        *sizes, in_features, outputs = low.shape
+        model = nnx.clone(self)
+        model.upsampler_name = upsampler
+        model.upsampler = make_upsampler(
+            upsampler,
+            in_features,
+            outputs // self.scale**2,
+            sizes,
+            (self.scale, self.scale),
+            dtype=self.dtype,
+            kernel_init=lambda *_: kernels.convert(low, self.scale, "subpixel", upsampler),
+            rngs=nnx.Rngs(0),
+        )
+        return model
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """The config of a network: one member of the union `ModelConfig`."""
+
+    scale: int = 3
+    """How many times larger the output is: a whole number of at least 2."""
+    channels: Literal[1, 3] = 1
+    """1: the network enlarges luma, and colour is enlarged by bicubic. 3: it enlarges RGB."""
+
+    def build(self, upsampler: Layout, seed: int) -> Network:
+        """Returns a new network. The same seed gives the same function for every upsampler."""
+        raise NotImplementedError

@@ -1,0 +1,118 @@
+"""What the numbers of a comparison say, in a sentence or two."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from subpixel.sr.report.formatting import TIMES, difference, finite, fixed, is_number
+
+SPREAD_LIMIT_DB = 0.01
+"""PSNRs of one function, trained three times, lie closer together than this."""
+
+
+def finding(comparison: Mapping[str, Any]) -> str:
+    """Returns the main result, as the numbers have it.
+
+    That the function is the same is said only if the PSNRs of every benchmark lie within
+    `SPREAD_LIMIT_DB`; that an upsampler is faster, only if its training step is shorter by 5 % and
+    the quartiles do not overlap.
+    """
+    upsamplers = comparison.get("upsamplers") or {}
+    if not upsamplers:
+        return "No upsampler was measured."
+    if len(upsamplers) == 1:
+        return _alone(*next(iter(upsamplers.items())), comparison.get("scale"))
+    quality, agrees = _agreement(comparison)
+    speed = _speed(upsamplers)
+    return f"{quality}{', ' if agrees else '; '}{speed}."
+
+
+def over_bicubic(comparison: Mapping[str, Any]) -> str:
+    """Returns by how much the worst upsampler beats bicubic on each benchmark; "" if not known."""
+    reference = _psnr(comparison.get("bicubic"))
+    upsamplers = (comparison.get("upsamplers") or {}).values()
+    gains = []
+    for benchmark, base in reference.items():
+        values = [finite(_psnr(entry).get(benchmark)) for entry in upsamplers]
+        known = [value for value in values if value is not None]
+        below = finite(base)
+        if len(known) == len(values) > 0 and below is not None:
+            gain = min(known) - below
+            sign = "+" if gain >= 0 else ""
+            gains.append(f"{sign}{fixed(gain, 2)} dB on {benchmark}")
+    if not gains:
+        return ""
+    lowest = ", counting the lowest of the upsamplers" if len(upsamplers) > 1 else ""
+    return f"Against bicubic: {', '.join(gains)}{lowest}."
+
+
+def too_far_apart(spread: object) -> bool:
+    """Whether a spread is above what one function can show, or is not a finite number."""
+    number = finite(spread)
+    return number is None or number > SPREAD_LIMIT_DB
+
+
+def _psnr(entry: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return (entry or {}).get("psnr") or {}
+
+
+def _alone(name: str, entry: Mapping[str, Any], scale: object) -> str:
+    values = [f"{fixed(value, 2)} dB on {benchmark}" for benchmark, value in _psnr(entry).items()]
+    what = f"One upsampler was trained, {name}, at a scale of {scale}"
+    return f"{what}: {', '.join(values)}." if values else f"{what}; its PSNR was not measured."
+
+
+def _agreement(comparison: Mapping[str, Any]) -> tuple[str, bool]:
+    """Returns what the PSNRs say, and whether they agree."""
+    measured = dict.fromkeys(
+        benchmark for entry in comparison["upsamplers"].values() for benchmark in _psnr(entry)
+    )
+    spreads = {**measured, **(comparison.get("psnr_spread_db") or {})}
+    known = {name: float(value) for name, value in spreads.items() if is_number(value)}
+    # NaN compares false with everything, so it must not lead.
+    ranked = sorted(known, key=lambda name: (math.isnan(known[name]), -known[name]))
+    worst = ranked[0] if ranked else None
+    if worst is not None and known[worst] > SPREAD_LIMIT_DB:
+        apart = (
+            f"Not the same PSNR: the upsamplers differ by {difference(known[worst])} dB on "
+            f"{worst}, more than the {SPREAD_LIMIT_DB} dB within which one function should lie"
+        )
+        return apart, False
+    unknown = [name for name, value in spreads.items() if finite(value) is None]
+    if worst is None or unknown:
+        where = f" on {', '.join(unknown)}" if unknown else ""
+        return f"How far the PSNRs lie apart is not known{where}", False
+    return f"Same function, same PSNR (spread {difference(known[worst])} dB)", True
+
+
+def _speed(upsamplers: Mapping[str, Mapping[str, Any]]) -> str:
+    """Returns how the times of a training step compare."""
+    times = {name: finite(entry.get("train_step_ms")) for name, entry in upsamplers.items()}
+    known = {name: time for name, time in times.items() if time is not None and time > 0}
+    if len(known) < 2:
+        return "and the training steps were not timed"
+    fastest = min(known, key=lambda name: known[name])
+    faster, alike = [], []
+    for name in sorted(known, key=lambda name: -known[name]):
+        if name == fastest:
+            continue
+        if _overlap(upsamplers[fastest], upsamplers[name]):
+            alike.append(name)
+        else:
+            faster.append(f"{fixed(known[name] / known[fastest], 1)}{TIMES} faster than {name}")
+    if not faster:
+        return "and no measurable difference in the time of a training step"
+    sentence = f"{fastest} trains {' and '.join(faster)}"
+    return f"{sentence}, and as fast as {' and '.join(alike)}" if alike else sentence
+
+
+def _overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two training steps take times that nobody could tell apart."""
+    ranges = []
+    for entry in (one, other):
+        time = entry["train_step_ms"]
+        low, high = (entry.get("quartiles") or {}).get("train_step_ms") or (time, time)
+        ranges.append((finite(low) or time, finite(high) or time))
+    (low, high), (other_low, other_high) = ranges
+    close = abs(other["train_step_ms"] / one["train_step_ms"] - 1) < 0.05
+    return close or (low <= other_high and other_low <= high)

@@ -1,0 +1,114 @@
+"""Images for the report: encoded into the page, with the place to look at first."""
+
+import base64
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from subpixel.sr.report.formatting import decibels
+
+LOSSLESS_SIDE = 1000
+"""Longest side, in pixels, up to which an image is embedded without loss."""
+
+_FOCUS_SIDE = 48
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """One test image, enlarged in several ways.
+
+    Attributes:
+      benchmark: the benchmark that it belongs to.
+      name: its name there.
+      views: uint8 RGB images of one shape (h, w, 3) in the order of display: "bicubic", each
+        upsampler, "original".
+      psnr: of each view but the original, in dB.
+    """
+
+    benchmark: str
+    name: str
+    views: dict[str, np.ndarray]
+    psnr: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Pane:
+    """A view as the page shows it."""
+
+    label: str
+    psnr: str
+    source: str  # a data: URI
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """The panes of an image; `focus` is the point to open on, (x, y) in 0..1."""
+
+    benchmark: str
+    name: str
+    width: int
+    height: int
+    focus: tuple[float, float]
+    lossy: bool
+    panes: tuple[Pane, ...]
+
+
+def encode(image: SourceImage) -> EncodedImage:
+    """Prepares an image for the page.
+
+    Raises:
+      TypeError: if a view is not uint8.
+      ValueError: if there is no view, or the views are not of one shape (h, w, 3).
+    """
+    where = f"image {image.name!r} of {image.benchmark!r}"
+    if not image.views:
+        raise ValueError(f"{where} has no views")
+    shape = next(iter(image.views.values())).shape
+    for label, view in image.views.items():
+        if view.dtype != np.uint8:
+            raise TypeError(f"{where}: view {label!r} must be uint8, 0 to 255; got {view.dtype}")
+        if view.shape != shape or view.ndim != 3 or view.shape[-1] != 3:
+            raise ValueError(
+                f"{where}: all views must have one shape (h, w, 3); {label!r} has {view.shape}, "
+                f"the first has {shape}"
+            )
+    height, width, _ = shape
+    lossy = max(height, width) > LOSSLESS_SIDE
+    panes = tuple(
+        Pane(label, _score(label, image.psnr), _encode(view, lossy))
+        for label, view in image.views.items()
+    )
+    views = list(image.views.values())
+    focus = _focus(image.views.get("bicubic", views[0]), image.views.get("original", views[-1]))
+    return EncodedImage(image.benchmark, image.name, width, height, focus, lossy, panes)
+
+
+def _score(label: str, psnr: dict[str, float]) -> str:
+    return "" if label == "original" and label not in psnr else decibels(psnr.get(label))
+
+
+def _encode(view: np.ndarray, lossy: bool) -> str:
+    """Returns a data: URI with the image, as JPEG of quality 95 or as PNG."""
+    buffer = io.BytesIO()
+    image = Image.fromarray(np.ascontiguousarray(view))
+    if lossy:
+        image.save(buffer, "JPEG", quality=95, subsampling=0)
+        kind = "jpeg"
+    else:
+        image.save(buffer, "PNG", optimize=True)
+        kind = "png"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def _focus(reference: np.ndarray, original: np.ndarray) -> tuple[float, float]:
+    """Returns the centre of the square in which two images differ most."""
+    height, width, _ = original.shape
+    side = min(_FOCUS_SIDE, height, width)
+    error = np.abs(original.astype(np.float64) - reference).sum(axis=2)
+    total = np.pad(error, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    inside = total[side:, side:] - total[:-side, side:] - total[side:, :-side]
+    inside = inside + total[:-side, :-side]
+    top, left = np.unravel_index(int(inside.argmax()), inside.shape)
+    return round((left + side / 2) / width, 4), round((top + side / 2) / height, 4)

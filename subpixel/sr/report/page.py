@@ -1,0 +1,103 @@
+"""Puts the report together."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from subpixel.sr.report.charts import draw_charts, line_style
+from subpixel.sr.report.finding import SPREAD_LIMIT_DB, finding, over_bicubic
+from subpixel.sr.report.formatting import TIMES, significant
+from subpixel.sr.report.images import LOSSLESS_SIDE, SourceImage, encode
+from subpixel.sr.report.phases import draw_kernel
+from subpixel.sr.report.table import results_table
+
+
+def write_report(
+    path: Path,
+    comparison: dict,
+    history: Sequence[dict],
+    images: Sequence[SourceImage],
+    kernel: np.ndarray,
+) -> None:
+    """Writes the report page of a comparison: one HTML file that loads nothing from elsewhere.
+
+    Args:
+      path: the file to write.
+      comparison: the contents of comparison.json. What is missing is shown as a dash.
+      history: validation records of metrics.jsonl: "step", "upsampler", "seconds" (training time
+        so far) and "validation_psnr".
+      images: test images to look at, in the order given.
+      kernel: the trained last layer in the layout of zero insertion, shape (k*r, k*r, in, out).
+
+    Raises:
+      ValueError: if the views of an image differ in shape, or the scale does not divide the
+        kernel.
+      TypeError: if an image is not uint8.
+    """
+    upsamplers = comparison.get("upsamplers") or {}
+    protocol = dict(comparison.get("protocol") or {})
+    scale = comparison.get("scale")
+    page = _environment().get_template("template.html")
+    html = page.render(
+        title=_title(comparison),
+        name=comparison.get("name"),
+        finding=finding(comparison),
+        gain=over_bicubic(comparison),
+        spread_limit=SPREAD_LIMIT_DB,
+        table=results_table(comparison),
+        charts=draw_charts(history, upsamplers),
+        styles=[line_style(index, len(upsamplers)) for index in range(len(upsamplers))],
+        images=[encode(image) for image in images],
+        lossless_side=LOSSLESS_SIDE,
+        kernel=None if scale is None else draw_kernel(kernel, scale),
+        protocol=protocol.pop("description", ""),
+        details={
+            "Protocol": _rows(protocol),
+            "Settings": _rows(comparison.get("settings")),
+            "Environment": _rows(comparison.get("environment")),
+        },
+    )
+    path.write_text(html, encoding="utf-8")
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["significant"] = significant
+    return environment
+
+
+def _title(comparison: Mapping[str, Any]) -> str:
+    """Returns what was compared, in words."""
+    count = len(comparison.get("upsamplers") or {})
+    words = {0: "no upsampler", 1: "one upsampler", 2: "two upsamplers", 3: "three upsamplers"}
+    scale = comparison.get("scale")
+    task = "Super-resolution" if scale is None else f"{TIMES}{scale} super-resolution"
+    return f"{task} with {words.get(count, f'{count} upsamplers')}"
+
+
+def _rows(values: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    return [(str(key), _plain(value)) for key, value in (values or {}).items()]
+
+
+def _plain(value: object) -> str:
+    """Writes a setting as a reader would."""
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return ", ".join(_plain(item) for item in value)
+        case dict():
+            return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)

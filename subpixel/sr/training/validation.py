@@ -1,0 +1,46 @@
+"""How a network does on held-out images while it trains."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from flax import nnx
+
+from subpixel.image import psnr, rgb_to_luma
+from subpixel.image._arrays import to_uint8
+from subpixel.sr.data.patches import Pair
+from subpixel.sr.inference.upscaler import forward
+from subpixel.sr.training.state import Params
+
+# Held-out images are cropped to at most this many low-resolution pixels, and to one size, so
+# that one compilation measures them all.
+VALIDATION_SIZE = 96
+
+
+def validation_batch(pairs: Sequence[Pair]) -> Pair:
+    """Crops the middle of each image, all to one size, and stacks them."""
+    scale = pairs[0][1].shape[0] // pairs[0][0].shape[0]
+    height, width = (min(VALIDATION_SIZE, *(lr.shape[axis] for lr, _ in pairs)) for axis in (0, 1))
+    lrs, hrs = [], []
+    for lr, hr in pairs:
+        y, x = (lr.shape[0] - height) // 2, (lr.shape[1] - width) // 2
+        lrs.append(lr[y : y + height, x : x + width])
+        hrs.append(hr[y * scale : (y + height) * scale, x * scale : (x + width) * scale])
+    return np.stack(lrs), np.stack(hrs)
+
+
+def validate(graph: nnx.GraphDef[Any], params: Params, held_out: Pair) -> tuple[float, np.ndarray]:
+    """Measures a network on the held-out crops.
+
+    Returns:
+      The mean PSNR of luma in dB, rounded to 8 bits and shaved by the scale; and the first crop
+      enlarged by nearest neighbour, by the network, and as it was: side by side, uint8 (h, 3w, c).
+    """
+    lr, hr = held_out
+    scale = hr.shape[1] // lr.shape[1]
+    output = to_uint8(np.asarray(forward(graph, params, lr / np.float32(255))) * 255)
+    nearest = lr[0].repeat(scale, axis=0).repeat(scale, axis=1)
+    sample = np.concatenate([nearest, output[0], hr[0]], axis=1)
+    if output.shape[-1] == 3:
+        output, hr = rgb_to_luma(output), rgb_to_luma(hr)
+    return float(psnr(output, hr, shave=scale).mean()), sample

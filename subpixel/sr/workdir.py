@@ -1,0 +1,68 @@
+"""A workdir: what a run leaves, and how it is found again.
+
+======================  =========================================================
+config.json             the experiment, resolved: enough to repeat the run
+metrics.jsonl           a record a line: loss, validation PSNR, seconds
+checkpoints/            the newest, from which the run goes on, and the best
+tensorboard/            the same records for TensorBoard, and sample images
+profile/                what --profile traced
+nonfinite/STEP/         the batch and the norms of a step that was not finite
+weights/NAME            the trained network of an upsampler, NAME.safetensors
+comparison.json         scores, speed, protocol, settings, environment
+report.html             the page
+======================  =========================================================
+"""
+
+import json
+from pathlib import Path
+
+from subpixel.sr.config import Experiment, differences, from_json, to_json
+from subpixel.sr.errors import InputError
+from subpixel.sr.files import write_json
+
+
+def weights_file(workdir: Path, upsampler: str) -> Path:
+    """Returns where the weights of an upsampler lie."""
+    return workdir / "weights" / f"{upsampler}.safetensors"
+
+
+def check_workdir(workdir: Path, experiment: Experiment) -> None:
+    """Checks that a workdir is new, or was made with the same config.
+
+    Raises:
+      InputError: naming every field that differs, if it was made with another.
+    """
+    if not (workdir / "config.json").exists():
+        return
+    changed = differences(read_config(workdir), experiment)
+    if changed:
+        raise InputError(
+            f"workdir {workdir} was made with another config ({'; '.join(changed)}): "
+            "give another --workdir, or the options that it was made with"
+        )
+
+
+def claim_workdir(workdir: Path, experiment: Experiment) -> None:
+    """Makes the workdir with its config.json, or finds it made with the same config.
+
+    Raises:
+      InputError: naming every field that differs, if it was made with another.
+    """
+    check_workdir(workdir, experiment)
+    path = workdir / "config.json"
+    if not path.exists():
+        write_json(path, to_json(experiment))
+
+
+def read_config(workdir: Path) -> Experiment:
+    """Returns the experiment that a workdir was made with.
+
+    Raises:
+      InputError: if there is none, or it cannot be read.
+    """
+    path = workdir / "config.json"
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    return from_json(values, Experiment, str(path))

@@ -1,0 +1,197 @@
+"""`subpixel.conv_transpose` against `jax.lax`: transformations, sharding, export."""
+
+import functools
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from transposing import ARGS, W, X, ours, relative_error
+
+import subpixel
+
+
+def both(transform):
+    """The same transformation of ours and of lax's, as a pair of results."""
+    return [
+        jax.tree.leaves(transform(lambda x, w, f=f: f(x, w, *ARGS)))
+        for f in (ours, lax.conv_transpose)
+    ]
+
+
+def _hessian_product(f):
+    def loss(x, w):
+        return jnp.sum(jnp.sin(f(x, w)))
+
+    return jax.jvp(jax.grad(loss, argnums=(0, 1)), (X, W), (W.mean() * X, X.mean() * W + 1))
+
+
+def _stack(a, n=3):
+    return jnp.stack([a * (i + 1) for i in range(n)])
+
+
+def _scan(f):
+    def step(carry, w):
+        y = jnp.tanh(f(carry, w)[:, ::2, ::2, :2])
+        return y, y.sum()
+
+    return jax.grad(lambda x: lax.scan(step, x, _stack(jnp.asarray(W)))[1].sum())(X)
+
+
+def _loss(f):
+    return lambda x, w: jnp.sum(jnp.sin(f(x, w)))
+
+
+TRANSFORMS = {
+    "eager": lambda f: f(X, W),
+    "jit": lambda f: jax.jit(f)(X, W),
+    "jvp": lambda f: jax.jvp(f, (X, W), (X + 1, W - 1)),
+    "linearize": lambda f: jax.linearize(f, X, W)[1](X, W),
+    "grad": lambda f: jax.grad(_loss(f), (0, 1))(X, W),
+    "hessian product": _hessian_product,
+    "jacfwd": lambda f: jax.jacfwd(f, 1)(X, W),
+    "jacrev": lambda f: jax.jacrev(f, 1)(X[:1, :1], W),
+    "third derivative": lambda f: jax.jvp(
+        lambda w: jax.jvp(jax.grad(_loss(f), 1), (X, w), (X, w))[1], (W,), (W + 1,)
+    ),
+    "vmap x": lambda f: jax.vmap(f, (0, None))(_stack(X), W),
+    "vmap w": lambda f: jax.vmap(f, (None, 1), 3)(X, jnp.moveaxis(_stack(W), 0, 1)),
+    "vmap both": lambda f: jax.vmap(f, (1, 4), 2)(
+        jnp.moveaxis(_stack(X), 0, 1), jnp.moveaxis(_stack(W), 0, 4)
+    ),
+    "vmap of none": lambda f: jax.vmap(f)(_stack(X)[:0], _stack(W)[:0]),
+    "vmap of vmap": lambda f: jax.vmap(jax.vmap(f, (None, 0)), (0, None))(_stack(X), _stack(W)),
+    "vmap of grad": lambda f: jax.vmap(jax.grad(_loss(f), (0, 1)), (0, None))(_stack(X), W),
+    "vmap of grad, both": lambda f: jax.vmap(jax.grad(_loss(f), (0, 1)))(_stack(X), _stack(W)),
+    "grad of vmap": lambda f: jax.grad(
+        lambda x, w: jax.vmap(_loss(f), (None, 0))(x, w).sum(), (0, 1)
+    )(X, _stack(W)),
+    "checkpoint": lambda f: jax.grad(jax.checkpoint(_loss(f)), (0, 1))(X, W),
+    "scan": _scan,
+    "disable_jit": lambda f: _without_jit(f),
+}
+
+
+def _without_jit(f):
+    with jax.disable_jit():
+        return jax.vjp(f, X, W)[1](jnp.ones(f(X, W).shape))
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_transformations_equal_those_of_lax(name):
+    mine, theirs = both(TRANSFORMS[name])
+    assert len(mine) == len(theirs)
+    for a, b in zip(mine, theirs, strict=True):
+        assert relative_error(a, b) < 2e-5
+
+
+def test_vmap_with_groups():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((3, 2, 4, 4)).astype(np.float32)
+    w = rng.standard_normal((3, 3, 2, 6)).astype(np.float32)
+    f = functools.partial(ours, strides=(2,), padding="SAME", feature_group_count=2)
+    for axes in itertools.product((0, None), repeat=2):
+        if axes == (None, None):
+            continue
+        operands = [v if axis == 0 else v[0] for v, axis in zip((x, w), axes, strict=True)]
+        every = [
+            f(*(v if axis is None else v[i] for v, axis in zip(operands, axes, strict=True)))
+            for i in range(3)
+        ]
+        assert relative_error(jax.vmap(f, axes)(*operands), jnp.stack(every)) < 1e-5
+        loss = jax.grad(lambda x, w, g=axes: jax.vmap(f, g)(x, w).sum() ** 2, (0, 1))
+        plain = jax.grad(
+            lambda x, w, g=axes: (
+                sum(
+                    f(x if g[0] is None else x[i], w if g[1] is None else w[i]).sum()
+                    for i in range(3)
+                )
+                ** 2
+            ),
+            (0, 1),
+        )
+        for a, b in zip(loss(*operands), plain(*operands), strict=True):
+            assert relative_error(a, b) < 1e-5
+
+
+def _sharded(axis_type):
+    """Asserts that a sharded batch and shard_map give lax's loss and gradients."""
+    kind = getattr(jax.sharding.AxisType, axis_type)
+    mesh = jax.make_mesh((2,), ("data",), axis_types=(kind,))
+    spec = jax.sharding.PartitionSpec
+    x = jax.device_put(X, jax.sharding.NamedSharding(mesh, spec("data")))
+    w = jax.device_put(W, jax.sharding.NamedSharding(mesh, spec()))
+    loss = _loss(lambda x, w: subpixel.conv_transpose(x, w, *ARGS))
+    expected = jax.value_and_grad(_loss(lambda x, w: lax.conv_transpose(x, w, *ARGS)), (0, 1))(X, W)
+
+    def local(x, w):
+        return lax.psum(loss(x, w), "data")
+
+    mapped = jax.shard_map(local, mesh=mesh, in_specs=(spec("data"), spec()), out_specs=spec())
+    with jax.set_mesh(mesh):
+        for function in (loss, mapped):
+            compiled = jax.jit(jax.value_and_grad(function, (0, 1))).lower(x, w).compile()
+            # Every device works on its own part of the batch.
+            assert "all-gather" not in compiled.as_text()
+            result = compiled(x, w)
+            for a, b in zip(jax.tree.leaves(result), jax.tree.leaves(expected), strict=True):
+                assert relative_error(np.asarray(a), b) < 1e-5
+
+
+@pytest.mark.parametrize("axis_type", ["Auto", "Explicit"])
+def test_sharded_batch_and_shard_map(axis_type):
+    # The number of CPU devices is fixed when JAX starts.
+    subprocess.run(
+        [sys.executable, "-c", f"import {Path(__file__).stem} as t; t._sharded({axis_type!r})"],
+        cwd=Path(__file__).parent,
+        env=os.environ
+        | {
+            "JAX_NUM_CPU_DEVICES": "2",
+            "JAX_PLATFORMS": "cpu",
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        },
+        check=True,
+    )
+
+
+def test_exported_with_a_symbolic_batch():
+    (n,) = jax.export.symbolic_shape("n")
+    exported = jax.export.export(jax.jit(lambda x: subpixel.conv_transpose(x, W, *ARGS)))(
+        jax.ShapeDtypeStruct((n, *X.shape[1:]), X.dtype)
+    )
+    assert relative_error(exported.call(X), lax.conv_transpose(X, W, *ARGS)) < 1e-5
+
+
+@pytest.mark.parametrize("strides", [1, 2])
+def test_auto_may_choose_native_forwards_and_keeps_every_derivative(strides):
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(s).astype(np.float32) for s in ((2, 5, 5, 2), (7, 7, 2, 4)))
+    mine, theirs = (
+        jax.tree.leaves(
+            jax.jit(
+                lambda x, w, f=f: (
+                    f(x, w, (strides,) * 2, "SAME"),
+                    jax.grad(lambda x, w: jnp.sin(f(x, w, (strides,) * 2, "SAME")).sum(), (0, 1))(
+                        x, w
+                    ),
+                )
+            )(x, w)
+        )
+        for f in (subpixel.conv_transpose, lax.conv_transpose)
+    )
+    for a, b in zip(mine, theirs, strict=True):
+        assert relative_error(a, b) < 1e-5
+
+
+def test_other_platforms_lower_to_xla_s_convolution():
+    exported = jax.export.export(
+        jax.jit(jax.grad(lambda x: subpixel.conv_transpose(x, W, *ARGS).sum())), platforms=["cuda"]
+    )(jax.ShapeDtypeStruct(X.shape, X.dtype))
+    assert "stablehlo.convolution" in exported.mlir_module()
+    assert "gather" not in exported.mlir_module()

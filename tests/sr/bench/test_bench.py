@@ -1,0 +1,83 @@
+"""The benchmark measures, reports and refuses; how fast anything is, no test asserts."""
+
+import json
+
+import pytest
+
+from subpixel.ops import conv_transpose
+from subpixel.sr.bench import geometries, report, training
+from subpixel.sr.bench.conv_transpose import compile_program, measure
+from subpixel.sr.bench.race import torch_process
+from subpixel.sr.commands import bench as command
+from subpixel.sr.errors import InputError
+
+
+def test_figures_table_and_chart(tmp_path, capsys):
+    options = command.ConvTransposeBench(
+        only=("ESPCN x3 head",),
+        rounds=2,
+        torch=False,
+        json=tmp_path / "figures.json",
+        chart=tmp_path / "chart.svg",
+    )
+    assert command.bench_conv_transpose(options) == 0
+    results = json.loads(options.json.read_text())
+    programs = results["geometries"]["ESPCN x3 head"]
+    assert set(programs) == {"forward", "gradients"}
+    for figures in programs.values():
+        assert set(figures) == {"native", "subpixel"}
+        for library in figures.values():
+            low, high = library["quartiles_ms"]
+            assert 0 < low <= library["median_ms"] <= high
+    assert results["environment"]["backend"] == "cpu"
+    assert options.chart.stat().st_size > 1000
+    assert "times as fast as native JAX" in capsys.readouterr().out
+
+
+def test_pytorch_answers_from_a_process_of_its_own():
+    pytest.importorskip("torch")
+    results = measure(["V-Net"], rounds=1)
+    figures = results["geometries"]["V-Net"]["gradients"]
+    assert report.best_torch(figures)["median_ms"] > 0
+    assert "torch" in report.ratios(results, "gradients")["V-Net"]
+    assert results["environment"]["torch"]
+
+
+def test_pytorch_takes_the_training_step_too():
+    pytest.importorskip("torch")
+    with torch_process(wanted=True) as ask:
+        shape = {"lr": [2, 9, 9, 1], "scale": 3, "features": [4, 3], "kernel_sizes": [5, 3, 3]}
+        assert ask({"prepare": "training", **shape})["torch"]
+        assert min(ask({"run": "step", "repeat": 2}).values()) > 0
+
+
+def test_the_training_step_is_measured(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(training, "WORKLOADS", (training.Workload(2, 9),))
+    monkeypatch.setattr(training, "INPUT_BATCHES", 3)
+    options = command.TrainingBench(rounds=2, torch=False, json=tmp_path / "figures.json")
+    assert command.bench_training(options) == 0
+    measured = json.loads(options.json.read_text())["batches"]["2 x 9x9"]
+    for figures in measured["step"].values():
+        low, high = figures["quartiles_ms"]
+        assert 0 < low <= figures["median_ms"] <= high
+    delivered, ratio = measured["input"].values()
+    assert ratio == pytest.approx(delivered * measured["step"]["subpixel"]["median_ms"] / 2e3)
+    assert "2 x 9x9" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("geometry", geometries.GEOMETRIES, ids=lambda geometry: geometry.name)
+def test_the_shapes_of_the_geometries_fit(geometry):
+    # "gradients" is compiled with an output's cotangent of the shape that is claimed.
+    y, dx, dw = compile_program(geometry, conv_transpose, "gradients").run()
+    assert (y.shape, dx.shape, dw.shape) == (geometry.y, geometry.x, geometry.kernel)
+
+
+def test_bad_options_are_refused():
+    with pytest.raises(
+        InputError, match=r"unknown geometries \['ESPCN'\]: the names are \['ESPCN x3"
+    ):
+        command.bench_conv_transpose(command.ConvTransposeBench(only=("ESPCN",)))
+    with pytest.raises(InputError, match="rounds must be at least 1; got 0"):
+        command.bench_conv_transpose(command.ConvTransposeBench(rounds=0))
+    with pytest.raises(InputError, match="rounds must be at least 1; got 0"):
+        command.bench_training(command.TrainingBench(rounds=0))

@@ -1,0 +1,282 @@
+"""Named sets: a copy is recognised for what it is, and commands say so in a line."""
+
+import dataclasses
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from subpixel.__main__ import main
+from subpixel.sr.commands.cli import run_command
+from subpixel.sr.data import catalogue, find_images
+from subpixel.sr.data.catalogue import SETS, NamedSet, find_sets
+from subpixel.sr.datasets import digests
+from subpixel.sr.datasets import verify as inspection
+from subpixel.sr.datasets.digests import digest_file, digest_pixels, known_digests
+from subpixel.sr.datasets.verify import inspect
+from subpixel.sr.errors import InputError
+
+NAMES = ("one", "two 2", "drei ü")
+
+
+@pytest.fixture
+def named(tmp_path, monkeypatch):
+    """A set of three images, whole under the root tmp_path; digests of it are known."""
+    entry = NamedSet("Mine", "a set", 3, "none", "http://here", ("Mine", "benchmark/Mine"))
+    (tmp_path / "Mine").mkdir()
+    rng = np.random.default_rng(0)
+    known = {}
+    for name in NAMES:
+        coarse = rng.integers(40, 200, (6, 5, 3), dtype=np.uint8)
+        image = coarse.repeat(8, axis=0).repeat(8, axis=1)
+        Image.fromarray(image).save(tmp_path / "Mine" / f"{name}.png")
+        known[name] = digest_pixels(image)
+    monkeypatch.setitem(catalogue.SETS, "Mine", entry)
+    for module in (digests, inspection):
+        monkeypatch.setattr(module, "known_digests", lambda name: known)
+    return entry
+
+
+def both(entry, root):
+    return inspect(entry, root, read=False), inspect(entry, root, read=True)
+
+
+def test_a_whole_copy_is_as_expected_in_any_layout_and_lossless_format(named, tmp_path):
+    for found in both(named, tmp_path):
+        assert found.as_expected
+        assert found.state == "complete"
+    (tmp_path / "Mine").rename(tmp_path / "HR")
+    (tmp_path / "benchmark" / "Mine").mkdir(parents=True)
+    folder = (tmp_path / "HR").rename(tmp_path / "benchmark" / "Mine" / "HR")
+    for path in list(folder.iterdir()):
+        with Image.open(path) as image:
+            image.save(path.with_suffix(".BMP"))
+        path.unlink()
+    (folder / "._one.png").write_bytes(b"macOS")
+    (folder / ".hidden.png").write_bytes(b"")
+    (folder / "notes.txt").write_text("not an image")
+    for found in both(named, tmp_path):
+        assert found.as_expected
+        assert found.folder == folder
+
+
+def test_images_under_other_names_are_known_by_their_content(named, tmp_path):
+    for number, name in enumerate(NAMES):
+        path = tmp_path / "Mine" / f"{name}.png"
+        path.rename(path.with_name(f"img_{number}.PNG"))
+    for found in both(named, tmp_path):
+        assert found.as_expected
+
+
+def test_a_half_copied_set_names_what_is_missing(named, tmp_path):
+    (tmp_path / "Mine" / "two 2.png").unlink()
+    for found in both(named, tmp_path):
+        assert (found.state, found.missing) == ("half copied", ("two 2",))
+
+
+@pytest.mark.parametrize("damage", ["short", "empty", "text"])
+def test_damaged_images_are_named(named, tmp_path, damage):
+    path = tmp_path / "Mine" / "drei ü.png"
+    body = path.read_bytes()
+    path.write_bytes({"short": body[:-20], "empty": b"", "text": b"<html>no</html>"}[damage])
+    for found in both(named, tmp_path):
+        assert found.state == "damaged"
+        assert len(found.damaged) == 1
+        assert str(path) in found.damaged[0]
+
+
+def test_other_content_is_told_apart(named, tmp_path):
+    folder = tmp_path / "Mine"
+    with Image.open(folder / "one.png") as image:
+        image.crop((0, 0, 36, 36)).save(folder / "one.png")
+    with Image.open(folder / "two 2.png") as image:
+        image.save(folder / "two 2.jpg", quality=60)
+        image.transpose(Image.Transpose.ROTATE_180).save(folder / "drei ü.png")
+    (folder / "two 2.png").unlink()
+    shutil.copy(folder / "one.png", folder / "extra.png")
+    found = inspect(named, tmp_path, read=True)
+    assert found.state == "other content"
+    assert found.complete
+    assert not found.as_expected
+    assert found.other == (
+        "drei ü: another image",
+        "one: 36x36 pixels instead of 40x48",
+        "two 2: the same image with other pixels: encoded again, or by another decoder",
+    )
+    assert found.unexpected == ("extra",)
+    quick = inspect(named, tmp_path, read=False)
+    assert quick.other == ("one: 36x36 pixels instead of 40x48",)
+
+
+def test_without_digests_numbers_and_counts_tell(tmp_path, monkeypatch):
+    monkeypatch.setattr(inspection, "known_digests", lambda name: {})
+    folder = tmp_path / "Mine"
+    folder.mkdir()
+    for name in ("img_0802", "0803", "0805", "cover"):
+        Image.new("RGB", (2, 2)).save(folder / f"{name}.png")
+    numbered = NamedSet("Mine", "", 4, "", "", ("Mine",), numbers=801)
+    found = inspect(numbered, tmp_path, read=True)
+    assert found.missing == ("801", "804")
+    assert found.unexpected == ("0805", "cover")
+    assert not found.known
+    counted = NamedSet("Mine", "", 5, "", "", ("Mine",))
+    assert inspect(counted, tmp_path, read=True).missing == ("1 of 5",)
+
+
+def test_a_jpeg_original_is_recognised_whatever_decodes_it(tmp_path, named, monkeypatch):
+    path = tmp_path / "Mine" / "one.jpg"
+    with Image.open(path.with_suffix(".png")) as image:
+        image.save(path)
+    path.with_suffix(".png").unlink()
+    known = dict(inspection.known_digests("Mine"))
+    assert inspect(named, tmp_path, read=True).other
+    known["one"] = dataclasses.replace(known["one"], file=digest_file(path))
+    monkeypatch.setattr(inspection, "known_digests", lambda name: known)
+    assert inspect(named, tmp_path, read=True).as_expected
+
+
+def test_the_digests_are_of_whole_sets_that_share_no_image_with_a_benchmark():
+    counts = {name: len(known_digests(name)) for name in SETS if known_digests(name)}
+    assert counts == {name: SETS[name].count for name in counts}
+    assert set(counts) >= {"T91", "General100", "BSDS500/train", "BSDS500/test", "Set5", "B100"}
+    assert known_digests("BSDS500/val") == known_digests("B100")
+    benchmarks = {
+        d.pixels for name in ("Set5", "Set14", "B100") for d in known_digests(name).values()
+    }
+    training = ("T91", "General100", "BSDS500/train", "BSDS500/test")
+    assert not benchmarks & {d.pixels for name in training for d in known_digests(name).values()}
+
+
+def test_the_sets_under_the_data_root_are_as_expected(data_root):
+    for name in ("T91", "General100", "BSDS500/train", "BSDS500/test", "Set5", "Set14", "B100"):
+        assert inspect(SETS[name], data_root, read=False).as_expected
+    for name in ("Set5", "Set14", "BSDS300/train"):
+        assert inspect(SETS[name], data_root, read=True).as_expected
+
+
+def test_a_config_names_a_set_whatever_its_layout(named, tmp_path):
+    (tmp_path / "benchmark").mkdir()
+    (tmp_path / "Mine").rename(tmp_path / "benchmark" / "Mine")
+    found = [image.name for image in find_images("Mine", tmp_path)]
+    assert found == sorted(NAMES)
+    folder = f"folder:{tmp_path / 'benchmark' / 'Mine'}"
+    assert [image.name for image in find_images(folder, None)] == found
+    (tmp_path / "benchmark" / "Mine" / "one.png").unlink()
+    with pytest.raises(InputError, match=r"Mine is half copied: .* has 2 of its 3 images"):
+        find_images("Mine", tmp_path)
+    assert len(find_images(folder, None)) == 2
+    with pytest.raises(
+        InputError, match=r"'Urban100' was not found .*`python -m subpixel data` says"
+    ):
+        find_images("Urban100", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("typed", "nearest"), [("DIV2k", "DIV2K"), ("set15", "Set5"), ("BSD500/train", "BSDS500/train")]
+)
+def test_a_set_that_is_not_there_is_answered_with_the_nearest(typed, nearest):
+    with pytest.raises(InputError, match=f"there is no set '{typed}': the nearest is {nearest}"):
+        find_sets(typed)
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Runs `python -m subpixel data` in this process; returns code, output and errors."""
+
+    def run(*arguments, root=None):
+        monkeypatch.delenv("SUBPIXEL_DATA", raising=False)
+        options = [f"--data-root={root}"] if root else []
+        monkeypatch.setattr(sys, "argv", ["subpixel", "data", *arguments, *options])
+        with pytest.raises(SystemExit) as stop:
+            run_command(main)
+        return stop.value.code, *capsys.readouterr()
+
+    return run
+
+
+def test_the_list_and_a_verification_of_a_damaged_set(tmp_path, run):
+    (tmp_path / "Set5").mkdir()
+    Image.new("RGB", (512, 512)).save(tmp_path / "Set5" / "baby.png")
+    code, out, _ = run(root=tmp_path)
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert code == 0
+    assert set(SETS) <= set(lines)
+    assert "half copied" in lines["Set5"]
+    assert "missing: bird, butterfly, head, woman" in lines["Set5"]
+    assert "http://www.manga109.org/en/" in lines["Manga109"]
+    code, out, _ = run("verify", "Set5", root=tmp_path)
+    assert code == 1
+    assert out.splitlines()[1:] == [
+        *(f"  missing: {name}" for name in ("bird", "butterfly", "head", "woman")),
+        "  other content: baby: another image",
+    ]
+
+
+def test_any_folder_can_be_verified(tmp_path, run):
+    folder = tmp_path / "Mine"
+    folder.mkdir()
+    for name in NAMES:
+        Image.new("RGB", (2, 2)).save(folder / f"{name}.png")
+    code, out, _ = run("verify", f"folder:{folder}")
+    assert (code, out) == (
+        0,
+        f"folder:{folder}: complete; no digests are known, 3 images in {folder}\n",
+    )
+    (folder / "two 2.png").write_bytes(b"")
+    code, out, _ = run("verify", f"folder:{folder}")
+    assert code == 1
+    assert f"damaged: image {folder}/two 2.png is empty" in out
+
+
+def test_low_resolution_beside_a_set_is_read_too(tmp_path, run):
+    hr, lr = tmp_path / "Mine" / "HR", tmp_path / "Mine" / "LR_bicubic" / "X2"
+    for folder, size, ending in ((hr, 8, ""), (lr, 4, "x2")):
+        folder.mkdir(parents=True)
+        for name in NAMES:
+            Image.new("RGB", (size, size)).save(folder / f"{name}{ending}.png")
+    assert "  bicubic x2: complete\n" in run("verify", f"folder:{tmp_path / 'Mine'}")[1]
+    (lr / "onex2.png").write_bytes(b"")
+    code, out, _ = run("verify", f"folder:{tmp_path / 'Mine'}")
+    assert code == 1
+    assert f"  bicubic x2: image {lr}/onex2.png is empty" in out
+    (lr / "onex2.png").unlink()
+    code, out, _ = run("verify", f"folder:{tmp_path / 'Mine'}")
+    assert code == 1
+    assert "one.png has no counterpart" in out
+
+
+def test_a_set_is_prepared_once(tmp_path, run, monkeypatch):
+    monkeypatch.setenv("SUBPIXEL_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "Mine").mkdir()
+    for name in NAMES:
+        Image.new("RGB", (12, 9)).save(tmp_path / "Mine" / f"{name}.png")
+    for how in ("made", "already there"):
+        code, out, _ = run("prepare", "Mine", "--scale=3", root=tmp_path)
+        lines = out.splitlines()
+        assert code == 0
+        assert lines[0].startswith("3 images, x3, luma, low resolution made by MATLAB's imresize")
+        assert lines[1].startswith(how)
+        assert lines[2].startswith(str(tmp_path / "cache"))
+    assert "name a set or a folder: T91," in run("prepare", root=tmp_path)[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["verify", "Sot5"], "there is no set 'Sot5': the nearest is Set5"),
+        (["verify"], "name a set: T91, "),
+        (
+            ["verfy", "Set5"],
+            "unknown command 'data verfy': the nearest is `python -m subpixel data v",
+        ),
+        ([], "nothing says where data sets lie"),
+    ],
+)
+def test_mistakes_end_in_one_line(arguments, said, run):
+    root = "." if arguments else None
+    code, _, error = run(*arguments, root=root)
+    assert code == 2
+    assert len(error.splitlines()) == 1
+    assert said in error

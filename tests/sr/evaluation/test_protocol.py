@@ -1,0 +1,85 @@
+"""The protocol: its conventions by name, known answers, and no table that mixes them unsaid."""
+
+import pytest
+
+from subpixel.sr.data import Degradation, find_images
+from subpixel.sr.errors import InputError
+from subpixel.sr.evaluation import Protocol, Scores, evaluate, scores_table
+from subpixel.sr.inference.upscaler import BicubicUpscaler
+from subpixel.sr.targets import load_target
+
+# The bicubic row of nearly every paper: PSNR and SSIM by scale.
+TABLE = {
+    "Set5": {2: (33.66, 0.930), 3: (30.39, 0.868), 4: (28.42, 0.810)},
+    "Set14": {2: (30.24, 0.869), 3: (27.55, 0.774), 4: (26.00, 0.703)},
+    "B100": {3: (27.21, 0.739)},
+}
+
+
+@pytest.mark.parametrize(("benchmark", "scale"), [(b, r) for b in TABLE for r in TABLE[b]])
+def test_bicubic_is_the_row_that_papers_print(data_root, benchmark, scale):
+    protocol = Protocol.named("srcnn", scale)
+    images = find_images(benchmark, data_root)
+    scores = evaluate({"b": BicubicUpscaler(scale, "replicate")}, images, protocol)["b"]
+    psnr, ssim = TABLE[benchmark][scale]
+    assert scores.mean_psnr == pytest.approx(psnr, abs=0.01)
+    assert scores.mean_ssim == pytest.approx(ssim, abs=0.0015)
+
+
+def test_a_pytorch_checkpoint_measures_as_its_authors_did(data_root):
+    checkpoint = data_root.parent / "peers" / "espcn_x3_etds.pth"
+    if not checkpoint.is_file():
+        pytest.skip(f"{checkpoint} is not there")
+    network, about = load_target(str(checkpoint), 3, output_activation="sigmoid")
+    assert about["parameters"] == 31_131
+    protocol = Protocol.named("basicsr", 3)
+    for benchmark, known in (("Set5", 32.8478), ("Set14", 29.4126)):
+        scores = evaluate({"m": network}, find_images(benchmark, data_root), protocol)["m"]
+        assert scores.mean_psnr == pytest.approx(known, abs=0.01)
+
+
+def test_conventions_are_found_by_name_and_named_again():
+    assert Protocol.named("matlab", 3) == Protocol(3)
+    basicsr = Protocol.named("basicsr", 3)
+    assert (basicsr.crop, basicsr.shave, basicsr.rounding) == (12, 3, "double")
+    assert Protocol.named("esr", 2).luma_range == "full"
+    assert Protocol.named("srcnn", 2).name == "srcnn"
+    assert Protocol(3, shave=0).name == "custom"
+    assert Protocol(3, crop=3, shave=3) == Protocol(3)
+
+
+@pytest.mark.parametrize("name", ["matlab", "basicsr", "esr", "srcnn"])
+def test_a_protocol_survives_json(name):
+    protocol = Protocol.named(name, 2, shave=5)
+    assert Protocol.from_json(protocol.to_json(), "a file") == protocol
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Protocol(5, crop=12), "crop must be a multiple of the scale, 5; got 12"),
+        (lambda: Protocol(3, shave=-2), "at least 0; got -2"),
+        (lambda: Protocol(3, channel="rgb", lr_from="luma"), 'goes with channel "y"'),
+        (lambda: Protocol.named("mine", 3), "unknown protocol 'mine': there is matlab, basicsr"),
+        (lambda: Protocol.from_json({"scale": 3}, "f.json"), r"f\.json cannot be read: .* crop"),
+    ],
+)
+def test_choices_that_cannot_be_are_refused(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_figures_of_two_protocols_stand_in_rows_that_say_so():
+    def scores(**choices):
+        return Scores(Protocol(3, **choices), {"a": 30.0}, {"a": 0.9})
+
+    same = scores_table("t", {"m": {"Set5": scores()}, "n": {"Set5": scores()}}, ["Set5"])
+    assert [column.header for column in same.columns] == ["PSNR dB / SSIM", "Set5"]
+    older = scores(degradation=Degradation(border="replicate"), rounding="double")
+    mixed = scores_table("t", {"m": {"Set5": scores(), "Set14": older}}, ["Set5", "Set14"])
+    columns = {column.header: list(column.cells) for column in mixed.columns}
+    assert list(columns) == ["PSNR dB / SSIM", "rounding", "degradation", "Set5", "Set14"]
+    assert columns["rounding"] == ["8bit", "double"]
+    assert [("replicate" in cell) for cell in columns["degradation"]] == [False, True]
+    assert columns["Set5"] == ["30.00 / 0.9000", ""]
+    assert columns["Set14"] == ["", "30.00 / 0.9000"]

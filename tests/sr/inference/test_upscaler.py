@@ -1,0 +1,194 @@
+"""Windows: the result of the whole image, in few sizes; self-ensemble; tables and files."""
+
+import csv
+import json
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+from PIL import Image
+
+import eval as eval_command
+from subpixel.__main__ import main as subpixel_command
+from subpixel.image._arrays import to_uint8
+from subpixel.sr.config import ESPCNConfig
+from subpixel.sr.errors import InputError
+from subpixel.sr.evaluation.images import BRIGHTEST
+from subpixel.sr.inference.upscaler import WINDOWS, NetworkUpscaler, forward, windows
+from subpixel.sr.models.weights import save_weights
+
+
+def make_network(upsampler="subpixel", **choices):
+    config = ESPCNConfig(features=(4, 3), **choices)
+    graph, params = nnx.split(config.build(upsampler, seed=0))
+    rng = np.random.default_rng(0)
+    # Biases that are not zero: a border of zeros is then not what a layer makes of zeros.
+    drawn = jax.tree.map(
+        lambda p: p + rng.normal(0, 0.1, p.shape).astype(np.float32), nnx.to_pure_dict(params)
+    )
+    return NetworkUpscaler(graph, drawn, config.scale, config.channels), config
+
+
+@pytest.mark.parametrize("radius", [0, 1, 4, 7, 20])
+def test_windows_cover_a_line_once_and_see_enough_of_it(radius):
+    smallest = next(width for width in WINDOWS if width > 2 * radius)
+    for size in [*range(1, 700), 5472]:
+        covered = 0
+        for window in windows(size, radius):
+            assert 0 <= window.start <= window.first < window.last <= window.stop <= size
+            assert window.first == covered
+            covered = window.last
+            # An edge that is not the image's is too far away to be seen.
+            assert window.start == 0 or window.first - window.start >= radius
+            assert window.stop == size or window.stop - window.last >= radius
+            assert size < smallest or window.stop - window.start in WINDOWS
+        assert covered == size
+
+
+@pytest.mark.parametrize(
+    ("upsampler", "choices"),
+    [
+        ("subpixel", {"scale": 3, "channels": 3, "output_activation": "sigmoid"}),
+        ("conv_transpose", {"scale": 2, "kernel_sizes": (4, 3, 2), "residual": True}),
+        ("zero_insert", {"scale": 2, "kernel_sizes": (3, 1, 3), "input_mean": 0.5}),
+    ],
+)
+def test_a_image_in_windows_is_the_image_at_once(upsampler, choices):
+    network, _ = make_network(upsampler, **choices)
+    rng = np.random.default_rng(1)
+    lr = rng.integers(0, 256, (75, 150, network.channels), dtype=np.uint8)
+    assert len(list(windows(75, 4))) > 1
+    whole = np.asarray(forward(network.graph, network.params, lr[None] / np.float32(255)))[0] * 255
+    if network.channels == 3:
+        np.testing.assert_array_equal(network.rgb(lr), to_uint8(whole))
+    else:
+        np.testing.assert_allclose(network.plane(lr), whole, rtol=0, atol=1e-4)
+        colour = rng.integers(0, 256, (75, 150, 3), dtype=np.uint8)
+        parts = [network.rgb(colour[:, :16]), network.rgb(colour)]
+        np.testing.assert_array_equal(parts[0][:, :16], parts[1][:, :16])
+
+
+def test_self_ensemble_is_the_mean_over_flips_and_turns():
+    network, _ = make_network(scale=2, kernel_sizes=(3, 1, 3))
+    lr = np.random.default_rng(1).uniform(0, 255, (13, 10, 1))
+    outputs = []
+    for turns in range(4):
+        outputs.append(np.rot90(network.plane(np.rot90(lr, turns)), -turns))
+        mirrored = np.rot90(lr[:, ::-1], turns)
+        outputs.append(np.rot90(network.plane(mirrored), -turns)[:, ::-1])
+    both = NetworkUpscaler(network.graph, network.params, 2, 1, self_ensemble=True)
+    np.testing.assert_allclose(both.plane(lr), np.mean(outputs, axis=0), rtol=0, atol=1e-3)
+    assert abs(outputs[0] - outputs[1]).max() > 1
+
+
+def test_an_output_that_is_not_finite_is_refused():
+    network, _ = make_network(scale=2)
+    broken = NetworkUpscaler(
+        network.graph, jax.tree.map(lambda p: p * np.nan, network.params), 2, 1
+    )
+    with pytest.raises(InputError, match="output is not finite"):
+        broken.luma(np.zeros((9, 9, 3), np.uint8))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A file of weights and two folders of images."""
+    root = tmp_path_factory.mktemp("files")
+    network, config = make_network(scale=2)
+    save_weights(root / "w.safetensors", network.params, config, "subpixel")
+    rng = np.random.default_rng(0)
+    for folder, names in (("set a", ("dull", "ä b")), ("other", ("grey",))):
+        (root / folder).mkdir()
+        for contrast, name in enumerate(names):
+            pixels = (rng.integers(0, 256, (34, 41, 3)) * (0.1 + contrast)).clip(0, 255)
+            image = Image.fromarray(pixels.astype(np.uint8))
+            image.convert("L" if name == "grey" else "RGB").save(root / folder / f"{name}.png")
+    return root
+
+
+def evaluate(monkeypatch, files, *arguments):
+    monkeypatch.setattr(
+        "sys.argv", ["eval.py", *arguments, "--scale=2", "--benchmarks", "set a", "other",
+                     f"--data-root={files}"],
+    )  # fmt: skip
+    return eval_command.main()
+
+
+def test_everything_that_eval_leaves(monkeypatch, files, tmp_path, capsys):
+    images, maps, table = tmp_path / "images", tmp_path / "maps", tmp_path / "f.csv"
+    assert evaluate(
+        monkeypatch, files, str(files / "w.safetensors"), "--self-ensemble", "--worst=1",
+        f"--json={tmp_path / 'n.json'}", f"--csv={table}", f"--save-images={images}",
+        f"--error-maps={maps}", "--channel=rgb",
+    ) == 0  # fmt: skip
+    values = json.loads((tmp_path / "n.json").read_text())
+    assert values["protocol"]["self_ensemble"] is False
+    assert values["self_ensemble"]["protocol"]["self_ensemble"] is True
+    scores, ensemble = (v["results"]["set a"] for v in (values, values["self_ensemble"]))
+    assert scores["psnr"] != ensemble["psnr"]
+
+    lines = list(csv.DictReader(table.read_text().splitlines()))
+    assert len(lines) == 6
+    assert [line["image"] for line in lines[:3]] == ["dull", "ä b", "grey"]
+    assert float(lines[1]["psnr"]) == scores["images"]["ä b"]["psnr"]
+    assert {line["channel"] for line in lines} == {"rgb"}
+
+    # The saved images are those that were measured.
+    original = np.asarray(Image.open(files / "set a" / "ä b.png"), np.float64)[:, :40]
+    for suffix, expected in (("", scores), ("_self_ensemble", ensemble)):
+        saved = np.asarray(Image.open(images / "set a" / f"ä b{suffix}.png"), np.float64)
+        error = np.square(saved - original)[2:-2, 2:-2].mean()
+        assert 10 * np.log10(255**2 / error) == pytest.approx(expected["images"]["ä b"]["psnr"])
+        brightness = np.asarray(Image.open(maps / "set a" / f"ä b{suffix}.png"), int).sum(axis=2)
+        wrong = abs(saved - original).mean(axis=2)
+        assert brightness[wrong >= BRIGHTEST].min() == brightness.max()
+        assert brightness[wrong == wrong.min()].max() < brightness[wrong >= BRIGHTEST].min()
+
+    printed = capsys.readouterr().out
+    assert "eight flips and turns" in printed
+    worst = printed[printed.index("worst") :]
+    assert worst.index("ä b") < worst.index("grey")
+    assert "dull" not in printed
+
+
+def test_figures_of_two_protocols_are_put_together_with_what_differs(
+    monkeypatch, files, tmp_path, capsys
+):
+    a, b, c = (str(tmp_path / f"{name}.json") for name in "abc")
+    evaluate(monkeypatch, files, "bicubic", f"--json={a}")
+    evaluate(monkeypatch, files, str(files / "w.safetensors"), f"--json={b}")
+    evaluate(monkeypatch, files, "bicubic", f"--json={c}", "--protocol=esr", "--grey=stored")
+    for paths, columns in (((a, b), ()), ((a, c), ("luma_range", "grey"))):
+        monkeypatch.setattr("sys.argv", ["subpixel", "figures", "table", *paths])
+        capsys.readouterr()
+        assert subpixel_command() == 0
+        printed = capsys.readouterr().out
+        for column in ("luma_range", "grey", "rounding"):
+            assert (column in printed.split("\n", 2)[2]) == (column in columns)
+        assert ("matlab x2" in printed) == (not columns)
+    monkeypatch.setattr("sys.argv", ["subpixel", "figures", "table", str(files / "w.safetensors")])
+    with pytest.raises(InputError, match=r"w\.safetensors is not a JSON file of eval\.py"):
+        subpixel_command()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--save-images=FILE"], "there is a file where a folder must be"),
+        (["--error-maps=FILE/deeper"], "there is a file where a folder must be"),
+        (["--json=FOLDER"], "which is a folder"),
+        (["--self-ensemble"], "self_ensemble is for networks"),
+        (["--lr-from=files"], "comes without low resolution for x2"),
+        (["--crop=3"], "crop must be a multiple of the scale, 2; got 3"),
+        (["--shave=12"], "SSIM needs at least 11"),
+    ],
+)
+def test_what_eval_cannot_do_is_explained(monkeypatch, files, tmp_path, arguments, message):
+    (tmp_path / "file").touch()
+    arguments = [
+        a.replace("FILE", str(tmp_path / "file")).replace("FOLDER", str(tmp_path))
+        for a in arguments
+    ]
+    with pytest.raises(InputError, match=message):
+        evaluate(monkeypatch, files, "bicubic", *arguments)

@@ -1,0 +1,168 @@
+"""ESPCN: its size, its three upsamplers as one function, and what it refuses."""
+
+import functools
+import itertools
+
+import jax
+import jax.numpy as jnp
+import loops
+import numpy as np
+import pytest
+from flax import nnx
+from loops import LAYOUTS, assert_close, assert_same_tree, normal
+
+from subpixel import kernels
+from subpixel.sr.models import ESPCN
+
+
+def numbers_of(model):
+    return nnx.to_pure_dict(nnx.state(model))
+
+
+def small(upsampler, *, scale=2, residual=False, bias="phase", channels=3, kernel_sizes=(3, 1, 2)):
+    """A small ESPCN in float64, none of whose parameters is zero or the same in every phase."""
+    # The shapes alone: to initialise it would take longer than the tests.
+    model = nnx.eval_shape(
+        lambda: ESPCN(
+            scale,
+            channels=channels,
+            upsampler=upsampler,
+            features=(4, 3),
+            kernel_sizes=kernel_sizes,
+            bias=bias,
+            residual=residual,
+            input_mean=0.5,
+            input_scale=2.0,
+            rngs=nnx.Rngs(0),
+        )
+    )
+    seeds = itertools.count()
+    drawn = jax.tree.map(
+        lambda array: jnp.asarray(normal(next(seeds), *array.shape)), numbers_of(model)
+    )
+    nnx.update(model, drawn)
+    return model
+
+
+@functools.partial(loops.jit, static_argnums=0)
+def value_and_gradients_of(graph, params, x):
+    def loss(params, x):
+        y = nnx.merge(graph, params)(x)
+        return (y * normal(99, *y.shape)).sum(), y
+
+    gradients, y = jax.grad(loss, (0, 1), has_aux=True)(params, x)
+    return y, gradients
+
+
+def value_and_gradients(model, x):
+    graph, state = nnx.split(model)
+    return value_and_gradients_of(graph, nnx.to_pure_dict(state), x)
+
+
+@pytest.mark.parametrize("upsampler", LAYOUTS)
+@pytest.mark.parametrize(
+    ("scale", "per_phase", "shared"),
+    [(2, 21_284, 21_281), (3, 22_729, 22_721), (4, 24_752, 24_737)],
+)
+def test_parameter_count_on_luma(upsampler, scale, per_phase, shared):
+    for bias, count in (("phase", per_phase), ("shared", shared)):
+        model = nnx.eval_shape(
+            lambda bias=bias: ESPCN(scale, upsampler=upsampler, bias=bias, rngs=nnx.Rngs(0))
+        )
+        assert sum(array.size for array in jax.tree.leaves(numbers_of(model))) == count
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize(
+    ("scale", "kernel_sizes", "bias"), [(2, (3, 1, 2), "phase"), (3, (3, 1, 3), "shared")]
+)
+def test_every_pair_of_upsamplers_is_the_same_function_with_the_same_gradients(
+    scale, kernel_sizes, bias
+):
+    x = jnp.asarray(normal(50, 2, 5, 4, 3))
+    for source in LAYOUTS:
+        # Each begins with numbers of its own, so the three sources are different functions.
+        model = small(source, scale=scale, bias=bias, kernel_sizes=kernel_sizes)
+        results = {
+            target: value_and_gradients(model.with_upsampler(target), x) for target in LAYOUTS
+        }
+        y, (params, dx) = value_and_gradients(model, x)
+        for target, (other_y, (other_params, other_dx)) in results.items():
+            assert_close(other_y, y, 1e-12)
+            assert_close(other_dx, dx, 1e-12)
+            # A conversion only moves numbers, so it moves their gradients too.
+            kernel = kernels.convert(other_params["upsampler"].pop("kernel"), scale, target, source)
+            other_params["upsampler"]["kernel"] = kernel
+            assert_same_tree(other_params, params, 1e-12)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("source", LAYOUTS)
+@pytest.mark.parametrize("target", LAYOUTS)
+def test_there_and_back_gives_the_identical_numbers(source, target):
+    model = small(source)
+    before = numbers_of(model)
+    there = model.with_upsampler(target)
+    assert there.upsampler_name == target
+    back = there.with_upsampler(source)
+    assert_same_tree(numbers_of(back), before, 0.0)
+    # The model that was converted is left as it was, and shares nothing with the new one.
+    nnx.update(there, jax.tree.map(jnp.zeros_like, numbers_of(there)))
+    assert model.upsampler_name == source
+    assert_same_tree(numbers_of(model), before, 0.0)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("residual", [False, True])
+def test_value_against_loops(residual):
+    model = small("zero_insert", channels=2, residual=residual)
+    x = normal(50, 1, 4, 3, 2)
+    params = jax.tree.map(np.asarray, numbers_of(model))
+
+    def conv(x, layer):
+        lr = [(size - 1) // 2 for size in layer["kernel"].shape[:2]]
+        # A convolution is the upsampling by 1 of the reversed kernel's painting.
+        return loops.upsample(x, layer["kernel"], (1, 1), lr, x.shape[1:3]) + layer["bias"]
+
+    hidden = np.tanh(conv((x - 0.5) * 2.0, params["conv1"]))
+    hidden = np.tanh(conv(hidden, params["conv2"]))
+    kernel = params["upsampler"]["kernel"]
+    y = loops.upsample(hidden, kernel, (2, 2), loops.low_pads(kernel.shape[:2], (2, 2)), (8, 6))
+    y += np.tile(params["bias"]["bias"].reshape(2, 2, 2), (4, 3, 1))
+    if residual:
+        y += x.repeat(2, axis=1).repeat(2, axis=2)
+    assert_close(model(jnp.asarray(x)), y, 1e-12)
+
+
+def test_a_model_starts_without_a_checkerboard():
+    model = ESPCN(3, features=(4, 3), kernel_sizes=(3, 1, 3), rngs=nnx.Rngs(0))
+    y = np.asarray(model(normal(0, 1, 4, 5, 1).astype(np.float32)))[0, :, :, 0]
+    nearest = np.repeat(np.repeat(y[1::3, 1::3], 3, 0), 3, 1)
+    assert_close(y, nearest, 1e-6)
+    assert np.ptp(y) > 0
+
+
+@pytest.mark.parametrize(
+    ("scale", "error", "message"),
+    [
+        (1, ValueError, "scale must be at least 2; got 1"),
+        (0, ValueError, "scale must be at least 2; got 0"),
+        (2.5, TypeError, "scale must be a whole number.*got 2.5"),
+        ("3", TypeError, "scale must be a whole number.*got '3'"),
+        (None, TypeError, "scale must be a whole number.*got None"),
+        ((2, 3), ValueError, r"scale must be one whole number.*got \(2, 3\)"),
+    ],
+)
+def test_bad_scales_are_refused(scale, error, message):
+    with pytest.raises(error, match=message):
+        ESPCN(scale, rngs=nnx.Rngs(0))
+
+
+def test_unknown_upsamplers_and_biases_are_refused():
+    names = ", ".join(LAYOUTS)
+    with pytest.raises(ValueError, match=f"unknown upsampler 'deconv': it must be one of {names}"):
+        nnx.eval_shape(lambda: ESPCN(2, upsampler="deconv", rngs=nnx.Rngs(0)))
+    with pytest.raises(ValueError, match=f"unknown upsampler 'deconv': it must be one of {names}"):
+        small("subpixel").with_upsampler("deconv")
+    with pytest.raises(ValueError, match='bias must be "phase" or "shared"; got \'none\''):
+        ESPCN(2, bias="none", rngs=nnx.Rngs(0))

@@ -1,0 +1,231 @@
+"""PyTorch checkpoints without PyTorch: right numbers, and nothing in a hostile file is executed."""
+
+import io
+import pickle
+import struct
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from subpixel.sr.errors import InputError
+from subpixel.sr.models.torch_files import read_torch
+from subpixel.sr.targets import load_target
+
+
+class Name:
+    """Pickles as a name that need not exist here."""
+
+    def __init__(self, module, name):
+        self.module, self.name = module, name
+
+
+class Call:
+    """Pickles as a call, which unpickling would carry out."""
+
+    def __init__(self, function, *arguments):
+        self.function, self.arguments = function, arguments
+
+
+class Storage:
+    """Pickles as PyTorch's reference to a storage."""
+
+    def __init__(self, key, size, kind="FloatStorage"):
+        self.reference = ("storage", Name("torch", kind), str(key), "cpu", size)
+
+
+# In Python, since the C pickler looks names up.
+class Pickler(pickle._Pickler):
+    def persistent_id(self, obj):
+        return obj.reference if isinstance(obj, Storage) else None
+
+    def save(self, obj, save_persistent_id=True):
+        if isinstance(obj, Name):
+            self.write(b"c" + f"{obj.module}\n{obj.name}\n".encode())
+        elif isinstance(obj, Call):
+            self.save(obj.function)
+            self.save(obj.arguments)
+            self.write(pickle.REDUCE)
+        else:
+            super().save(obj, save_persistent_id)
+
+
+def pickled(obj, protocol=2):
+    buffer = io.BytesIO()
+    Pickler(buffer, protocol).dump(obj)
+    return buffer.getvalue()
+
+
+def archive(path, program, storages=(), compression=zipfile.ZIP_STORED, **extra):
+    with zipfile.ZipFile(path, "w", compression) as file:
+        file.writestr("archive/data.pkl", program)
+        for key, values in enumerate(storages):
+            file.writestr(f"archive/data/{key}", np.ascontiguousarray(values).tobytes())
+        for name, content in extra.items():
+            file.writestr(f"archive/{name}", content)
+    return path
+
+
+def tensor(key, array, *, offset=0, shape=None, strides=None, size=None, kind="FloatStorage"):
+    shape = array.shape if shape is None else shape
+    if strides is None:
+        strides = tuple(stride // array.itemsize for stride in array.strides)
+    storage = Storage(key, array.size if size is None else size, kind)
+    rebuild = Name("torch._utils", "_rebuild_tensor_v2")
+    hooks = Call(Name("collections", "OrderedDict"))
+    return Call(rebuild, storage, offset, shape, strides, False, hooks)
+
+
+NUMBERS = np.arange(24, dtype=np.float32).reshape(4, 6)
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_tensors_are_read_by_name_whatever_their_strides(tmp_path, protocol):
+    state = {
+        "plain": tensor(0, NUMBERS),
+        "turned": tensor(0, NUMBERS, shape=(6, 4), strides=(1, 6)),
+        "part": tensor(0, NUMBERS, offset=7, shape=(2, 3), strides=(6, 1)),
+        "number": tensor(0, NUMBERS, offset=5, shape=(), strides=()),
+    }
+    path = archive(tmp_path / "a.pth", pickled({"params": state}, protocol), [NUMBERS])
+    read = read_torch(path)
+    assert list(read) == list(state)
+    np.testing.assert_array_equal(read["plain"], NUMBERS)
+    np.testing.assert_array_equal(read["turned"], NUMBERS.T)
+    np.testing.assert_array_equal(read["part"], NUMBERS[1:3, 1:4])
+    np.testing.assert_array_equal(read["number"], NUMBERS[0, 5])
+
+
+def test_pytorchs_own_files_are_read(tmp_path):
+    torch = pytest.importorskip("torch")
+    weight = torch.nn.Parameter(torch.randn(4, 3, 2, 2).permute(1, 0, 3, 2))
+    state = OrderedDict(a=weight, b=torch.arange(5), c=torch.randn(3).bfloat16())
+    for content in (state, {"params_ema": state, "iter": 7, "params": {"a": torch.zeros(1)}}):
+        torch.save(content, tmp_path / "a.pth")
+        read = read_torch(tmp_path / "a.pth")
+        for name, expected in state.items():
+            np.testing.assert_array_equal(read[name], expected.detach().float().numpy())
+    torch.save(torch.nn.Conv2d(3, 4, 3).state_dict(), tmp_path / "conv.pth")
+    assert {k: v.shape for k, v in read_torch(tmp_path / "conv.pth").items()} == {
+        "weight": (4, 3, 3, 3), "bias": (4,),
+    }  # fmt: skip
+
+
+def hostile(tmp_path):
+    flag = tmp_path / "executed"
+    return Call(Name("os", "system"), f"touch {flag}")
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        (lambda t: pickled({"a": hostile(t)}), "it names os.system, and only tensors"),
+        (lambda t: pickled({"a": Call(Name("builtins", "eval"), "1")}), "names builtins.eval"),
+        (lambda t: pickled({"a": Call(Name("torch", "FloatStorage"), 10**9)}), "calls torch.Float"),
+        (lambda t: pickled({"a": Call(Name("collections", "OrderedDict"), 5)}), "it calls coll"),
+        (lambda t: pickled({"a": 1}), "there is no tensor in it"),
+        (lambda t: pickled([tensor(0, NUMBERS)]), "does not hold a dict"),
+        (lambda t: pickled({"a": tensor(1, NUMBERS)}), "data/1"),
+        (lambda t: pickled({"a": tensor(0, NUMBERS, shape=(4, 7))}), "not those that its tensor"),
+        (lambda t: pickled({"a": tensor(0, NUMBERS, offset=1)}), "not those that its tensor"),
+        (lambda t: pickled({"a": tensor(0, NUMBERS, offset=-1)}), "has the shape"),
+        (lambda t: pickled({"a": tensor(0, NUMBERS, strides=(-6, 1))}), "has the shape"),
+        (lambda t: pickled({"a": tensor(0, NUMBERS, strides=(6,))}), "cannot be read"),
+        (lambda t: pickled({"a": tensor(0, NUMBERS, size=10**12)}), "not those that its tensor"),
+        (
+            lambda t: pickled({"a": tensor(0, NUMBERS, shape=(10**6,) * 2, strides=(0, 0))}),
+            "not those that its tensor",
+        ),
+        (lambda t: pickled({"a": tensor(0, NUMBERS)})[:-20], "cannot be read"),
+        (lambda t: b"", "cannot be read"),
+        (lambda t: b"not a program", "cannot be read"),
+        # Takes from an empty stack; fills a number; keys that nest; a memo that would be huge.
+        (lambda t: b"\x80\x02R.", "takes more values than it made"),
+        (lambda t: b"\x80\x02K\x01K\x02K\x03s.", "fills something else"),
+        (lambda t: b"\x80\x02})" + b"\x85" * 200_000 + b"K\x01s.", "fills something else"),
+        (lambda t: b"\x80\x02}r" + struct.pack("<I", 2**31 - 1) + b".", "there is no tensor"),
+        (lambda t: b"\x80\x02cos\nsystem\n(S'true'\ntR.", "it names os.system"),
+        (lambda t: b"\x80\x02(S'true'\nios\nsystem\n.", "pickle instruction"),
+    ],
+)
+def test_hostile_and_damaged_programs_end_in_a_line(tmp_path, program, message):
+    path = archive(tmp_path / "a.pth", program(tmp_path), [NUMBERS])
+    with pytest.raises(InputError, match=message) as error:
+        read_torch(path)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 500
+    assert not (tmp_path / "executed").exists()
+
+
+def test_archives_that_pytorch_does_not_write_are_refused(tmp_path):
+    program = pickled({"a": tensor(0, NUMBERS)})
+    bomb = archive(tmp_path / "bomb.pth", program, [np.zeros(10**6)], zipfile.ZIP_DEFLATED)
+    big = archive(tmp_path / "big.pth", program, [NUMBERS], byteorder="big")
+    good = archive(tmp_path / "good.pth", program, [NUMBERS])
+    content = bytearray(good.read_bytes())
+    start = content.index(NUMBERS.tobytes())
+    content[start] ^= 1
+    (tmp_path / "flipped.pth").write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "other.pth", "w") as file:
+        file.writestr("archive/code.py", "import os")
+    old = tmp_path / "old.pth"
+    old.write_bytes(pickle.dumps({"a": 1}, 2))
+    for path, message in (
+        (bomb, "compressed"),
+        (big, "big-endian"),
+        (tmp_path / "flipped.pth", "damaged: Bad CRC-32"),
+        (tmp_path / "other.pth", "no data.pkl"),
+        (old, "before version 1.6"),
+    ):
+        with pytest.raises(InputError, match=message):
+            read_torch(path)
+    for size in range(0, len(good.read_bytes()), 97):
+        cut = tmp_path / "cut.pth"
+        cut.write_bytes(good.read_bytes()[:size])
+        with pytest.raises(InputError, match=r"cut\.pth"):
+            read_torch(cut)
+
+
+def espcn_file(path: Path, *, scale=2, channels=3, change=None):
+    rng = np.random.default_rng(0)
+    shapes = [(4, channels, 3, 3), (4,), (3, 4, 1, 1), (3,), (channels * scale**2, 3, 3, 3)]
+    shapes.append((channels * scale**2,))
+    arrays = [rng.normal(0, 0.3, shape).astype(np.float32) for shape in shapes]
+    if change is not None:
+        change(arrays)
+    names = [f"conv{i // 2 + 1}.{'bias' if i % 2 else 'weight'}" for i in range(len(arrays))]
+    tensors = [tensor(i, array) for i, array in enumerate(arrays)]
+    return archive(path, pickled(dict(zip(names, tensors, strict=True))), arrays), arrays
+
+
+def test_an_espcn_of_pytorchs_is_the_same_function(tmp_path):
+    torch = pytest.importorskip("torch")
+    path, arrays = espcn_file(tmp_path / "a.pth")
+    network, about = load_target(str(path), 2, output_activation="sigmoid")
+    assert about["output_activation"] == "sigmoid"
+    lr = np.random.default_rng(1).integers(0, 256, (9, 8, 3), dtype=np.uint8)
+    x = torch.from_numpy(lr).permute(2, 0, 1)[None].float() / 255
+    for i in range(3):
+        weight, bias = (torch.from_numpy(array) for array in arrays[2 * i : 2 * i + 2])
+        x = torch.nn.functional.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
+        x = torch.tanh(x) if i < 2 else torch.sigmoid(torch.nn.functional.pixel_shuffle(x, 2))
+    expected = x[0].permute(1, 2, 0).numpy() * 255
+    assert abs(network.rgb(lr) - expected).max() < 0.501
+
+
+@pytest.mark.parametrize(
+    ("change", "scale", "message"),
+    [
+        (None, 3, "gives 12 channels before the shuffle, and x3 of 3 takes 27"),
+        (lambda arrays: arrays.pop(), 2, "is not an ESPCN of three odd-sized"),
+        (lambda arrays: arrays[0].fill(np.nan), 2, "are not all finite"),
+    ],
+)
+def test_networks_that_do_not_fit_are_refused(tmp_path, change, scale, message):
+    path, _ = espcn_file(tmp_path / "a.pth", change=change)
+    with pytest.raises(InputError, match=message):
+        load_target(str(path), scale)
+    with pytest.raises(InputError, match="output_activation is for PyTorch checkpoints"):
+        load_target("bicubic", 2, output_activation="sigmoid")

@@ -1,0 +1,184 @@
+"""Configs: files, dotted options, config.json, and what is said of mistakes."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from subpixel.sr.commands.cli import parse_eval, parse_train, run_command
+from subpixel.sr.config import (
+    DataConfig,
+    ESPCNConfig,
+    Experiment,
+    OptimizerConfig,
+    differences,
+    from_json,
+    load_config,
+    to_json,
+)
+from subpixel.sr.errors import InputError
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.py")), ids=lambda path: path.stem)
+def test_every_config_loads_is_named_after_its_file_and_survives_json(path):
+    config = load_config(path)
+    assert config.name == path.stem
+    assert from_json(to_json(config), Experiment, "here") == config
+
+
+def test_options_override_the_fields_of_the_config_file():
+    arguments = [
+        f"--config={CONFIGS / 'espcn_x3_bsds.py'}",
+        "--model.scale=4",
+        "--upsamplers=subpixel",
+        "--data.train",
+        "A",
+        "B/C",
+        "--workdir=here",
+    ]
+    options = parse_train(arguments)
+    expected = load_config(CONFIGS / "espcn_x3_bsds.py")
+    expected = dataclasses.replace(
+        expected,
+        upsamplers=("subpixel",),
+        model=dataclasses.replace(expected.model, scale=4),
+        data=dataclasses.replace(expected.data, train=("A", "B/C")),
+    )
+    assert options.experiment == expected
+    assert options.workdir == Path("here")
+
+
+def test_no_arguments_mean_the_quickstart():
+    assert parse_train([]).experiment == load_config(CONFIGS / "quickstart.py")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--upsamplers", "subpixle"], "subpixle"),
+        (["--model.scale=2.5"], "2.5"),
+        (["--model.scale=1"], "model.scale must be a whole number of at least 2; got 1"),
+        (["--optimizer.ema-decay=1"], "below 1; got 1.0"),
+        (["--data.batch-size=0"], "must be at least 1; got"),
+    ],
+)
+def test_a_bad_value_ends_with_2_and_says_why(arguments, said, capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse_train(arguments)
+    assert stop.value.code == 2
+    captured = capsys.readouterr()
+    # The message is set in a box, whose lines break anywhere between words.
+    printed = " ".join((captured.out + captured.err).replace("│", " ").split())
+    assert said in printed
+
+
+@pytest.mark.parametrize(
+    ("parse", "typed", "nearest"),
+    [
+        (parse_train, ["--model.scal=3"], "--model.scale"),
+        (parse_train, ["--upsampler=subpixel"], "--upsamplers"),
+        (parse_train, ["--data.patchsize", "3"], "--data.patch_size"),
+        (parse_train, ["--wrkdir", "here"], "--workdir"),
+        (parse_eval, ["bicubic", "--scale=3", "--benchmarks", "Set5", "--jsn=a"], "--json"),
+    ],
+)
+def test_an_unknown_option_names_the_nearest(parse, typed, nearest):
+    with pytest.raises(InputError, match=f"unknown option --.*: the nearest is {nearest};"):
+        parse(typed)
+
+
+def test_fields_that_do_not_fit_together_are_explained():
+    with pytest.raises(InputError, match=r"warmup_steps, 50, must be less than steps, 20"):
+        parse_train(["--steps=20"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"there is no config file .*mine\.py; in its folder there are: .*other\.py"),
+        ("config = {'steps': 3}", r"must assign a subpixel\.sr\.config\.Experiment .*; got dict"),
+        ("x = 1", "got NoneType"),
+        ("config = missing", "failed: NameError: name 'missing'"),
+        ("from subpixel.sr.config import *\nconfig = Experiment('a', steps=0)", "at least 1"),
+    ],
+)
+def test_a_config_file_that_cannot_be_used_is_explained(tmp_path, content, message):
+    (tmp_path / "other.py").touch()
+    path = tmp_path / "mine.py"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError, match=message):
+        parse_train([f"--config={path}"])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ESPCNConfig(scale=0), "at least 2; got 0"),
+        (lambda: ESPCNConfig(features=(0, 3)), "must be positive"),
+        (lambda: DataConfig(train=()), "must name at least one folder"),
+        (lambda: OptimizerConfig(learning_rate=0.0), "must be positive; got 0"),
+        (lambda: Experiment("a", upsamplers=()), "at least one; got"),
+        (lambda: Experiment("a", upsamplers=("subpixel", "subpixel")), "once"),
+        (lambda: Experiment("a", steps=100), "warmup_steps, 200, must be less than steps, 100"),
+    ],
+)
+def test_impossible_values_are_refused_where_they_are_built(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_differences_are_named_field_by_field():
+    old = Experiment("a")
+    new = dataclasses.replace(old, steps=7000, model=ESPCNConfig(scale=2))
+    assert differences(old, new) == [
+        "model.scale: 3 there, 2 here",
+        "steps: 20000 there, 7000 here",
+    ]
+    assert differences(old, old) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"stepz": 3}, "stepz"), ({"steps": "many"}, "steps"), ({"model": {"scale": 1}}, "scale")],
+)
+def test_a_config_json_of_another_version_is_explained(change, said):
+    with pytest.raises(InputError, match="is not a config of this version") as error:
+        from_json({**to_json(Experiment("a")), **change}, Experiment, "config.json")
+    assert said in str(error.value)
+
+
+def test_eval_refuses_a_scale_below_two(capsys):
+    with pytest.raises(SystemExit):
+        parse_eval(["bicubic", "--scale=1", "--benchmarks", "Set5"])
+    assert "at least 2; got 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (InputError("the scale is wrong"), 2, "error: the scale is wrong\n"),
+        (OSError(28, "No space left on device", "a/b"), 1, "error: [Errno 28] No space left"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_a_command_ends_in_one_line_and_a_code(error, code, said, capsys):
+    def command():
+        raise error
+
+    with pytest.raises(SystemExit) as stop:
+        run_command(command)
+    printed = capsys.readouterr().err
+    assert stop.value.code == code
+    assert printed.startswith(said)
+    assert printed.count("\n") == 1
+
+
+def test_a_defect_of_ours_keeps_its_traceback():
+    def command():
+        raise RuntimeError("defect")
+
+    with pytest.raises(RuntimeError, match="defect"):
+        run_command(command)

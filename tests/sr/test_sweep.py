@@ -1,0 +1,84 @@
+"""Several seeds in one command, the description of a run, and the choice of a checkpoint."""
+
+import json
+import statistics
+
+import faults
+import pytest
+from flax import nnx
+
+import subpixel.__main__ as commands
+import train as train_command
+from subpixel.kernels import LAYOUTS
+from subpixel.sr.commands.describe import layer_rows
+from subpixel.sr.config import ESPCNConfig
+from subpixel.sr.errors import InputError
+from subpixel.sr.targets import load_target
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sweep")
+    faults.make_images(folder)
+    return folder
+
+
+def sweep(root, monkeypatch, *seeds):
+    arguments = faults.command(root, root / "swept", "--steps=12", "--seeds", *seeds)
+    monkeypatch.setattr("sys.argv", arguments[1:])
+    assert train_command.main() == 0
+
+
+def test_seeds_are_run_once_each_and_summarised(root, monkeypatch, capsys):
+    sweep(root, monkeypatch, "3")
+    capsys.readouterr()
+    sweep(root, monkeypatch, "3", "4")
+    printed = capsys.readouterr().out
+    assert "seed 3 is finished" in printed
+    assert "mean ± sample standard deviation" in " ".join(printed.split())
+    summary = json.loads((root / "swept" / "sweep.json").read_text())
+    values = [
+        json.loads((root / "swept" / f"seed-{seed}" / "comparison.json").read_text())["upsamplers"][
+            "subpixel"
+        ]["psnr"]["test"]
+        for seed in (3, 4)
+    ]
+    assert values[0] != values[1]
+    entry = summary["upsamplers"]["subpixel"]["psnr"]["test"]
+    assert summary["seeds"] == [3, 4]
+    assert entry["values"] == values
+    assert entry["mean"] == pytest.approx(sum(values) / 2)
+    assert entry["std"] == pytest.approx(statistics.stdev(values))
+
+    # Every checkpoint that is there can be asked for.
+    workdir = str(root / "swept" / "seed-3")
+    assert load_target(workdir, 2, checkpoint="last")[1]["step"] == 12
+    assert load_target(workdir, 2, checkpoint="10")[1]["step"] == 10
+    assert load_target(workdir, 2, checkpoint="best")[1]["step"] in (5, 10, 12)
+    with pytest.raises(InputError, match="can be used for '7'"):
+        load_target(workdir, 2, checkpoint="7")
+    with pytest.raises(InputError, match="only a workdir"):
+        load_target("bicubic", 2, checkpoint="best")
+
+
+def test_a_run_is_described_before_it_begins(root, monkeypatch, capsys):
+    arguments = faults.command(root, root / "described", "--steps=12", "--data.exclude", "1")[2:]
+    monkeypatch.setattr("sys.argv", ["subpixel", "describe", *arguments])
+    assert commands.main() == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "training: 2 images (train without 1), 1 of them held out" in printed
+    assert "12 steps of 2 patches: 24 patches of 8x8" in printed
+    assert not (root / "described").exists()
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_layers_are_counted_from_their_shapes(name):
+    params = nnx.to_pure_dict(nnx.state(ESPCNConfig(scale=3).build(name, seed=0)))
+    rows = layer_rows(params, name, (2, 5, 7, 1), 3)
+    pixels = 2 * 5 * 7
+    useful = [25 * 64 * pixels, 9 * 64 * 32 * pixels, 9 * 32 * 9 * pixels, 0]
+    assert [row[4] for row in rows] == useful
+    zeros = 9 if name == "zero_insert" else 1
+    assert [row[5] for row in rows] == [*useful[:2], useful[2] * zeros, 0]
+    assert sum(row[3] for row in rows) == 22_729
+    assert [row[2] for row in rows] == ["2x5x7x64", "2x5x7x32", "2x15x21x1", "2x15x21x1"]

@@ -1,0 +1,183 @@
+"""Which checkpoints are kept, which are believed, and what is said of the others."""
+
+import dataclasses
+import io
+import re
+import shutil
+
+import jax
+import numpy as np
+import pytest
+from rich.console import Console
+from test_training import TINY, pairs
+
+from subpixel.sr.errors import InputError
+from subpixel.sr.training import train
+from subpixel.sr.training.checkpoints import Checkpoints, Progress, list_steps, restore
+from subpixel.sr.training.manifest import NAME
+from subpixel.sr.training.optimizers import make_optimizer
+from subpixel.sr.training.records import WALL_CLOCK, read_records
+from subpixel.sr.training.state import init_state
+
+EXPERIMENT = dataclasses.replace(TINY, upsamplers=("subpixel",))
+
+
+def initial(experiment=EXPERIMENT):
+    optimizer = make_optimizer(experiment.optimizer, experiment.steps)
+    return {"subpixel": init_state(experiment, "subpixel", optimizer)[1]}
+
+
+def run(workdir):
+    console = Console(file=io.StringIO(), width=400)
+    workdir.mkdir(exist_ok=True)
+    progress = train(EXPERIMENT, pairs(4), pairs(1, seed=1), workdir, console).progress
+    return progress, console.file.getvalue()
+
+
+def read(workdir, which="last"):
+    console = Console(file=io.StringIO(), width=400)
+    progress = restore(workdir, EXPERIMENT, initial(), console, which)
+    return progress, console.file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("trained")
+    return workdir, run(workdir)[0]
+
+
+@pytest.fixture
+def workdir(trained, tmp_path):
+    shutil.copytree(trained[0], tmp_path / "run")
+    return tmp_path / "run"
+
+
+def largest(folder):
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name != NAME)
+    return max(files, key=lambda path: path.stat().st_size)
+
+
+def truncate(folder):
+    path = largest(folder)
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+def flip(folder):
+    path = largest(folder)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x10
+    path.write_bytes(content)
+
+
+def delete(folder):
+    largest(folder).unlink()
+
+
+def unseal(folder):
+    (folder / NAME).unlink()
+
+
+def scribble(folder):
+    (folder / NAME).write_text('{"states": ')
+
+
+DAMAGES = {
+    truncate: r"has \d+ of \d+ bytes",
+    flip: "has other bytes than were written",
+    delete: "is missing",
+    unseal: "it was not finished",
+    scribble: "MANIFEST.json cannot be read",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(workdir, damage):
+    damage(workdir / "checkpoints" / "12")
+    progress, said = read(workdir)
+    assert progress.step == 8
+    assert f"warning: checkpoint {workdir / 'checkpoints' / '12'} is passed over" in said
+    assert said.count("\n") == 1
+    assert re.search(DAMAGES[damage], said)
+
+
+@pytest.mark.parametrize("damage", [flip, unseal])
+def test_training_goes_on_from_the_one_before_and_ends_the_same(workdir, trained, damage):
+    expected = [strip(r) for r in read_records(workdir / "metrics.jsonl")]
+    damage(workdir / "checkpoints" / "12")
+    progress, said = run(workdir)
+    assert "going on from step 8" in said
+    jax.tree.map(np.testing.assert_array_equal, progress.states, trained[1].states)
+    assert [strip(r) for r in read_records(workdir / "metrics.jsonl")] == expected
+    assert read(workdir)[0].step == 12
+
+
+def strip(record):
+    return {k: v for k, v in record.items() if k not in WALL_CLOCK}
+
+
+def test_where_none_is_left_the_run_says_so_and_nothing_is_removed(workdir):
+    for step in list_steps(workdir / "checkpoints"):
+        flip(workdir / "checkpoints" / str(step))
+    before = list_steps(workdir / "checkpoints")
+    with pytest.raises(InputError, match=r"no checkpoint in .* can be used for 'last'.* remove"):
+        run(workdir)
+    assert list_steps(workdir / "checkpoints") == before
+
+
+def test_a_run_killed_in_its_first_save_begins_again(workdir, trained):
+    for step in list_steps(workdir / "checkpoints")[1:]:
+        shutil.rmtree(workdir / "checkpoints" / str(step))
+    unseal(workdir / "checkpoints" / "12")
+    progress, said = run(workdir)
+    assert "it was not finished" in said
+    assert "going on" not in said
+    jax.tree.map(np.testing.assert_array_equal, progress.states, trained[1].states)
+
+
+def test_a_checkpoint_of_another_config_is_refused(workdir):
+    other = dataclasses.replace(EXPERIMENT, seed=5)
+    with pytest.raises(InputError, match=r"another config \(seed: 0 there, 5 here\)"):
+        restore(workdir, other, initial(), Console(quiet=True))
+
+
+def test_the_newest_and_the_best_are_kept_whatever_happens_in_between(workdir, tmp_path):
+    start, _ = read(workdir)
+    scores = {1: 20.0, 2: 25.0, 3: 22.0, 4: None, 5: 21.0, 6: None, 7: 24.0}
+    folder = tmp_path / "kept"
+    last = None
+    for steps in ((1, 2, 3), (4, 5, 6, 7)):
+        with Checkpoints(folder, EXPERIMENT, last) as checkpoints:
+            for step in steps:
+                validation = {} if scores[step] is None else {"subpixel": scores[step]}
+                last = dataclasses.replace(start, step=step, validation=validation)
+                checkpoints.save(last)
+    assert list_steps(folder / "checkpoints") == [7, 6, 2]
+    assert read(folder, "best")[0].step == 2
+    assert read(folder, "last")[0].step == 7
+    assert read(folder, "6")[0].step == 6
+    with pytest.raises(InputError, match="for '5'; there are those of steps 7, 6, 2"):
+        read(folder, "5")
+    flip(folder / "checkpoints" / "2")
+    best, said = read(folder, "best")
+    assert best.step == 7
+    assert "has other bytes" in said
+
+
+def test_what_is_saved_is_the_state_of_its_step_though_training_goes_on(tmp_path):
+    """A save holds a copy before the next step takes over the state's memory."""
+    advance = jax.jit(lambda tree: jax.tree.map(lambda x: x + 1, tree), donate_argnums=0)
+    state = dataclasses.replace(
+        initial()["subpixel"],
+        params={"kernel": jax.numpy.zeros((2000, 1000))},
+        ema={},
+        opt_state=(),
+    )
+    start = Progress(0, {"subpixel": state}, {}, {}, {}, {}, {})
+    with Checkpoints(tmp_path, EXPERIMENT, None) as checkpoints:
+        checkpoints.save(start)
+        for _ in range(20):
+            state = advance(state)
+    wanted = {"subpixel": state}
+    saved = restore(tmp_path, EXPERIMENT, wanted, Console(quiet=True))
+    np.testing.assert_array_equal(saved.states["subpixel"].params["kernel"], 0)
+    np.testing.assert_array_equal(state.params["kernel"], 20)

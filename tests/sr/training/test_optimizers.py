@@ -1,0 +1,175 @@
+"""Learning rates, clipping, accumulation and bfloat16, against what they are by definition."""
+
+import dataclasses
+import json
+import math
+
+import jax
+import jax.numpy as jnp
+import loops
+import numpy as np
+import pytest
+from flax import nnx
+from loops import assert_same_tree, normal
+
+from subpixel.sr.config import (
+    DataConfig,
+    ESPCNConfig,
+    Experiment,
+    OptimizerConfig,
+    from_json,
+)
+from subpixel.sr.errors import InputError
+from subpixel.sr.training.optimizers import make_optimizer
+from subpixel.sr.training.state import accumulation, mean_gradient
+
+# As the first version of the project wrote it beside its results.
+OLDER_CONFIG = """
+{
+  "name": "espcn_x3_bsds",
+  "upsamplers": ["subpixel", "conv_transpose", "zero_insert"],
+  "model": {
+    "scale": 3, "channels": 1, "features": [64, 32], "kernel_sizes": [5, 3, 3], "bias": "phase",
+    "input_mean": 0.45, "input_scale": 1.6, "residual": true
+  },
+  "data": {
+    "train": ["T91", "BSDS500/train"], "benchmarks": ["Set5", "Set14", "B100"],
+    "validation_images": 8, "patch_size": 17, "batch_size": 16, "augment": true
+  },
+  "optimizer": {
+    "learning_rate": 0.005, "warmup_steps": 200, "loss": "mse", "ema_decay": 0.999
+  },
+  "steps": 20000, "seed": 0, "log_every": 100, "validate_every": 500, "checkpoint_every": 500
+}
+"""
+
+
+def steps_taken(config, losses, gradients=None, steps=None):
+    """What is added to a parameter of two numbers, step by step."""
+    optimizer = make_optimizer(config, steps or len(losses))
+    params = jnp.zeros(2)
+    state = optimizer.init(params)
+    update = loops.jit(lambda g, state, value: optimizer.update(g, state, params, value=value))
+    taken = []
+    for number, loss in enumerate(losses):
+        gradient = jnp.ones(2) if gradients is None else gradients[number]
+        updates, state = update(gradient, state, jnp.float32(loss))
+        taken.append(np.asarray(updates))
+    return np.array(taken)
+
+
+def test_cosine_and_constant_after_the_warm_up():
+    # Under a constant gradient, Adam's step is the learning rate itself.
+    config = OptimizerConfig(learning_rate=0.5, warmup_steps=4, final_learning_rate=0.1)
+    ramp = [0.0, 0.125, 0.25, 0.375]
+    cosine = [0.1 + 0.4 * (1 + math.cos(math.pi * t / 6)) / 2 for t in range(6)]
+    taken = steps_taken(config, [1.0] * 10)
+    np.testing.assert_allclose(taken[:, 0], -np.array(ramp + cosine), rtol=1e-4)
+    constant = dataclasses.replace(config, schedule="constant")
+    taken = steps_taken(constant, [1.0] * 10)
+    np.testing.assert_allclose(taken[:, 0], -np.array(ramp + [0.5] * 6), rtol=1e-4)
+
+
+def test_a_plateau_lowers_the_rate_to_its_final_value():
+    config = OptimizerConfig(
+        learning_rate=0.5,
+        warmup_steps=0,
+        schedule="plateau",
+        final_learning_rate=0.1,
+        plateau_steps=2,
+        plateau_threshold=0.1,
+        plateau_factor=0.5,
+    )
+    # Means of two: 2, then 1 (better), 0.95 (too little), 0.5 (better), 0.5 and 0.5 (no better).
+    losses = [3, 1, 1, 1, 0.9, 1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]
+    rates = -steps_taken(config, losses)[:, 0]
+    # The step that completes a mean is taken with what came of it.
+    expected = [0.5] * 5 + [0.25] * 4 + [0.125] * 2 + [0.1] * 3
+    np.testing.assert_allclose(rates, expected, rtol=1e-4)
+
+
+def test_clipping_shortens_the_whole_gradient_before_adam():
+    gradients = [jnp.array(g) for g in ([3.0, 4.0], [0.03, 0.04], [-30.0, 40.0])]
+    config = OptimizerConfig(learning_rate=0.1, warmup_steps=0, schedule="constant", clip_norm=1.0)
+    taken = steps_taken(config, [1.0] * 3, gradients)
+    first, second = np.zeros(2), np.zeros(2)
+    clipped = np.array([[0.6, 0.8], [0.03, 0.04], [-0.6, 0.8]])
+    for number, (g, found) in enumerate(zip(clipped, taken, strict=True), start=1):
+        first, second = 0.9 * first + 0.1 * g, 0.999 * second + 0.001 * g**2
+        root = np.sqrt(second / (1 - 0.999**number))
+        expected = -0.1 * first / (1 - 0.9**number) / (root + 1e-8)
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.usefixtures("x64")
+def test_the_parts_of_a_batch_add_up_to_its_gradient():
+    model = ESPCNConfig(scale=2, features=(4, 3)).build("subpixel", seed=0)
+    graph, state = nnx.split(model)
+    params = jax.tree.map(lambda p: normal(p.size, *p.shape), nnx.to_pure_dict(state))
+
+    def loss(params, batch):
+        return jnp.mean((nnx.merge(graph, params)(batch["lr"]) - batch["hr"]) ** 2)
+
+    gradient = jax.value_and_grad(loss)
+    batch = {"lr": normal(0, 6, 5, 5, 1), "hr": normal(1, 6, 10, 10, 1)}
+    whole = loops.jit(gradient)(params, batch)
+    parts = loops.jit(mean_gradient(gradient, 3))(params, batch)
+    assert_same_tree(parts, whole, 1e-6)
+
+
+def experiment(accumulation=None, batch_size=16, patch_size=17):
+    return Experiment(
+        "a",
+        data=DataConfig(batch_size=batch_size, patch_size=patch_size),
+        optimizer=OptimizerConfig(accumulation=accumulation),
+    )
+
+
+def test_accumulation_is_what_is_asked_for_or_what_fits_a_cache():
+    assert accumulation(experiment(4), devices=1) == 4
+    assert accumulation(experiment(4), devices=4) == 4
+    with pytest.raises(InputError, match=r"accumulation is 4, which does not divide the 2 patches"):
+        accumulation(experiment(4), devices=8)
+    assert accumulation(experiment(), devices=1) == 2
+    assert accumulation(experiment(batch_size=2, patch_size=8), devices=1) == 1
+    # Of a batch too large for as many parts as are compiled, the most that divide it.
+    assert accumulation(experiment(batch_size=36, patch_size=96), devices=1) == 12
+    assert accumulation(experiment(batch_size=37, patch_size=96), devices=1) == 1
+
+
+def test_bfloat16_computes_beside_parameters_and_outputs_in_float32():
+    config = ESPCNConfig(scale=2, features=(4, 3), residual=True)
+    x = np.random.default_rng(0).uniform(size=(2, 6, 6, 1)).astype(np.float32)
+    full, half = (
+        dataclasses.replace(config, dtype=dtype).build("subpixel", seed=0)
+        for dtype in ("float32", "bfloat16")
+    )
+    jax.tree.map(np.testing.assert_array_equal, nnx.state(half), nnx.state(full))
+    assert {p.dtype for p in jax.tree.leaves(nnx.state(half))} == {np.dtype("float32")}
+    y = half(x)
+    assert y.dtype == np.float32
+    difference = np.abs(np.asarray(y - full(x))).max()
+    # bfloat16 has eight bits: 0.4 %.
+    assert 1e-5 < difference < 0.02
+
+
+def test_the_config_of_an_older_run_takes_the_defaults_of_newer_fields():
+    values = json.loads(OLDER_CONFIG)
+    assert "schedule" not in values["optimizer"]
+    config = from_json(values, Experiment, "config.json")
+    assert config.optimizer == OptimizerConfig(learning_rate=5e-3)
+    assert config.model.dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"final_learning_rate": 1.0}, r"must lie in 0..optimizer.learning_rate; got 1.0 and"),
+        ({"plateau_factor": 1.0}, "plateau_factor between 0 and 1; got 1000, 0.001 and 1.0"),
+        ({"clip_norm": 0.0}, "clip_norm must be positive; got 0.0"),
+        ({"accumulation": 0}, "accumulation must be at least 1; got 0"),
+    ],
+)
+def test_impossible_optimisers_are_refused(fields, message):
+    with pytest.raises(InputError, match=message):
+        OptimizerConfig(**fields)
