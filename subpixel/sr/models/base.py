@@ -8,6 +8,7 @@ from flax import nnx
 
 from subpixel import kernels
 from subpixel.kernels import Layout
+from subpixel.sr.models.operations import Operation
 from subpixel.sr.models.upsampler import Upsampler, make_upsampler
 
 Params = Any  # a nested dict of arrays
@@ -35,6 +36,13 @@ class Network(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """(..., h, w, channels) -> (..., r*h, r*w, channels); both in 0..1, not clipped."""
+        raise NotImplementedError
+
+    def operations(self) -> list[Operation]:
+        """Returns the same function as plain operations, for exports.
+
+        The upsampling is given in the layout "subpixel", whatever the network's own.
+        """
         raise NotImplementedError
 
     def with_upsampler(self, upsampler: Layout) -> Self:

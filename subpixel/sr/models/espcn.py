@@ -18,6 +18,14 @@ from subpixel.nnx import PhaseBias
 from subpixel.ops.pixel_shuffle import scale_per_axis
 from subpixel.sr.models.base import Dtype as DtypeName
 from subpixel.sr.models.base import Network, NetworkConfig
+from subpixel.sr.models.operations import (
+    Activation,
+    AddNearest,
+    Operation,
+    centre,
+    convolution,
+    upsampling,
+)
 from subpixel.sr.models.upsampler import make_upsampler
 from subpixel.sr.serialization import check_choices, require
 
@@ -168,3 +176,21 @@ class ESPCN(Network):
         if self.residual:
             output += x.repeat(self.scale, axis=-3).repeat(self.scale, axis=-2)
         return jax.nn.sigmoid(output) if self.output_activation == "sigmoid" else output
+
+    def operations(self) -> list[Operation]:
+        """Returns the same function as plain operations, for exports.
+
+        Raises:
+          ValueError: if the activation is not tanh.
+        """
+        if self.activation is not jnp.tanh:
+            raise ValueError(f"an ESPCN is exported with tanh only; got {self.activation}")
+        listed: list[Operation] = centre(self.input_mean, self.input_scale)
+        for layer in (self.conv1, self.conv2):
+            listed += [convolution(layer), Activation("tanh")]
+        listed.append(upsampling(self.upsampler, self.upsampler_name, self.scale, self.bias))
+        if self.residual:
+            listed.append(AddNearest(self.scale))
+        if self.output_activation != "none":
+            listed.append(Activation(self.output_activation))
+        return listed

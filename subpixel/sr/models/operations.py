@@ -1,0 +1,119 @@
+"""A network as a short list of plain operations, from which every export is built.
+
+A network computes its operations in order, each on the result of the one before. The arrays are
+NumPy's, in float32, and channels-last as everywhere in this project. A program that is not JAX
+(ONNX, PyTorch) needs nothing else to compute the same function.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from subpixel import kernels
+from subpixel.kernels import Layout
+from subpixel.nnx import PhaseBias
+from subpixel.sr.models.upsampler import Upsampler
+
+ActivationName = Literal["tanh", "relu", "prelu", "sigmoid"]
+
+
+@dataclass(frozen=True, eq=False)
+class Centre:
+    """``(x - mean) * scale``."""
+
+    mean: float
+    scale: float
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution:
+    """A convolution with stride 1 and zero padding to the size of its input ("SAME").
+
+    Attributes:
+      kernel: (k, k, in, out).
+      bias: (out,).
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Activation:
+    """An elementwise nonlinearity; "prelu" multiplies negative values by the slope (c,)."""
+
+    name: ActivationName
+    slope: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Upsampling:
+    """The learned upsampling, with one bias for each phase.
+
+    Attributes:
+      scale: r.
+      kernel: (k, k, in, r**2 * out), in the layout "subpixel" and the channel order "dcr".
+      bias: (r**2 * out,), in the order "dcr"; equal numbers in every phase for a shared bias.
+    """
+
+    scale: int
+    kernel: np.ndarray
+    bias: np.ndarray
+
+    def kernel_in(self, layout: Layout) -> np.ndarray:
+        """Returns the kernel in another layout."""
+        return np.asarray(kernels.convert(jnp.asarray(self.kernel), self.scale, "subpixel", layout))
+
+
+@dataclass(frozen=True, eq=False)
+class AddNearest:
+    """Adds the network's input, enlarged r times by nearest neighbour."""
+
+    scale: int
+
+
+Operation = Centre | Convolution | Activation | Upsampling | AddNearest
+
+
+def centre(mean: float, scale: float) -> list[Operation]:
+    """Returns the centring of the input; nothing where it changes nothing."""
+    return [] if (mean, scale) == (0.0, 1.0) else [Centre(mean, scale)]
+
+
+def convolution(layer: nnx.Conv) -> Convolution:
+    """Returns a Flax convolution with stride 1 and "SAME" padding as an operation.
+
+    Raises:
+      ValueError: if the layer is of another kind.
+    """
+    numbers = (layer.strides, layer.kernel_dilation, layer.input_dilation)
+    plain = (
+        all(set(number if isinstance(number, Sequence) else [number]) <= {1} for number in numbers)
+        and layer.feature_group_count == 1
+        and layer.padding == "SAME"
+    )
+    if not plain:
+        raise ValueError(
+            "an exported convolution has stride 1, no dilation, one group and SAME padding; got "
+            f"strides {layer.strides}, dilation {layer.kernel_dilation}, "
+            f"{layer.feature_group_count} groups and padding {layer.padding}"
+        )
+    kernel = _float32(layer.kernel[...])
+    bias = np.zeros(kernel.shape[-1]) if layer.bias is None else layer.bias[...]
+    return Convolution(kernel, _float32(bias))
+
+
+def upsampling(layer: Upsampler, layout: Layout, scale: int, bias: PhaseBias) -> Upsampling:
+    """Returns a network's upsampler with the bias that follows it as an operation."""
+    kernel = _float32(kernels.convert(layer.kernel[...], scale, layout, "subpixel"))
+    numbers = _float32(bias.bias[...])
+    return Upsampling(scale, kernel, np.tile(numbers, kernel.shape[-1] // len(numbers)))
+
+
+def _float32(array: jax.Array | np.ndarray) -> np.ndarray:
+    return np.asarray(array, np.float32)

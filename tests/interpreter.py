@@ -1,0 +1,36 @@
+"""Computes a network's operations in NumPy, by loops: the meaning of the list, nothing else."""
+
+import loops
+import numpy as np
+
+from subpixel.sr.models.operations import Activation, AddNearest, Centre, Convolution, Upsampling
+
+
+def run(operations, x: np.ndarray) -> np.ndarray:
+    """(n, h, w, c) in float64 -> (n, r*h, r*w, c)."""
+    y = x
+    for operation in operations:
+        match operation:
+            case Centre(mean, scale):
+                y = (y - mean) * scale
+            case Convolution(kernel, bias):
+                # A convolution is the upsampling by 1 of the reversed kernel's painting.
+                low = [(size - 1) // 2 for size in kernel.shape[:2]]
+                y = loops.upsample(y, kernel, (1, 1), low, y.shape[1:3]) + bias
+            case Activation("tanh"):
+                y = np.tanh(y)
+            case Activation("relu"):
+                y = np.maximum(y, 0)
+            case Activation("prelu", slope):
+                y = np.where(y < 0, y * slope, y)
+            case Activation("sigmoid"):
+                y = 1 / (1 + np.exp(-y))
+            case Upsampling(scale, kernel, bias):
+                low = [(size - 1) // 2 for size in kernel.shape[:2]]
+                y = loops.upsample(y, kernel, (1, 1), low, y.shape[1:3]) + bias
+                y = loops.shuffle(y, (scale, scale), "dcr")
+            case AddNearest(scale):
+                y = y + x.repeat(scale, axis=1).repeat(scale, axis=2)
+            case _:
+                raise AssertionError(f"an operation that nobody computes: {operation}")
+    return y
