@@ -1,17 +1,16 @@
-"""Trains an experiment, one upsampler or several, and leaves scores and a page in its workdir.
+"""Trains an experiment, one upsampler or several; writes scores and a page into its workdir.
 
 python train.py                                       runs configs/quickstart.py
 python train.py --config=configs/espcn_x3_bsds.py     runs another config
 python train.py --steps=5000 --data.batch_size=32     overrides any of its fields
-python train.py --seeds 0 1 2                         runs it three times, for mean and spread
+python train.py --seeds 0 1 2                         runs it once per seed: mean and spread
 """
 
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from subpixel.sr.commands.cli import parse_train, run_command
+from subpixel.sr.console import make_console
 from subpixel.sr.data.sources import data_root
 from subpixel.sr.experiment import run
 from subpixel.sr.sweep import run_sweep
@@ -25,7 +24,7 @@ def main() -> int:
     workdir = options.workdir or Path("runs") / experiment.name
     keep_compilations()
     with processes(options.coordinator, options.process, options.wait):
-        console = Console(quiet=not is_first())
+        console = make_console(quiet=not is_first())
         if options.seeds:
             return run_sweep(experiment, options.seeds, workdir, root, console, options.profile)
         return run(experiment, workdir, root, console, options.profile)

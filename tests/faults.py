@@ -127,10 +127,13 @@ def final_state(workdir: Path) -> dict:
     """Returns everything that the last checkpoint holds, but for the clock."""
     experiment = read_config(workdir)
     optimizer = make_optimizer(experiment.optimizer, experiment.steps)
-    states = {n: init_state(experiment, n, optimizer)[1] for n in experiment.upsamplers}
-    progress = restore(workdir, experiment, states, Console(quiet=True))
-    assert progress is not None
-    return {**vars(progress), "seconds": None}
+    states = {
+        name: init_state(experiment.model, name, optimizer, experiment.seed)[1]
+        for name in experiment.upsamplers
+    }
+    run = restore(workdir, experiment, states, Console(quiet=True))
+    assert run is not None
+    return {**vars(run), "seconds": None}
 
 
 def metrics(workdir: Path) -> list[dict]:

@@ -1,7 +1,7 @@
-"""An experiment: frozen dataclasses, each checked where it is built.
+"""The config of an experiment: frozen dataclasses that check their values when they are built.
 
-A file in `configs/` assigns one `Experiment` to `config`. The command line overrides any field by
-its dotted name, and a workdir keeps the result in `config.json`.
+A config file, such as those in `configs/`, assigns one `Experiment` to `config`. The command line
+overrides any field by its dotted name; a workdir keeps the result in `config.json`.
 """
 
 import runpy
@@ -12,7 +12,7 @@ from subpixel.sr.data.config import DataConfig
 from subpixel.sr.data.degradation import Degradation
 from subpixel.sr.errors import InputError
 from subpixel.sr.models import ESPCNConfig, ModelConfig
-from subpixel.sr.serialization import differences, flatten, from_json, to_json
+from subpixel.sr.serialization import differences, flatten, from_json, require, to_json
 from subpixel.sr.training.config import OptimizerConfig, TrainingConfig
 
 __all__ = [
@@ -30,25 +30,43 @@ __all__ = [
 ]
 
 
+# In a wheel the folder lies inside the package, in a checkout beside it.
+_INSTALLED, _CHECKOUT = Path(__file__).with_name("configs"), Path(__file__).parents[2] / "configs"
+CONFIGS = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
+QUICKSTART = CONFIGS / "quickstart.py"
+
+
 @dataclass(frozen=True)
 class Experiment(TrainingConfig):
-    """One training, or a comparison of several upsamplers from the same start on the same data."""
+    """One training, or a comparison of several upsamplers from one function on the same data."""
 
     name: str
-    """Names the default workdir, runs/NAME."""
+    """Name of the default workdir, runs/NAME."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        require(bool(self.name), "name must not be empty: it names the default workdir, runs/NAME")
 
 
 def load_config(path: Path) -> Experiment:
     """Runs a config file and returns the experiment that it assigns to `config`.
 
+    Args:
+      path: the file. If it is missing and its path is that of a config of this project, such as
+        configs/quickstart.py, the project's own is used: an installed package has them too.
+
     Raises:
       InputError: if there is no such file, it fails, or it assigns something else.
     """
-    if not path.is_file():
-        others = ", ".join(sorted(str(p) for p in path.parent.glob("*.py"))) or "none"
-        raise InputError(f"there is no config file {path}; in its folder there are: {others}")
+    own = CONFIGS / path.name
+    file = own if not path.exists() and path.parent.name == "configs" and own.is_file() else path
+    if not file.is_file():
+        here = path.parent.is_dir()
+        where, folder = ("its folder", path.parent) if here else (str(CONFIGS), CONFIGS)
+        others = ", ".join(sorted(str(p) for p in folder.glob("*.py"))) or "none"
+        raise InputError(f"there is no config file {path}; in {where} there are: {others}")
     try:
-        config = runpy.run_path(str(path)).get("config")
+        config = runpy.run_path(str(file)).get("config")
     except Exception as error:
         raise InputError(f"config file {path} failed: {type(error).__name__}: {error}") from error
     if not isinstance(config, Experiment):

@@ -1,9 +1,24 @@
-"""The error that a command shows as one line."""
+"""Exceptions that a command shows as one line, each with its exit code."""
 
 
 class InputError(ValueError):
-    """What a user gave cannot be used: the message says what, the rule and the remedy.
+    """The input of a user cannot be used; the message says what, the rule and the remedy.
 
-    Commands print it without a traceback. Any other exception is a defect of ours, and keeps its
-    traceback.
+    A command prints it without a traceback and ends with exit code 2. Exceptions of other types
+    are defects of this project and keep their traceback.
+    """
+
+
+class NonFiniteError(ArithmeticError):
+    """A network computed infinity or NaN: the loss of a training step, or an output image.
+
+    A command prints it without a traceback and ends with exit code 3.
+    """
+
+
+class UnfinishedError(RuntimeError):
+    """A training ended well, but measuring or reporting it failed.
+
+    The checkpoint of the last step is kept, so the same command repeats only what failed. A
+    command prints the message without a traceback and ends with exit code 4.
     """

@@ -1,35 +1,111 @@
-"""Files that are written whole or not at all."""
+"""Output files: plain files are replaced in one step, everything else is written into."""
 
 import json
+import math
 import os
+import secrets
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+STDOUT, STDERR = 1, 2
+
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file beside its place and moves it there: nobody ever sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    """Writes a file completely or not at all.
+
+    A plain file is replaced by a rename, so no reader ever sees half of it. A link is followed and
+    stays. A device, a pipe, and a file that is this process's stdout or stderr are written into.
+
+    Raises:
+      OSError: naming `path`, if the system refuses to write.
+    """
+    with naming(path):
+        if _is_stream(path):
+            _write_into(path, content)
+        else:
+            _replace(path.resolve(), content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 as `write_bytes` does.
+
+    File names that are not UTF-8, which Python holds as lone surrogates, become the bytes that
+    they consist of.
+    """
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Writes indented JSON as `write_bytes` does; see `dump_json`."""
+    write_bytes(path, (dump_json(values, indent=2) + "\n").encode())
+
+
+def dump_json(values: Any, indent: int | None = None) -> str:
+    """Returns strict JSON. Infinity and NaN, which JSON does not have, become null.
+
+    >>> dump_json({"psnr": float("inf"), "ssim": 1.0})
+    '{"psnr": null, "ssim": 1.0}'
+    """
+    return json.dumps(_finite(values), indent=indent, allow_nan=False)
 
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Names the file in an error of the system that names none, such as that of a full disk."""
+    """Adds the path to an `OSError` that names no file, such as that of a full disk."""
     try:
         yield
     except OSError as error:
-        if error.errno is None or error.filename is not None:
+        if error.errno is None or error.filename == str(path):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def write_json(path: Path, values: Any) -> None:
-    """Writes indented JSON, whole or not at all."""
-    write_bytes(path, (json.dumps(values, indent=2) + "\n").encode())
+def _finite(values: Any) -> Any:
+    if isinstance(values, float):
+        return values if math.isfinite(values) else None
+    if isinstance(values, dict):
+        return {key: _finite(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_finite(value) for value in values]
+    return values
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether the path exists and is not a plain file that may be replaced."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(found.st_mode):
+        return True
+    for descriptor in (STDOUT, STDERR):
+        with suppress(OSError):
+            if os.path.samestat(found, os.fstat(descriptor)):
+                return True
+    return False
+
+
+def _write_into(path: Path, content: bytes) -> None:
+    # Appended: what a command has printed into a redirected stdout is not overwritten.
+    with path.open("ab", buffering=0) as file:
+        while content:
+            content = content[file.write(content) :]
+
+
+def _replace(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A name of its own: no user's file is overwritten, and a long name does not become too long.
+    part = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with part.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink()
+        raise

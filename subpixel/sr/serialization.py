@@ -2,7 +2,11 @@
 
 import dataclasses
 import json
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+import math
+from collections.abc import Callable
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import cattrs
 from cattrs.v import format_exception
@@ -11,6 +15,16 @@ from subpixel.sr.errors import InputError
 
 Config = TypeVar("Config")
 
+# How a message names a kind of value.
+KINDS = {
+    int: "a whole number",
+    float: "a finite number",
+    bool: "true or false",
+    str: "a string",
+    Path: "a path",
+    NoneType: "none",
+}
+
 
 def require(holds: bool, message: str) -> None:
     """Raises InputError with the message unless the condition holds."""
@@ -18,27 +32,58 @@ def require(holds: bool, message: str) -> None:
         raise InputError(message)
 
 
-def check_choices(config: Any, prefix: str = "") -> None:
-    """Checks that every field declared as a `Literal` has one of its values.
+def check_fields(config: Any, prefix: str = "") -> None:
+    """Checks that every field holds a value of its declared type.
+
+    Literals, numbers, strings, truth values, paths, dataclasses, and tuples and unions of them are
+    checked. A whole number counts as a float; infinity and NaN do not.
 
     Args:
       config: a dataclass instance; called from its `__post_init__`.
       prefix: of the field names in the message, such as "optimizer.".
 
     Raises:
-      InputError: naming the field, its value and the choices.
+      InputError: naming the field, its value and what it must be.
     """
     hints = get_type_hints(type(config))
     for field in dataclasses.fields(config):
-        hint = hints[field.name]
-        if get_origin(hint) is Literal:
-            value = getattr(config, field.name)
-            choices = get_args(hint)
-            require(
-                value in choices,
-                f"{prefix}{field.name} must be one of {', '.join(map(repr, choices))}; "
-                f"got {value!r}",
-            )
+        hint, value = hints[field.name], getattr(config, field.name)
+        require(
+            _fits(value, hint), f"{prefix}{field.name} must be {_describe(hint)}; got {value!r}"
+        )
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        # 1 == True == 1.0, of which only one is a choice.
+        return any(value == choice and type(value) is type(choice) for choice in arguments)
+    if origin in (Union, UnionType):
+        return any(_fits(value, member) for member in arguments)
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        if arguments[-1] is Ellipsis:
+            return all(_fits(item, arguments[0]) for item in value)
+        return len(value) == len(arguments) and all(map(_fits, value, arguments))
+    if hint is float:
+        return type(value) is int or (isinstance(value, float) and math.isfinite(value))
+    if hint is int:
+        return type(value) is int
+    return isinstance(value, hint)
+
+
+def _describe(hint: Any) -> str:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return f"one of {', '.join(map(repr, arguments))}"
+    if origin in (Union, UnionType):
+        return " or ".join(map(_describe, arguments))
+    if origin is tuple:
+        if arguments[-1] is Ellipsis:
+            return f"a tuple whose items are each {_describe(arguments[0])}"
+        return f"a tuple of {len(arguments)}: {', '.join(map(_describe, arguments))}"
+    return KINDS.get(hint, f"a {hint.__name__}")
 
 
 def to_json(config: Any) -> dict[str, Any]:
@@ -46,7 +91,7 @@ def to_json(config: Any) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
-def from_json(values: dict[str, Any], kind: type[Config], source: str) -> Config:
+def from_json(values: Any, kind: type[Config], source: str) -> Config:
     """Undoes `to_json`.
 
     Args:
@@ -58,10 +103,28 @@ def from_json(values: dict[str, Any], kind: type[Config], source: str) -> Config
       InputError: if a field is unknown, missing or of the wrong kind.
     """
     try:
-        return cattrs.Converter(forbid_extra_keys=True).structure(values, kind)
+        return _converter().structure(values, kind)
     except cattrs.BaseValidationError as error:
         problems = "; ".join(cattrs.transform_error(error, format_exception=_explain))
         raise InputError(f"{source} is not a config of this version: {problems}") from error
+    except InputError as error:
+        raise InputError(f"{source} is not a config of this version: {error}") from error
+
+
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    # By default cattrs turns 2.5 into 2 and "false" into True.
+    for kind in (int, float, bool, str):
+        converter.register_structure_hook(kind, _keep_kind(kind))
+    return converter
+
+
+def _keep_kind(kind: type) -> Callable[[Any, type], Any]:
+    def structure(value: Any, _: type) -> Any:
+        require(_fits(value, kind), f"must be {_describe(kind)}; got {value!r}")
+        return kind(value)
+
+    return structure
 
 
 def _explain(error: BaseException, kind: type | None) -> str:

@@ -1,16 +1,16 @@
-"""Several seeds of one experiment: how far its scores depend on chance."""
+"""Runs one experiment with several seeds, to measure how far its scores depend on chance."""
 
 import json
-import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
+from subpixel.sr.comparison.seeds import seeds_table, summarise_seeds
 from subpixel.sr.config import Experiment
+from subpixel.sr.errors import InputError
 from subpixel.sr.experiment import run
 from subpixel.sr.files import write_json
 from subpixel.sr.training.parallel import is_first
@@ -25,75 +25,63 @@ def run_sweep(
     console: Console,
     profile: bool = False,
 ) -> int:
-    """Runs an experiment once for each seed; the same call goes on where it stopped.
+    """Runs an experiment once for each seed; the same call resumes.
 
     Args:
       experiment: what to do; its own seed is not used.
-      seeds: which differ.
-      workdir: each run is left in its `seed-N`, and their mean and spread in its `sweep.json`.
-      root: where data sets lie, or None.
+      seeds: the seeds, all different.
+      workdir: each run is written to `seed-N` inside it, and the statistics to `sweep.json`.
+      root: folder of the data sets, or None.
       console: where progress and results are shown.
       profile: whether a few steps of each run are traced.
 
     Returns:
-      The exit code of the command: that of the first run which was stopped, or 0.
+      The exit code of the command: that of the first run that was stopped, or 0.
 
     Raises:
-      InputError: as `run`.
+      InputError: if a seed is repeated or negative; and the errors of `run`.
     """
-    runs = {seed: workdir / f"seed-{seed}" for seed in seeds}
-    for seed, folder in runs.items():
-        one = replace(experiment, seed=seed)
-        check_workdir(folder, one)
-        # The page is the last thing that a run writes.
+    # All seeds and workdirs are checked before the first run begins.
+    experiments = seeded(experiment, seeds)
+    folders = {seed: workdir / f"seed-{seed}" for seed in seeds}
+    for seed, folder in folders.items():
+        check_workdir(folder, experiments[seed])
+    for seed, folder in folders.items():
+        # The page is the last file of a run.
         if (folder / "report.html").exists():
             console.print(f"seed {seed} is finished: {folder}", soft_wrap=True)
-        elif code := run(one, folder, root, console, profile):
+        elif code := run(experiments[seed], folder, root, console, profile):
             return code
     if not is_first():
         return 0
-    results = {
-        seed: json.loads((folder / "comparison.json").read_text())["upsamplers"]
-        for seed, folder in runs.items()
-    }
-    summary = summarise_sweep(results)
+    summary = summarise_seeds({seed: _read_scores(folder) for seed, folder in folders.items()})
     write_json(workdir / "sweep.json", {"seeds": list(seeds), "upsamplers": summary})
-    console.print(_table(summary, len(seeds)))
+    console.print(seeds_table(summary, len(seeds)))
     return 0
 
 
-def summarise_sweep(results: dict[int, dict[str, Any]]) -> dict[str, Any]:
-    """Returns mean, sample standard deviation and values, by upsampler, figure and benchmark.
+def seeded(experiment: Experiment, seeds: Sequence[int]) -> dict[int, Experiment]:
+    """Returns the experiment of each seed.
 
-    Args:
-      results: by seed, "upsamplers" of comparison.json.
+    Raises:
+      InputError: if a seed is repeated or not allowed.
     """
-    first = next(iter(results.values()))
-
-    def spread(name: str, figure: str, benchmark: str) -> dict[str, Any]:
-        values = [result[name][figure][benchmark] for result in results.values()]
-        deviation = statistics.stdev(values) if len(values) > 1 else None
-        return {"mean": statistics.fmean(values), "std": deviation, "values": values}
-
-    return {
-        name: {
-            figure: {benchmark: spread(name, figure, benchmark) for benchmark in entry[figure]}
-            for figure in ("psnr", "ssim")
-        }
-        for name, entry in first.items()
-    }
-
-
-def _table(summary: dict[str, Any], count: int) -> Table:
-    title = f"PSNR dB, mean ± sample standard deviation of {count} seeds"
-    table = Table(title=title, title_justify="left")
-    table.add_column("")
-    for benchmark in next(iter(summary.values()))["psnr"]:
-        table.add_column(benchmark, justify="right")
-    for name, scores in summary.items():
-        cells = (
-            f"{entry['mean']:.3f}" + ("" if entry["std"] is None else f" ± {entry['std']:.3f}")
-            for entry in scores["psnr"].values()
+    repeated = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+    if repeated:
+        raise InputError(
+            f"--seeds names {', '.join(map(str, repeated))} more than once: name each seed once, "
+            "since the same seed gives the same run"
         )
-        table.add_row(name, *cells)
-    return table
+    return {seed: replace(experiment, seed=seed) for seed in seeds}
+
+
+def _read_scores(workdir: Path) -> dict[str, Any]:
+    """Returns "upsamplers" of comparison.json."""
+    path = workdir / "comparison.json"
+    try:
+        return json.loads(path.read_bytes())["upsamplers"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{path} cannot be read: {error!r}. To write it again, remove "
+            f"{workdir / 'report.html'} and repeat the command"
+        ) from error

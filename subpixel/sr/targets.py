@@ -152,13 +152,16 @@ def _from_workdir(
         network, about = _from_weights(weights)
         return network, {**about, "step": experiment.steps}
     optimizer = make_optimizer(experiment.optimizer, experiment.steps)
-    initial = {n: init_state(experiment, n, optimizer) for n in experiment.upsamplers}
+    initial = {
+        name: init_state(experiment.model, name, optimizer, experiment.seed)
+        for name in experiment.upsamplers
+    }
     states = {n: state for n, (_, state) in initial.items()}
-    progress = restore(workdir, experiment, states, Console(stderr=True), checkpoint or "last")
-    if progress is None:
+    run = restore(workdir, experiment, states, Console(stderr=True), checkpoint or "last")
+    if run is None:
         raise InputError(f"workdir {workdir} has neither weights nor a checkpoint yet")
-    params = progress.states[name].ema
-    about = {**_about(experiment.model, name, params), "step": progress.step}
+    params = run.states[name].ema
+    about = {**_about(experiment.model, name, params), "step": run.step}
     return _network(experiment.model, initial[name][0], params), about
 
 

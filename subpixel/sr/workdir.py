@@ -1,15 +1,16 @@
-"""A workdir: what a run leaves, and how it is found again.
+"""The workdir of a run.
 
 ======================  =========================================================
 config.json             the experiment, resolved: enough to repeat the run
-metrics.jsonl           a record a line: loss, validation PSNR, seconds
-checkpoints/            the newest, from which the run goes on, and the best
+metrics.jsonl           one record per line: loss, validation PSNR, seconds
+checkpoints/            the newest, from which the run resumes, and the best
 tensorboard/            the same records for TensorBoard, and sample images
-profile/                what --profile traced
-nonfinite/STEP/         the batch and the norms of a step that was not finite
-weights/NAME            the trained network of an upsampler, NAME.safetensors
+profile/                trace of --profile
+nonfinite/STEP/         batch, loss and gradient norm of a step that was not finite
+weights/NAME            trained network of an upsampler, NAME.safetensors
 comparison.json         scores, speed, protocol, settings, environment
 report.html             the page
+traceback.txt           the error, if measuring a finished training failed
 ======================  =========================================================
 """
 
@@ -22,7 +23,7 @@ from subpixel.sr.files import write_json
 
 
 def weights_file(workdir: Path, upsampler: str) -> Path:
-    """Returns where the weights of an upsampler lie."""
+    """Returns the path of the weights of an upsampler."""
     return workdir / "weights" / f"{upsampler}.safetensors"
 
 
@@ -30,7 +31,7 @@ def check_workdir(workdir: Path, experiment: Experiment) -> None:
     """Checks that a workdir is new, or was made with the same config.
 
     Raises:
-      InputError: naming every field that differs, if it was made with another.
+      InputError: naming every field that differs, if it was made with another config.
     """
     if not (workdir / "config.json").exists():
         return
@@ -43,10 +44,11 @@ def check_workdir(workdir: Path, experiment: Experiment) -> None:
 
 
 def claim_workdir(workdir: Path, experiment: Experiment) -> None:
-    """Makes the workdir with its config.json, or finds it made with the same config.
+    """Writes config.json into a new workdir, or checks that it was made with the same config.
 
     Raises:
-      InputError: naming every field that differs, if it was made with another.
+      InputError: naming every field that differs, if it was made with another config.
+      OSError: if the workdir cannot be written.
     """
     check_workdir(workdir, experiment)
     path = workdir / "config.json"
@@ -58,11 +60,12 @@ def read_config(workdir: Path) -> Experiment:
     """Returns the experiment that a workdir was made with.
 
     Raises:
-      InputError: if there is none, or it cannot be read.
+      InputError: if config.json is missing or cannot be read.
     """
     path = workdir / "config.json"
     try:
-        values = json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
+        values = json.loads(path.read_bytes())
+    # A damaged file can also hold bytes that are no text, or lists nested too deep.
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     return from_json(values, Experiment, str(path))

@@ -116,8 +116,12 @@ def compile_step(experiment: Experiment) -> Program:
     """Compiles the training step of an experiment's first upsampler, for a batch of noise."""
     batch = noise_batch(experiment)
     optimizer = make_optimizer(experiment.optimizer, experiment.steps)
-    graph, state = init_state(experiment, experiment.upsamplers[0], optimizer)
-    compiled, seconds = compile_anew(lambda: lower_step(experiment, graph, state, optimizer, batch))
+    graph, state = init_state(
+        experiment.model, experiment.upsamplers[0], optimizer, experiment.seed
+    )
+    compiled, seconds = compile_anew(
+        lambda: lower_step(experiment.optimizer, graph, state, optimizer, batch)
+    )
     memory = compiled.memory_analysis()
     temp = float("nan") if memory is None else memory.temp_size_in_bytes / 2**20
     return Program(Stepper(compiled, state, batch), seconds, temp)

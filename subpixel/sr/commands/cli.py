@@ -1,6 +1,7 @@
 """The command lines of train.py and eval.py, and how they end: errors in one line."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -15,13 +16,12 @@ import tyro
 from subpixel.image._color import LumaRange
 from subpixel.image._resize import Border
 from subpixel.kernels import Layout
-from subpixel.sr.config import Experiment, flatten, load_config, to_json
+from subpixel.sr.config import QUICKSTART, Experiment, flatten, load_config, to_json
+from subpixel.sr.console import allow_any_name, one_line
 from subpixel.sr.data.degradation import Kind
-from subpixel.sr.errors import InputError
+from subpixel.sr.errors import InputError, NonFiniteError, UnfinishedError
 from subpixel.sr.evaluation.protocol import Channel, Grey, LrFrom, Protocol, ProtocolName, Rounding
 from subpixel.sr.models.espcn import OutputActivation
-
-QUICKSTART = Path(__file__).parents[3] / "configs" / "quickstart.py"
 
 
 @dataclass(frozen=True)
@@ -176,26 +176,36 @@ def _refuse_unknown(unknown: Sequence[str], names: Sequence[str]) -> None:
     raise InputError(f"unknown option {option}: the nearest is --{nearest[0]}; --help lists all")
 
 
-def run_command(main: Callable[[], int]) -> None:
-    """Calls a command and exits with its code; what a user can mend is one line.
+# Exit codes by the kind of error; an OSError gives 1.
+CODES = {InputError: 2, NonFiniteError: 3, UnfinishedError: 4}
 
-    The codes are 2 for input that cannot be used, 1 for what the system refused (a full or
-    read-only disk, a missing permission), 130 after Ctrl-C and 143 after SIGTERM. A training
-    catches these two itself, to save; everything else they end where it is.
+
+def run_command(main: Callable[[], int]) -> None:
+    """Calls a command and exits with its code; expected errors are printed in one line.
+
+    The codes are 1 if the system refuses something (a full or read-only disk, a missing
+    permission), 2 for input that cannot be used, 3 if a network computes infinity or NaN, 4 if a
+    training is finished and its measurement failed, 130 after Ctrl-C and 143 after SIGTERM. A
+    training handles these two signals itself, to save; everything else they end at once.
     """
+    allow_any_name()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = main()
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = 2
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = 1
+    except (*CODES, OSError) as error:
+        print(f"error: {one_line(_describe(error))}", file=sys.stderr)
+        code = next((code for kind, code in CODES.items() if isinstance(error, kind)), 1)
     except KeyboardInterrupt as interrupt:
         print("interrupted", file=sys.stderr)
         code = 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
     sys.exit(code)
+
+
+def _describe(error: Exception) -> str:
+    """Returns the message of an error, with file names as they are instead of their repr."""
+    if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
+        return f"[Errno {error.errno}] {error.strerror}: {os.fsdecode(error.filename)}"
+    return str(error)
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:

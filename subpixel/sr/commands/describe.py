@@ -34,13 +34,14 @@ def describe_upsampler(experiment: Experiment, name: Any) -> Table:
     """Returns the layers of a network on a training batch, and the memory of its step."""
     model, data = experiment.model, experiment.data
     optimizer = make_optimizer(experiment.optimizer, experiment.steps)
-    graph, state = init_state(experiment, name, optimizer)
+    graph, state = init_state(model, name, optimizer, experiment.seed)
     shape = (data.batch_size, data.patch_size, data.patch_size, model.channels)
     batch = {
         key: jax.ShapeDtypeStruct((shape[0], r * shape[1], r * shape[2], shape[3]), np.uint8)
         for key, r in (("lr", 1), ("hr", model.scale))
     }
-    memory = lower_step(experiment, graph, state, optimizer, batch).compile().memory_analysis()
+    lowered = lower_step(experiment.optimizer, graph, state, optimizer, batch)
+    memory = lowered.compile().memory_analysis()
     table = Table(title=f"{name}, on a training batch of {_size(shape)}", title_justify="left")
     table.add_column("layer")
     for heading in ("kernel", "output", "parameters", "useful\nmultiply-adds", "executed"):
@@ -98,7 +99,7 @@ def layer_rows(
 def _data_lines(experiment: Experiment, options: TrainOptions) -> list[str]:
     data, scale = experiment.data, experiment.model.scale
     root = data_root(options.data_root)
-    total = len(find_training(experiment, root))
+    total = len(find_training(data, scale, root))
     benchmarks = find_benchmarks(data.benchmarks, root, scale, data.degradation)
     patches = experiment.steps * data.batch_size
     without = f" without {', '.join(data.exclude)}" if data.exclude else ""

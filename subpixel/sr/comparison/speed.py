@@ -58,7 +58,9 @@ def measure_speed(experiment: TrainingConfig) -> dict[str, dict[str, Any]]:
     shape = (data.batch_size, data.patch_size, data.patch_size, config.channels)
     batch = noise_batch(experiment)
     optimizer = make_optimizer(experiment.optimizer, experiment.steps)
-    starts = {name: init_state(experiment, name, optimizer) for name in experiment.upsamplers}
+    starts = {
+        name: init_state(config, name, optimizer, experiment.seed) for name in experiment.upsamplers
+    }
     steps, seconds = _compile_in_turn(experiment, starts, batch, optimizer)
     x, target = (jnp.float32(batch[key]) / 255 for key in ("lr", "hr"))
     functions: dict[str, dict[str, Any]] = {
@@ -133,7 +135,7 @@ def _compile_in_turn(experiment: TrainingConfig, starts, batch, optimizer):
         jax.clear_caches()
         for name, (graph, state) in starts.items():
             steps[name], took = compile_anew(
-                partial(lower_step, experiment, graph, state, optimizer, batch)
+                partial(lower_step, experiment.optimizer, graph, state, optimizer, batch)
             )
             seconds[name].append(took)
     return steps, seconds
@@ -145,7 +147,7 @@ def _quartiles(values) -> list[float]:
 
 def summarise(
     name: str,
-    experiment: TrainingConfig,
+    scale: int,
     scores: Mapping[str, Mapping[str, Scores]],
     speed: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
@@ -153,7 +155,7 @@ def summarise(
 
     Args:
       name: of the experiment.
-      experiment: what was compared.
+      scale: r.
       scores: by benchmark, then by "bicubic" or upsampler.
       speed: of each upsampler, from `measure_speed`.
     """
@@ -167,10 +169,10 @@ def summarise(
             },
         }
 
-    upsamplers = {name: {**of(name), **speed[name]} for name in experiment.upsamplers}
+    upsamplers = {name: {**of(name), **measured} for name, measured in speed.items()}
     return {
         "name": name,
-        "scale": experiment.model.scale,
+        "scale": scale,
         "upsamplers": upsamplers,
         "bicubic": of("bicubic"),
         "psnr_spread_db": {

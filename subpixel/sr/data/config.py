@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from subpixel.sr.data.degradation import BICUBIC, Degradation
-from subpixel.sr.serialization import require
+from subpixel.sr.serialization import check_fields, require
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class DataConfig:
     degradation: Degradation = BICUBIC
 
     def __post_init__(self):
+        check_fields(self, "data.")
         require(bool(self.train), "data.train must name at least one folder of images")
         require(
             self.patch_size >= 1 and self.batch_size >= 1 and self.validation_images >= 1,

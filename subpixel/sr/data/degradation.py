@@ -10,6 +10,7 @@ from subpixel.image import imresize
 from subpixel.image._arrays import to_uint8
 from subpixel.image._resize import Border
 from subpixel.sr.errors import InputError
+from subpixel.sr.serialization import check_fields
 
 Kind = Literal["bicubic", "blur", "unknown"]
 
@@ -37,6 +38,7 @@ class Degradation:
     """Of "blur": the Gaussian's height and width, odd; at an even scale it has one pixel more."""
 
     def __post_init__(self):
+        check_fields(self, "data.degradation.")
         if not self.sigma > 0:
             raise InputError(f"data.degradation.sigma must be positive; got {self.sigma}")
         if self.kernel_size < 1 or self.kernel_size % 2 == 0:

@@ -21,6 +21,7 @@ import cattrs
 from subpixel.image._color import LumaRange
 from subpixel.sr.data.degradation import BICUBIC, Degradation
 from subpixel.sr.errors import InputError
+from subpixel.sr.serialization import check_fields
 
 ProtocolName = Literal["matlab", "basicsr", "esr", "srcnn"]
 Channel = Literal["y", "rgb"]
@@ -77,6 +78,7 @@ class Protocol:
     self_ensemble: bool = False
 
     def __post_init__(self):
+        check_fields(self)
         # Two protocols that measure the same must be equal, so what stands for r becomes r.
         object.__setattr__(self, "crop", self.crop or self.scale)
         object.__setattr__(self, "shave", self.scale if self.shave == -1 else self.shave)

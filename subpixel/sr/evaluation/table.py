@@ -15,7 +15,7 @@ from subpixel.sr.data.degradation import Degradation
 from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation.protocol import Protocol, differing_fields
 from subpixel.sr.evaluation.scores import Scores
-from subpixel.sr.files import write_bytes
+from subpixel.sr.files import write_text
 
 Rows = Mapping[str, Mapping[str, Scores]]
 
@@ -98,7 +98,7 @@ def figures_csv(rows: Rows) -> str:
 
 def write_csv(path: Path, rows: Rows) -> None:
     """Writes `figures_csv`, whole or not at all."""
-    write_bytes(path, figures_csv(rows).encode())
+    write_text(path, figures_csv(rows))
 
 
 def read_scores(path: Path) -> dict[str, dict[str, Scores]]:

@@ -27,7 +27,7 @@ from subpixel.sr.models.operations import (
     upsampling,
 )
 from subpixel.sr.models.upsampler import make_upsampler
-from subpixel.sr.serialization import check_choices, require
+from subpixel.sr.serialization import check_fields, require
 
 Bias = Literal["phase", "shared"]
 OutputActivation = Literal["none", "sigmoid"]
@@ -57,7 +57,7 @@ class ESPCNConfig(NetworkConfig):
     float32."""
 
     def __post_init__(self):
-        check_choices(self, "model.")
+        check_fields(self, "model.")
         require(
             isinstance(self.scale, int) and self.scale >= 2,
             f"model.scale must be a whole number of at least 2; got {self.scale!r}",

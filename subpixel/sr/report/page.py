@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from subpixel.sr.files import write_text
 from subpixel.sr.report.charts import draw_charts, line_style
 from subpixel.sr.report.finding import SPREAD_LIMIT_DB, finding, over_bicubic
 from subpixel.sr.report.formatting import TIMES, significant
@@ -61,7 +62,7 @@ def write_report(
             "Environment": _rows(comparison.get("environment")),
         },
     )
-    path.write_text(html, encoding="utf-8")
+    write_text(path, html)
 
 
 def _environment() -> jinja2.Environment:

@@ -1,4 +1,4 @@
-"""Training: a pure step, a loop around it, and what the loop leaves in a workdir."""
+"""Training: a pure step, the loop around it, and the files that the loop writes."""
 
 from subpixel.sr.training.loop import train
 from subpixel.sr.training.optimizers import make_optimizer

@@ -1,7 +1,7 @@
-"""Checkpoints with Orbax: states, the place in the data, clocks and config, together or not at all.
+"""Checkpoints with Orbax: training states, data position, clocks and config, all or nothing.
 
-A checkpoint counts once its manifest is there, which is written when Orbax has committed it. One
-without, or one that differs from its manifest, is passed over for the one before it.
+A checkpoint counts once its manifest exists, which is written after Orbax has committed it. A
+checkpoint without a manifest, or that differs from it, is skipped and the one before it is used.
 """
 
 import math
@@ -11,10 +11,10 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import jax
 import orbax.checkpoint as ocp
@@ -26,79 +26,56 @@ from subpixel.sr.errors import InputError
 from subpixel.sr.serialization import differences, from_json, to_json
 from subpixel.sr.training.config import TrainingConfig
 from subpixel.sr.training.manifest import UNFINISHED, find_damage, write_manifest
+from subpixel.sr.training.run_state import RunState
 from subpixel.sr.training.state import TrainState
 
 METRIC = "validation_psnr"
-# Of a checkpoint between validations: it is never the best.
+# The metric of a checkpoint that was not measured: it is never the best.
 UNMEASURED = -math.inf
 
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run is.
-
-    Attributes:
-      step: steps done.
-      states: the state of each upsampler.
-      iterator: the state of the data iterator.
-      seconds: time that each upsampler has trained.
-      losses: of each upsampler in the steps since the last record.
-      skipped: steps of each upsampler that were skipped because they were not finite.
-      skipped_last: how many of them came last, one after the other.
-      norms: the largest gradient norm of each upsampler since the last record.
-      validation: PSNR in dB of each upsampler on the held-out images, if measured at this step.
-    """
-
-    step: int
-    states: dict[str, TrainState]
-    iterator: dict[str, Any]
-    seconds: dict[str, float]
-    losses: dict[str, list[float]]
-    skipped: dict[str, int]
-    skipped_last: dict[str, int]
-    norms: dict[str, float] = field(default_factory=dict)
-    validation: dict[str, float] = field(default_factory=dict)
+# The two items of a checkpoint; these names are part of the format.
+STATES, RUN = "states", "progress"
 
 
 def restore(
     workdir: Path,
-    experiment: TrainingConfig,
+    config: TrainingConfig,
     states: dict[str, TrainState],
     console: Console,
     which: str = "last",
-) -> Progress | None:
-    """Reads a checkpoint of a workdir; those that are damaged are named and passed over.
+) -> RunState | None:
+    """Reads a checkpoint of a workdir; damaged checkpoints are named and skipped.
 
     Args:
-      workdir: of the run.
-      experiment: that it was made with.
-      states: states of the structure wanted, such as those before the first step.
+      workdir: folder of the run.
+      config: the config that the run was made with.
+      states: states of the expected structure, such as those before the first step.
       console: where damaged checkpoints are named.
-      which: "last"; "best", which has the highest PSNR on the held-out images; or a step.
+      which: "last"; "best", the highest PSNR on the held-out images; or the number of a step.
 
     Returns:
-      What it holds, or None if the workdir has no checkpoint at all.
+      The run state of the checkpoint, or None if the workdir has no checkpoint at all.
 
     Raises:
-      InputError: if there are checkpoints but none that can be used, or not the one asked for, or
+      InputError: if there are checkpoints but none can be used, the requested one is missing, or
         it was made with another config.
     """
     folder = workdir / "checkpoints"
-    there = list_steps(folder)
+    found = list_steps(folder)
     damage = None
-    for step in _wanted(folder, there, which):
+    for step in _candidates(folder, found, which):
         damage = find_damage(folder / str(step))
         if damage is None:
-            return _read(folder / str(step), step, experiment, states)
+            return _read(folder / str(step), step, config, states)
         console.print(
-            f"warning: checkpoint {folder / str(step)} is passed over: {damage}", soft_wrap=True
+            f"warning: checkpoint {folder / str(step)} is skipped: {damage}", soft_wrap=True
         )
-    if not there or (len(there) == 1 and damage == UNFINISHED):
-        # A run that was killed in its first save has nothing to go on from.
+    if not found or (len(found) == 1 and damage == UNFINISHED):
+        # A run that was killed during its first save starts again.
         return None
     raise InputError(
         f"no checkpoint in {folder} can be used for {which!r}; there are those of steps "
-        f"{', '.join(map(str, there))}. To train from the start, remove the folder"
+        f"{', '.join(map(str, found))}. To train from the start, remove the folder"
     )
 
 
@@ -106,12 +83,12 @@ def list_steps(folder: Path) -> list[int]:
     """Returns the steps of the checkpoints that Orbax has committed to a folder, newest first."""
     if not folder.is_dir():
         return []
-    return sorted(
-        (int(path.name) for path in folder.iterdir() if path.name.isdigit()), reverse=True
-    )
+    names = (path.name for path in folder.iterdir())
+    return sorted(int(name) for name in names if re.fullmatch(r"0|[1-9][0-9]*", name))[::-1]
 
 
-def _wanted(folder: Path, steps: list[int], which: str) -> list[int]:
+def _candidates(folder: Path, steps: list[int], which: str) -> list[int]:
+    """Returns the steps to try, the preferred one first."""
     if which == "last":
         return steps
     if which == "best":
@@ -124,116 +101,136 @@ def _wanted(folder: Path, steps: list[int], which: str) -> list[int]:
 def _metric(folder: Path, step: int) -> float:
     path = (folder / str(step) / "metrics").absolute()
     with (
-        suppress(OSError, ValueError, KeyError),
+        # What a damaged file holds instead of {"validation_psnr": number}.
+        suppress(OSError, ValueError, KeyError, TypeError),
         ocp.Checkpointer(ocp.JsonCheckpointHandler("metrics")) as checkpointer,
     ):
-        return checkpointer.restore(path)[METRIC]
+        return float(checkpointer.restore(path)[METRIC])
     return UNMEASURED
 
 
 def _read(
-    folder: Path, step: int, experiment: TrainingConfig, states: dict[str, TrainState]
-) -> Progress:
+    folder: Path, step: int, config: TrainingConfig, states: dict[str, TrainState]
+) -> RunState:
     abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, states)
-    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
-        found = checkpointer.restore(
-            folder.absolute(),
-            args=ocp.args.Composite(
-                progress=ocp.args.JsonRestore(), states=ocp.args.StandardRestore(abstract)
-            ),
-        )
-    progress = found["progress"]
-    changed = differences(
-        from_json(progress.pop("config"), type(experiment), str(folder)), experiment
-    )
-    if changed:
+    arguments = {RUN: ocp.args.JsonRestore(), STATES: ocp.args.StandardRestore(abstract)}
+    try:
+        with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+            found = checkpointer.restore(folder.absolute(), args=ocp.args.Composite(**arguments))
+        run = dict(found[RUN])
+        saved = from_json(run.pop("config"), type(config), str(folder))
+    except (KeyError, TypeError, OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"checkpoint {folder} cannot be read by this version: {type(error).__name__}: {reason}"
+        ) from error
+    if changed := differences(saved, config):
         raise InputError(
             f"checkpoint {folder} was made with another config ({'; '.join(changed)}): give the "
             "options that it was made with"
         )
-    return Progress(step, found["states"], **progress)
+    return RunState(step, found[STATES], **run)
 
 
 class Checkpoints:
-    """Saves checkpoints into `workdir/checkpoints` while training goes on.
+    """Saves checkpoints into `workdir/checkpoints` in the background.
 
-    The newest are kept, as many as the config says, and the best on the held-out images.
+    The newest `keep_checkpoints` are kept, and the best on the held-out images.
     """
 
-    def __init__(self, workdir: Path, experiment: TrainingConfig, restored: Progress | None):
-        """Prepares to save what follows `restored`; later checkpoints are removed: they come again.
+    def __init__(self, workdir: Path, config: TrainingConfig, restored: RunState | None):
+        """Opens the folder and removes the checkpoints after the one that was restored.
+
+        Args:
+          workdir: folder of the run.
+          config: the config of the run, which every checkpoint holds.
+          restored: the run state from which the run resumes, or None.
 
         Raises:
           OSError: if the folder cannot be written.
         """
         self._folder = workdir / "checkpoints"
-        self._config = to_json(experiment)
-        if jax.process_index() == 0:
-            for step in list_steps(self._folder):
-                if restored is None or step > restored.step:
-                    shutil.rmtree(self._folder / str(step))
-        multihost_utils.sync_global_devices("checkpoints of an interrupted run are removed")
-        newest = LatestN(experiment.keep_checkpoints)
+        self._config = to_json(config)
+        with self._write_errors():
+            if jax.process_index() == 0:
+                self._remove_after(-1 if restored is None else restored.step)
+            multihost_utils.sync_global_devices("checkpoints of an interrupted run are removed")
+            self._manager = self._open(config.keep_checkpoints)
+        self._thread = ThreadPoolExecutor(1, "checkpoints")
+        self._pending: Future[None] | None = None
+        self._saved = restored and restored.step
+
+    def _remove_after(self, last: int) -> None:
+        """Removes later checkpoints, which the run writes again, and those that are not folders."""
+        for step in list_steps(self._folder):
+            path = self._folder / str(step)
+            if not path.is_dir():
+                path.unlink()
+            elif step > last:
+                shutil.rmtree(path)
+
+    def _open(self, newest: int) -> ocp.CheckpointManager:
         best = BestN(
             get_metric_fn=itemgetter(METRIC),
             reverse=False,
             n=1,
             keep_checkpoints_without_metrics=False,
         )
-        self._manager = ocp.CheckpointManager(
+        return ocp.CheckpointManager(
             self._folder.absolute(),
             options=ocp.CheckpointManagerOptions(
-                preservation_policy=AnyPreservationPolicy([newest, best]),
+                preservation_policy=AnyPreservationPolicy([LatestN(newest), best]),
                 best_fn=itemgetter(METRIC),
                 cleanup_tmp_directories=True,
             ),
-            item_names=("states", "progress"),
+            item_names=(STATES, RUN),
         )
-        self._thread = ThreadPoolExecutor(1, "checkpoints")
-        self._under_way: Future[None] | None = None
-        self._saved = restored and restored.step
 
-    def save(self, progress: Progress) -> None:
-        """Begins to save; waits first for a save that is still under way.
+    def save(self, run: RunState) -> None:
+        """Starts a save, after the previous one has ended.
 
         Raises:
-          OSError: if the one before it could not be written.
+          OSError: if the previous save failed.
         """
-        if progress.step == self._saved:
+        if run.step == self._saved:
             return
         self.wait()
-        kept = {f.name: getattr(progress, f.name) for f in fields(progress)}
+        kept = {field.name: getattr(run, field.name) for field in fields(run)}
         step, states = kept.pop("step"), kept.pop("states")
-        scores = progress.validation.values()
+        scores = run.validation.values()
         with self._write_errors():
             self._manager.save(
                 step,
                 args=ocp.args.Composite(
-                    states=ocp.args.StandardSave(states),
-                    progress=ocp.args.JsonSave({**kept, "config": self._config}),
+                    **{
+                        STATES: ocp.args.StandardSave(states),
+                        RUN: ocp.args.JsonSave({**kept, "config": self._config}),
+                    }
                 ),
                 metrics={METRIC: sum(scores) / len(scores) if scores else UNMEASURED},
             )
         self._saved = step
-        self._under_way = self._thread.submit(self._seal, step)
+        self._pending = self._thread.submit(self._seal, step)
 
     def check(self) -> None:
-        """Raises what became of a save, if it has ended since; does not wait.
+        """Raises the error of a save that has ended; does not wait.
 
         Raises:
-          OSError: if it could not be written.
+          OSError: if the save failed.
         """
-        if self._under_way is not None and self._under_way.done():
+        if self._pending is not None and self._pending.done():
             self.wait()
 
     def wait(self) -> None:
-        """Waits for a save under way.
+        """Waits until the current save has ended.
 
         Raises:
-          OSError: if it could not be written.
+          OSError: if it failed.
         """
-        if self._under_way is not None:
-            future, self._under_way = self._under_way, None
+        if self._pending is not None:
+            future, self._pending = self._pending, None
             with self._write_errors():
                 future.result()
 
@@ -244,19 +241,24 @@ class Checkpoints:
 
     @contextmanager
     def _write_errors(self) -> Iterator[None]:
+        """Turns an error of Orbax or of the system into one that a user understands."""
         try:
             yield
         except (ValueError, OSError) as error:
-            raise OSError(
-                f"a checkpoint in {self._folder} could not be written: {_reason(error)}. Those "
-                "before it are kept: the same command goes on from there once this is mended"
-            ) from error
+            reason = _reason(error)
+        else:
+            return
+        # Outside of the handler: the new error does not hold Orbax's pending tasks alive.
+        raise OSError(
+            f"a checkpoint in {self._folder} could not be written: {reason}. The checkpoints "
+            "before it are kept: once the cause is removed, the same command resumes from there"
+        )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        # A failure that is on its way up has said what there is to say.
+        # An exception that is being raised must not be replaced by the error of a save.
         with suppress(OSError) if kind else nullcontext():
             self.wait()
         self._thread.shutdown()
@@ -265,6 +267,6 @@ class Checkpoints:
 
 
 def _reason(error: Exception) -> str:
-    """Orbax hands on its storage's errors as a ValueError of several thousand characters."""
+    """Returns the cause; Orbax passes on storage errors as a ValueError of thousands of chars."""
     code = re.search(r"os_error_code='(\d+)'", str(error))
     return os.strerror(int(code[1])) if code else str(error)

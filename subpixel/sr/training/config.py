@@ -1,4 +1,4 @@
-"""What is trained and how: the optimiser, and everything else that a training takes."""
+"""Config of a training: the optimiser and everything else that `train` takes."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -6,40 +6,47 @@ from typing import Literal
 from subpixel.kernels import LAYOUTS, Layout
 from subpixel.sr.data.config import DataConfig
 from subpixel.sr.models import ESPCNConfig, ModelConfig
-from subpixel.sr.serialization import check_choices, require
+from subpixel.sr.serialization import check_fields, require
+
+# JAX holds the seed in a signed 64-bit integer.
+SEEDS = range(2**63)
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """Adam, and the course of its learning rate."""
+    """Adam and its learning rate schedule."""
 
     learning_rate: float = 2e-3
-    """Its highest value."""
+    """The highest learning rate."""
     warmup_steps: int = 200
-    """Steps in which it rises from zero."""
+    """Number of steps in which the learning rate rises from zero."""
     schedule: Literal["cosine", "constant", "plateau"] = "cosine"
-    """What follows: a cosine to the last step, the same value, or the ESPCN paper's rule, by which
-    it is lowered where the loss no longer improves."""
+    """Learning rate after the warm-up: "cosine", to the last step; "constant"; or "plateau", the
+    ESPCN paper's rule, which lowers it when the loss no longer improves."""
     final_learning_rate: float = 0.0
-    """Where a cosine ends, and below which no plateau lowers it. The paper: 0.0001, from 0.01."""
+    """Last value of a cosine, and lower limit of a plateau. The paper: from 0.01 to 0.0001."""
     plateau_steps: int = 1000
-    """Steps over which the loss is averaged, to be compared with the best such average before."""
+    """Number of steps over which a plateau averages the loss, to compare it with the best mean."""
     plateau_threshold: float = 1e-3
-    """Relative improvement of that average below which the learning rate is lowered."""
+    """Relative improvement of the mean loss below which a plateau lowers the learning rate."""
     plateau_factor: float = 0.5
-    """What it is then multiplied by."""
+    """Factor by which a plateau then multiplies the learning rate."""
     clip_norm: float | None = None
-    """Largest norm of the gradient, all parameters together: a longer one is shortened to it."""
+    """Largest norm of the gradient of all parameters; a longer gradient is scaled to this norm."""
     accumulation: int | None = None
-    """Parts of a batch that are differentiated one by one, their gradients averaged; it must divide
-    the batch of a device. By default 1, and on a CPU what keeps a part in its cache."""
+    """Number of equal parts of a device's batch whose gradients are computed one after the other
+    and averaged. Default: 1, and on a CPU the smallest number whose parts fit in a cache."""
     loss: Literal["mse", "l1"] = "mse"
-    """Mean squared or mean absolute error of the pixels, which lie in 0..1."""
+    """Mean squared ("mse") or mean absolute ("l1") error of the pixels, which lie in 0..1."""
     ema_decay: float = 0.999
-    """Decay of the moving average of the parameters, which is the model that is measured."""
+    """Decay of the moving average of the parameters; the averaged model is the one measured."""
 
     def __post_init__(self):
-        check_choices(self, "optimizer.")
+        check_fields(self, "optimizer.")
+        require(
+            self.warmup_steps >= 0,
+            f"optimizer.warmup_steps must be at least 0; got {self.warmup_steps}",
+        )
         require(
             self.learning_rate > 0,
             f"optimizer.learning_rate must be positive; got {self.learning_rate}",
@@ -73,38 +80,40 @@ class OptimizerConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """A training of one upsampler, or of several from the same start on the same batches."""
+    """A training of one upsampler, or of several from the same function on the same batches."""
 
     upsamplers: tuple[Layout, ...] = LAYOUTS
-    """Upsamplers of the network. Several are trained side by side and compared."""
+    """Upsamplers of the network; several are trained side by side and compared."""
     model: ModelConfig = field(default_factory=ESPCNConfig)
     data: DataConfig = field(default_factory=DataConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     steps: int = 20_000
-    """Training steps of each upsampler."""
+    """Number of training steps of each upsampler."""
     seed: int = 0
-    """Of initial values and of patches."""
+    """Seed of the initial parameters and of the patches."""
     log_every: int = 100
-    """Steps between records of the loss."""
+    """Number of steps between records of the loss."""
     validate_every: int = 500
-    """Steps between measurements on the held-out images."""
+    """Number of steps between measurements on the held-out images."""
     checkpoint_every: int = 1000
-    """Steps between checkpoints, each of which is measured on the held-out images."""
+    """Number of steps between checkpoints, which are also measured on the held-out images."""
     keep_checkpoints: int = 2
-    """How many of the newest are kept, beside the best on the held-out images."""
+    """Number of newest checkpoints to keep, besides the best on the held-out images."""
     on_nonfinite: Literal["stop", "skip"] = "stop"
-    """When a loss or gradient is not finite: stop there, or skip that step and count it."""
+    """If the loss or gradient of a step is not finite: "stop", or "skip" that step and count it."""
     skips_allowed: int = 10
-    """How many steps may be skipped one after the other before the run stops."""
+    """Number of steps in a row that may be skipped; one more stops the run."""
 
     def __post_init__(self):
-        check_choices(self)
+        check_fields(self)
         require(
             bool(self.upsamplers) and len(set(self.upsamplers)) == len(self.upsamplers),
             f"upsamplers must name each upsampler once, and at least one; got {self.upsamplers}",
         )
-        unknown = [name for name in self.upsamplers if name not in LAYOUTS]
-        require(not unknown, f"unknown upsampler {unknown}: choose from {', '.join(LAYOUTS)}")
+        require(
+            self.seed in SEEDS,
+            f"seed must be a whole number from 0 to 2**63 - 1; got {self.seed}",
+        )
         intervals = (self.steps, self.log_every, self.validate_every, self.checkpoint_every)
         require(
             min(intervals) >= 1,

@@ -1,4 +1,4 @@
-"""Clean stops when somebody presses Ctrl-C or a scheduler sends SIGTERM."""
+"""Clean stop of a training after Ctrl-C (SIGINT) or SIGTERM."""
 
 import os
 import signal
@@ -10,10 +10,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupt:
-    """Notes the first SIGINT or SIGTERM, for the loop to stop after its step; ends at a second.
+    """Records the first SIGINT or SIGTERM; a second one ends the process at once.
+
+    The training loop reads the attribute after each step and stops with a checkpoint.
 
     Attributes:
-      signal: the number of the signal that came, or None.
+      signal: number of the signal, or None.
     """
 
     def __init__(self):
@@ -22,22 +24,22 @@ class Interrupt:
 
     def __enter__(self) -> Self:
         for number in SIGNALS:
-            self._previous[number] = signal.signal(number, self._note)
+            self._previous[number] = signal.signal(number, self._record)
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
-    def _note(self, number: int, _: FrameType | None) -> None:
+    def _record(self, number: int, _: FrameType | None) -> None:
         if self.signal is not None:
             end_at_once(number)
         self.signal = number
 
 
 def end_at_once(number: int) -> NoReturn:
-    """Ends the process without waiting for a save: what is half written does not count."""
-    # The progress bar has hidden the cursor.
+    """Ends the process without waiting for a save; a half-written checkpoint is never used."""
+    # The progress bar hides the cursor.
     show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
     os.write(2, f"{show_cursor}\nended at once, without saving\n".encode())
     os._exit(128 + number)

@@ -1,4 +1,4 @@
-"""The training loop: every upsampler takes each batch in turn, so that all see the same ones."""
+"""The training loop: every upsampler takes each batch in turn, so all see the same batches."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,10 +11,11 @@ from flax import nnx
 from rich.console import Console
 
 from subpixel.sr.data.patches import Pair, PatchCutter, batches
-from subpixel.sr.training.checkpoints import Checkpoints, Progress, restore
+from subpixel.sr.training.checkpoints import Checkpoints, restore
 from subpixel.sr.training.config import TrainingConfig
 from subpixel.sr.training.display import Display
 from subpixel.sr.training.interrupt import Interrupt
+from subpixel.sr.training.noise import suppress_duplicate_tracebacks
 from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.parallel import (
     agree,
@@ -26,99 +27,113 @@ from subpixel.sr.training.parallel import (
 )
 from subpixel.sr.training.profiling import Profiler
 from subpixel.sr.training.records import Records, open_records
-from subpixel.sr.training.state import TrainState, init_state, lower_step
+from subpixel.sr.training.run_state import RunState, initial_run
+from subpixel.sr.training.state import choose_accumulation, compile_step, init_state
 from subpixel.sr.training.stepping import Stepper
 from subpixel.sr.training.validation import validate, validation_batch
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training ends with.
+    """The result of a training.
 
     Attributes:
       graphs: the definition of each upsampler's network.
-      progress: where it ended.
-      signal: the signal that stopped it before its end, or None.
+      run: the run state at the end.
+      signal: the signal that stopped the training before its last step, or None.
     """
 
     graphs: dict[str, nnx.GraphDef[Any]]
-    progress: Progress
+    run: RunState
     signal: int | None
 
 
+def check_devices(config: TrainingConfig) -> None:
+    """Checks the fields of a config whose validity depends on the devices.
+
+    Raises:
+      InputError: if the batch cannot be divided over the devices, or over the parts of
+        optimizer.accumulation.
+    """
+    data = config.data
+    mesh = data_mesh(data.batch_size)
+    patches = data.batch_size // (1 if mesh is None else mesh.size)
+    choose_accumulation(config.optimizer.accumulation, patches, data.patch_size**2)
+
+
 def train(
-    experiment: TrainingConfig,
+    config: TrainingConfig,
     pairs: Sequence[Pair],
     validation: Sequence[Pair],
     workdir: Path,
     console: Console,
     traces: Path | None = None,
 ) -> Trained:
-    """Trains every upsampler of an experiment from the same function on the same batches.
+    """Trains every upsampler of a config from the same function on the same batches.
 
-    It goes on from the newest checkpoint in the workdir, and leaves checkpoints and records there.
+    The training resumes from the newest checkpoint of the workdir, and writes checkpoints and
+    records there.
 
     Args:
-      experiment: what to do.
+      config: what to train.
       pairs: training images, uint8 (h, w, c) and (r*h, r*w, c).
       validation: held-out images of the same kind.
       workdir: an existing folder.
       console: where progress is shown.
-      traces: folder for a trace of a few steps, or None.
+      traces: folder for a profiler trace of a few steps, or None.
 
     Raises:
-      InputError: if a step is not finite, or no checkpoint can be used.
+      InputError: if the batch cannot be divided over the devices, or no checkpoint can be used.
+      NonFiniteError: if the loss or a gradient is not finite.
       OSError: if a checkpoint or a record cannot be written.
     """
-    optimizer = make_optimizer(experiment.optimizer, experiment.steps)
-    mesh = data_mesh(experiment.data.batch_size)
+    optimizer = make_optimizer(config.optimizer, config.steps)
+    mesh = data_mesh(config.data.batch_size)
     graphs, states = {}, {}
-    for name in experiment.upsamplers:
-        graphs[name], state = init_state(experiment, name, optimizer)
+    for name in config.upsamplers:
+        graphs[name], state = init_state(config.model, name, optimizer, config.seed)
         states[name] = replicate(state, mesh)
-    restored = restore(workdir, experiment, states, console)
+    restored = restore(workdir, config, states, console)
     if restored is not None:
-        console.print(f"going on from step {restored.step} of {experiment.steps}")
-        if restored.step == experiment.steps:
+        console.print(f"resuming from step {restored.step} of {config.steps}")
+        if restored.step == config.steps:
             return _end(graphs, restored, None)
     cutter = PatchCutter(
         pairs,
-        scale=experiment.model.scale,
-        patch_size=experiment.data.patch_size,
-        batch_size=experiment.data.batch_size,
-        augment=experiment.data.augment,
-        rows=rows_of_process(experiment.data.batch_size),
+        scale=config.model.scale,
+        patch_size=config.data.patch_size,
+        batch_size=config.data.batch_size,
+        augment=config.data.augment,
+        rows=rows_of_process(config.data.batch_size),
     )
-    iterator = batches(cutter, steps=experiment.steps, seed=experiment.seed)
+    iterator = batches(cutter, steps=config.steps, seed=config.seed)
     batch = divide(cutter(0, np.random.default_rng(0)), mesh)
     steps = {
-        name: lower_step(experiment, graph, states[name], optimizer, batch, mesh).compile()
+        name: compile_step(config.optimizer, graph, states[name], optimizer, batch, mesh)
         for name, graph in graphs.items()
     }
-    run = restored or _beginning(experiment, states, iterator)
+    run = restored or initial_run(states, iterator.get_state())
     iterator.set_state(run.iterator)
     with (
+        suppress_duplicate_tracebacks(),
         Interrupt() as interrupt,
-        Checkpoints(workdir, experiment, restored) as checkpoints,
-        open_records(workdir, restored and restored.step) as records,
-        Display(console, experiment, run) as display,
+        Checkpoints(workdir, config, restored) as checkpoints,
+        open_records(workdir, restored and restored.step, console) as records,
+        Display(console, config.steps, run) as display,
         Profiler(traces, console) as profiler,
     ):
-        stepper = Stepper(experiment, steps, iterator, workdir, mesh)
+        allowed = config.skips_allowed if config.on_nonfinite == "skip" else 0
+        stepper = Stepper(steps, iterator, workdir, skips_allowed=allowed, mesh=mesh)
         held_out = validation_batch(validation)
         if restored is None:
             run = _validate(run, graphs, held_out, records)
-        while run.step < experiment.steps and agree(interrupt, run.step) is None:
+        while run.step < config.steps and agree(interrupt, run.step) is None:
             run = stepper.advance(run)
             display.step(run)
             profiler.step()
             logs, validates, saves = (
-                run.step % every == 0 or run.step == experiment.steps
-                for every in (
-                    experiment.log_every,
-                    experiment.validate_every,
-                    experiment.checkpoint_every,
-                )
+                run.step % every == 0 or run.step == config.steps
+                for every in (config.log_every, config.validate_every, config.checkpoint_every)
             )
             if logs or validates or saves:
                 run = stepper.settle(run)
@@ -135,26 +150,12 @@ def train(
     return _end(graphs, run, interrupt.signal)
 
 
-def _end(graphs: dict[str, nnx.GraphDef[Any]], run: Progress, signal: int | None) -> Trained:
+def _end(graphs: dict[str, nnx.GraphDef[Any]], run: RunState, signal: int | None) -> Trained:
     return Trained(graphs, replace(run, states=local(run.states)), signal)
 
 
-def _beginning(
-    experiment: TrainingConfig, states: dict[str, TrainState], iterator: grain.DatasetIterator
-) -> Progress:
-    names = experiment.upsamplers
-    return Progress(
-        step=0,
-        states=states,
-        iterator=iterator.get_state(),
-        seconds=dict.fromkeys(names, 0.0),
-        losses={name: [] for name in names},
-        skipped=dict.fromkeys(names, 0),
-        skipped_last=dict.fromkeys(names, 0),
-    )
-
-
-def _record(run: Progress, stepper: Stepper, records: Records, display: Display) -> Progress:
+def _record(run: RunState, stepper: Stepper, records: Records, display: Display) -> RunState:
+    """Writes a record of each upsampler and starts the next interval."""
     waited = round(stepper.data_wait_fraction(), 4)
     means = {name: sum(x) / len(x) if x else None for name, x in run.losses.items()}
     for name, loss in means.items():
@@ -174,8 +175,9 @@ def _record(run: Progress, stepper: Stepper, records: Records, display: Display)
 
 
 def _validate(
-    run: Progress, graphs: Mapping[str, nnx.GraphDef[Any]], held_out: Pair, records: Records
-) -> Progress:
+    run: RunState, graphs: Mapping[str, nnx.GraphDef[Any]], held_out: Pair, records: Records
+) -> RunState:
+    """Measures every upsampler on the held-out images and records the scores."""
     scores = {}
     for name, graph in graphs.items():
         scores[name], sample = validate(graph, local(run.states[name].ema), held_out)
@@ -193,8 +195,9 @@ def _validate(
 
 
 def _save(
-    run: Progress, iterator: grain.DatasetIterator, records: Records, checkpoints: Checkpoints
-) -> Progress:
+    run: RunState, iterator: grain.DatasetIterator, records: Records, checkpoints: Checkpoints
+) -> RunState:
+    """Starts a checkpoint, after the records up to it are on the disk."""
     run = replace(run, iterator=iterator.get_state())
     records.sync()
     checkpoints.save(run)

@@ -1,6 +1,6 @@
-"""What a checkpoint consisted of when it was whole: sizes and digests of its files.
+"""Manifest of a checkpoint: sizes and digests of its files.
 
-Orbax notices files that are missing or cut, and reads flipped bytes as if they were right.
+Orbax detects missing and truncated files, but not changed bytes.
 """
 
 import hashlib
@@ -14,12 +14,14 @@ UNFINISHED = "it was not finished"
 
 
 def write_manifest(folder: Path) -> None:
-    """Writes the manifest of a finished checkpoint, whole or not at all."""
+    """Writes the manifest of a finished checkpoint, completely or not at all."""
     write_json(folder / NAME, {name: _describe(folder / name) for name in _files(folder)})
 
 
 def find_damage(folder: Path) -> str | None:
-    """Returns what is wrong with a checkpoint, or None if it is as it was written."""
+    """Returns what differs between a checkpoint and its manifest, or None if nothing does."""
+    if not folder.is_dir():
+        return "it is not a folder"
     try:
         manifest = json.loads((folder / NAME).read_text())
         lost = sorted(set(manifest) - set(_files(folder)))
@@ -33,7 +35,8 @@ def find_damage(folder: Path) -> str | None:
                 return f"{name} has other bytes than were written"
     except FileNotFoundError:
         return UNFINISHED
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    # A damaged manifest can hold any JSON, or none; deeply nested lists exhaust the stack.
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return f"its {NAME} cannot be read: {error!r}"
     return None
 

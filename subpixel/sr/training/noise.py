@@ -1,26 +1,60 @@
-"""Keeps Orbax and its storage from printing the tracebacks of what they raise as well."""
+"""Silence for errors that Orbax reports more than once."""
 
+import gc
 import logging
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import orbax.checkpoint as ocp
+
+ORBAX = str(Path(ocp.__file__).parent)
+# Tensorstore's errors of the file system contain this field.
+STORAGE_ERROR = "os_error_code="
 
 
-def print_failures_once() -> None:
-    """Leaves a failed save to the error that it ends in: a full disk is told in one line.
+@contextmanager
+def suppress_duplicate_tracebacks() -> Iterator[None]:
+    """Suppresses duplicate Orbax tracebacks; the save itself raises one error.
 
-    Orbax logs each exception before it raises it. When the first of several writes has failed, it
-    closes the event loop to which the others then report; and asyncio tells of those that nobody
-    asked for when the process ends, so that this lasts as long as the process.
+    Three reports of a failed save are suppressed inside the context, and nothing else: Orbax logs
+    an exception before it raises it; asyncio logs the exceptions of other writes of the same save,
+    whose results nobody reads; and those writes find their event loop closed.
     """
-    for name in ("absl", "asyncio"):
-        logging.getLogger(name).addFilter(_is_no_exception)
-    printed = sys.unraisablehook
+    loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
+    report = sys.unraisablehook
 
-    def hook(unraisable: "sys.UnraisableHookArgs") -> None:
-        if str(unraisable.exc_value) != "Event loop is closed":
-            printed(unraisable)
+    def report_others(unraisable: "sys.UnraisableHookArgs") -> None:
+        if not _is_closed_loop(unraisable.exc_value):
+            report(unraisable)
 
-    sys.unraisablehook = hook
+    for logger in loggers:
+        logger.addFilter(_is_news)
+    sys.unraisablehook = report_others
+    try:
+        yield
+    finally:
+        # asyncio reports an exception that nobody reads when its task is deleted.
+        gc.collect()
+        sys.unraisablehook = report
+        for logger in loggers:
+            logger.removeFilter(_is_news)
 
 
-def _is_no_exception(record: logging.LogRecord) -> bool:
-    return record.exc_info is None
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a log record is something else than Orbax's report of an exception that it raises."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is None:
+        return True
+    return not (record.pathname.startswith(ORBAX) or _is_write_of_orbax(error))
+
+
+def _is_write_of_orbax(error: BaseException) -> bool:
+    frames = traceback.extract_tb(error.__traceback__)
+    return STORAGE_ERROR in str(error) or any(frame.filename.startswith(ORBAX) for frame in frames)
+
+
+def _is_closed_loop(error: BaseException | None) -> bool:
+    return isinstance(error, RuntimeError) and str(error) == "Event loop is closed"

@@ -1,9 +1,8 @@
-"""What is kept of a step whose loss or gradient was not finite."""
+"""Files about a step whose loss or gradient norm is not finite."""
 
 import io
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,17 +10,17 @@ from subpixel.sr.data.patches import Batch
 from subpixel.sr.files import write_bytes, write_json
 
 
-def keep_evidence(
-    workdir: Path, step: int, upsampler: str, measured: dict[str, Any], batch: Batch
+def save_nonfinite_step(
+    workdir: Path, step: int, upsampler: str, measured: dict[str, float], batch: Batch
 ) -> Path:
-    """Writes the batch and what was measured of a step to `workdir/nonfinite/STEP`.
+    """Writes the batch of a step, its loss and its gradient norm to `workdir/nonfinite/STEP`.
 
     Args:
-      workdir: of the run.
-      step: its number, counted from 1.
-      upsampler: of the network.
-      measured: its loss and norms.
-      batch: what the step was given.
+      workdir: folder of the run.
+      step: number of the step, counted from 1.
+      upsampler: name of the network's upsampler.
+      measured: loss and gradient norm.
+      batch: input of the step.
 
     Returns:
       The folder, which holds `batch.npz` and `step.json`.
@@ -30,7 +29,7 @@ def keep_evidence(
     content = io.BytesIO()
     np.savez_compressed(content, lr=batch["lr"], hr=batch["hr"])
     write_bytes(folder / "batch.npz", content.getvalue())
-    # JSON has no word for infinity.
+    # As strings, since JSON has neither infinity nor NaN.
     values = {k: v if math.isfinite(v) else str(v) for k, v in measured.items()}
     write_json(folder / "step.json", {"step": step, "upsampler": upsampler, **values})
     return folder

@@ -1,4 +1,4 @@
-"""The optimiser of a config: Adam, its learning rate over the steps, and clipping."""
+"""Optimiser of a config: Adam, learning rate schedule and gradient clipping."""
 
 import optax
 from optax.contrib import reduce_on_plateau
@@ -7,11 +7,11 @@ from subpixel.sr.training.config import OptimizerConfig
 
 
 def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformationExtraArgs:
-    """Returns Adam as the config says; its update takes the loss too, as ``value=``.
+    """Returns the optimiser of a config; its update also takes the loss, as ``value=``.
 
     Args:
-      config: of the optimiser.
-      steps: of the run: a cosine ends at the last.
+      config: the optimiser's config.
+      steps: number of steps of the run, at the last of which a cosine schedule ends.
     """
     parts: list[optax.GradientTransformation] = [optax.adam(_schedule(config, steps))]
     if config.clip_norm is not None:

@@ -1,4 +1,4 @@
-"""Several devices and processes: one mesh axis, over which every batch is divided."""
+"""Several devices and processes: every batch is divided over one mesh axis."""
 
 import os
 import re
@@ -17,26 +17,26 @@ from subpixel.sr.training.interrupt import Interrupt
 
 AXIS = "data"
 
-# Steps between the moments at which processes ask each other whether one was told to stop.
+# Number of steps after which the processes ask each other whether one has received a signal.
 AGREE_EVERY = 10
 
-# Seconds for which processes that are done wait for the first, which goes on to measure.
+# Seconds for which the other processes wait at the end for the first, which measures the networks.
 PATIENCE = 24 * 3600
 
 
 @contextmanager
 def processes(coordinator: str | None, process: str | None, wait: int) -> Iterator[None]:
-    """Joins the processes of a run, before JAX is used for anything else, and leaves at the end.
+    """Connects the processes of a run inside the context, before any other use of JAX.
 
     Args:
       coordinator: HOST:PORT of the first process; "auto" where JAX finds it by itself, as under
         SLURM, Open MPI, Kubernetes and on TPU pods; None in a run of one process.
-      process: this one's number, from 0, and how many there are: "0/4".
-      wait: seconds within which all of them must have come. JAX would abort with a trace of its
-        own; instead the process ends with a line and exit code 1.
+      process: number of this process, from 0, and number of processes: "0/4".
+      wait: number of seconds within which all processes must connect. After it the process prints
+        one line and ends with exit code 1, before JAX aborts with a stack trace.
 
     Raises:
-      InputError: if an argument is not of that form, or there is nothing for JAX to find.
+      InputError: if an argument does not have this form, or JAX finds no coordinator.
     """
     if wait < 1:
         raise InputError(f"--wait must be at least 1 second; got {wait}")
@@ -47,14 +47,14 @@ def processes(coordinator: str | None, process: str | None, wait: int) -> Iterat
         return
     where = {} if coordinator == "auto" else _place(coordinator, process)
     line = (
-        f"error: not all processes have met at the coordinator {coordinator} within {wait} s: its "
-        "address must be that of process 0, and every process must be running\n"
+        f"error: not all processes have met at the coordinator {coordinator} within {wait} s: it "
+        "must be the address of process 0, and every process must be running\n"
     )
     timer = threading.Timer(wait, _end, [line])
     timer.daemon = True
     timer.start()
     try:
-        # The timer comes first.
+        # JAX's own limit is longer, so that the timer ends the process first.
         jax.distributed.initialize(
             **where,
             initialization_timeout=wait + 60,
@@ -74,7 +74,8 @@ def _place(coordinator: str, process: str | None) -> dict[str, Any]:
     found = re.fullmatch(r"(\d+)/(\d+)", process or "")
     if not found or int(found[1]) >= int(found[2]):
         raise InputError(
-            "--process must be this process's number, from 0, and how many there are, such as 0/4; "
+            "--process must be the number of this process, from 0, and the number of processes, "
+            "such as 0/4; "
             f"got {process!r}"
         )
     number, count = map(int, found.groups())
@@ -91,13 +92,13 @@ def _end(line: str) -> None:
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes and prints."""
+    """Whether this is the first process, which alone writes and prints."""
     return jax.process_index() == 0
 
 
 @contextmanager
 def first_before_others() -> Iterator[None]:
-    """Lets the first process do what it writes for all, then the others, who find it done."""
+    """Runs its body in the first process, then in the others, which find its files written."""
     if jax.process_count() > 1 and not is_first():
         multihost_utils.sync_global_devices("the first process is done")
     yield
@@ -106,9 +107,9 @@ def first_before_others() -> Iterator[None]:
 
 
 def agree(interrupt: Interrupt, step: int) -> int | None:
-    """Returns the signal by which any process was told to stop, and notes it in every one.
+    """Returns the signal that any process has received, and records it in every process.
 
-    They ask each other in some steps only, in which the answer is the same for all.
+    The processes exchange it in every tenth step, so all of them stop after the same step.
     """
     if jax.process_count() == 1:
         return interrupt.signal
@@ -119,11 +120,15 @@ def agree(interrupt: Interrupt, step: int) -> int | None:
     return interrupt.signal
 
 
-def data_mesh(batch_size: int) -> Mesh | None:
-    """Returns the mesh of all devices of all processes, or None where there is only one.
+def data_mesh(batch_size: int, axis_type: AxisType = AxisType.Auto) -> Mesh | None:
+    """Returns the mesh of all devices of all processes, or None if there is only one device.
+
+    Args:
+      batch_size: number of patches in a batch.
+      axis_type: type of the mesh axis; the training gives the same result with Auto and Explicit.
 
     Raises:
-      InputError: if the devices do not divide the batch.
+      InputError: if the number of devices does not divide the batch.
     """
     devices = jax.device_count()
     if batch_size % devices:
@@ -133,22 +138,22 @@ def data_mesh(batch_size: int) -> Mesh | None:
         )
     if devices == 1:
         return None
-    return jax.make_mesh((devices,), (AXIS,), axis_types=(AxisType.Auto,))
+    return jax.make_mesh((devices,), (AXIS,), axis_types=(axis_type,))
 
 
 def rows_of_process(batch_size: int) -> slice:
-    """Returns which patches of a batch this process reads."""
+    """Returns the patches of a batch that this process reads."""
     share = batch_size // jax.process_count()
     return slice(jax.process_index() * share, (jax.process_index() + 1) * share)
 
 
 def replicate(tree: Any, mesh: Mesh | None) -> Any:
-    """Places arrays on every device."""
+    """Copies arrays to every device."""
     return tree if mesh is None else jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
 
 
 def divide(batch: dict[str, np.ndarray], mesh: Mesh | None) -> dict[str, Any]:
-    """Makes one batch over all devices of the rows that each process has."""
+    """Builds one batch over all devices from the patches that each process has."""
     if mesh is None:
         return batch
     sharding = NamedSharding(mesh, PartitionSpec(AXIS))
@@ -156,15 +161,15 @@ def divide(batch: dict[str, np.ndarray], mesh: Mesh | None) -> dict[str, Any]:
 
 
 def local(tree: Any) -> Any:
-    """Returns this process's own copy of arrays that every device has."""
+    """Returns this process's copy of replicated arrays."""
     return jax.tree.map(lambda x: x.addressable_data(0), tree)
 
 
 def over_devices(gradient: Callable[[Any, Any], Any], mesh: Mesh) -> Callable[[Any, Any], Any]:
-    """Returns the mean over the devices of what each computes from its share of the batch."""
+    """Returns a function that averages `gradient` over devices, each on its part of the batch."""
 
     def mean(params, batch):
-        # Each device's own copy: its gradient is summed once, not after each part of the batch.
+        # Marked as varying, so that gradients are summed once and not after each part of a batch.
         params = jax.tree.map(lambda x: jax.lax.pcast(x, AXIS, to="varying"), params)
         return jax.lax.pmean(gradient(params, batch), AXIS)
 

@@ -1,4 +1,4 @@
-"""A trace of a few training steps."""
+"""Profiler trace of a few training steps."""
 
 from pathlib import Path
 from typing import Self
@@ -6,12 +6,15 @@ from typing import Self
 import jax
 from rich.console import Console
 
-# Steps after the first are slower until caches are warm, and a trace of more is slow to open.
+# The first steps are slower because caches are cold; a trace of many steps is slow to open.
 WARM_UP, TRACED = 10, 10
 
 
 class Profiler:
-    """Traces some steps after a warm-up into a folder, which xprof opens; or does nothing."""
+    """Traces ten steps after a warm-up into a folder that xprof opens.
+
+    Without a folder it does nothing.
+    """
 
     def __init__(self, folder: Path | None, console: Console):
         self._folder = folder
@@ -20,7 +23,7 @@ class Profiler:
         self._tracing = False
 
     def step(self) -> None:
-        """Notes that a step was taken."""
+        """Counts a step; starts or stops the trace."""
         self._steps += 1
         if self._folder is not None and self._steps == WARM_UP:
             jax.profiler.start_trace(self._folder)

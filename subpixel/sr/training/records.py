@@ -1,4 +1,4 @@
-"""metrics.jsonl and TensorBoard: what a run says of itself while it goes on."""
+"""Records of a run: metrics.jsonl and TensorBoard events."""
 
 import json
 import os
@@ -10,55 +10,89 @@ from typing import Any, Self
 
 import jax
 import numpy as np
+from rich.console import Console
 from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 
-from subpixel.sr.files import naming, write_bytes
+from subpixel.sr.files import dump_json, naming, write_bytes
 
-# Its classes are made when it is imported, out of a type checker's sight.
+# A type checker does not see its classes, which are made at import.
 event_pb2 = import_module("tensorboardX.proto.event_pb2")
 
 Record = dict[str, Any]
 
-# What differs between two runs of one experiment: everything else is the same to the bit.
+# These fields differ between two runs of one config; all others are the same to the bit.
 WALL_CLOCK = frozenset({"seconds", "data_wait_fraction"})
 
 
-def read_records(path: Path) -> list[Record]:
-    """Returns the records of a metrics.jsonl; a line torn by a kill is left out."""
+def read_records(path: Path, console: Console | None = None) -> list[Record]:
+    """Reads metrics.jsonl.
+
+    Damaged lines are left out. The last line may be torn by a kill, so only damage of other lines
+    is reported.
+
+    Args:
+      path: the file, which may be missing.
+      console: where damaged lines are named.
+
+    Raises:
+      OSError: if the file cannot be read.
+    """
     if not path.exists():
         return []
-    records = []
-    for line in path.read_text().splitlines():
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return records
+    lines = path.read_bytes().splitlines()
+    records = [_parse(line) for line in lines]
+    damaged = [number for number, record in enumerate(records[:-1], start=1) if record is None]
+    if damaged and console is not None:
+        numbers = ", ".join(map(str, damaged))
+        console.print(
+            f"warning: {path} is damaged and is used without line {numbers}", soft_wrap=True
+        )
+    return [record for record in records if record is not None]
+
+
+def _parse(line: bytes) -> Record | None:
+    """Returns the record of a line, or None if it is damaged."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict):
+        return None
+    numbers = [value for key, value in record.items() if key != "upsampler"]
+    complete = type(record.get("step")) is int and isinstance(record.get("upsampler"), str)
+    return record if complete and all(map(_is_number_or_null, numbers)) else None
+
+
+def _is_number_or_null(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 class Records:
-    """Appends records to `metrics.jsonl`, and them and images to TensorBoard's events.
+    """Appends records to `metrics.jsonl`; writes them and images as TensorBoard events.
 
-    A record is in the hands of the system once it is written, so that a kill takes none of them;
-    `sync` brings them to disk, which is due before a checkpoint counts.
+    Each record is passed to the system at once, so a kill loses none. `sync` writes them to the
+    disk and is called before a checkpoint counts.
     """
 
-    def __init__(self, workdir: Path, step: int | None):
-        """Drops what is later than `step`, where the run resumes: it comes again.
+    def __init__(self, workdir: Path, step: int | None, console: Console | None = None):
+        """Opens the files and drops the records after `step`, which the run writes again.
 
         Args:
-          workdir: of the run.
-          step: of the checkpoint that the run goes on from, or None if it begins.
+          workdir: folder of the run.
+          step: step of the checkpoint from which the run resumes, or None at its start.
+          console: where damaged lines of metrics.jsonl are named.
+
+        Raises:
+          OSError: if a file cannot be written.
         """
         self._path = path = workdir / "metrics.jsonl"
-        kept = [r for r in read_records(path) if step is not None and r["step"] <= step]
-        with naming(path):
-            write_bytes(path, "".join(map(_line, kept)).encode())
+        kept = [] if step is None else [r for r in read_records(path, console) if r["step"] <= step]
+        write_bytes(path, "".join(map(_line, kept)).encode())
         self._file = path.open("ab", buffering=0)
         self._event_folder = events = workdir / "tensorboard"
         events.mkdir(exist_ok=True)
-        # The writer itself, without the thread around it: a full disk is then an error here.
+        # The synchronous writer: with the usual one, which has a thread, a full disk is no error.
         self._events = EventsWriter(str(events / "events"))
         if step is not None:
             restart = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
@@ -84,7 +118,7 @@ class Records:
                 self._event(record["step"], summary.scalar(f"{key}/{record['upsampler']}", value))
 
     def image(self, step: int, name: str, pixels: np.ndarray) -> None:
-        """Shows an image, uint8 (h, w, 1 or 3), in TensorBoard."""
+        """Writes an image, uint8 (h, w, 1 or 3), for TensorBoard."""
         self._event(step, summary.image(name, pixels, dataformats="HWC"))
 
     def _event(self, step: int, content: Any) -> None:
@@ -93,19 +127,20 @@ class Records:
             self._events.write_event(event)
 
     def sync(self) -> None:
-        """Brings everything to disk.
+        """Writes everything to the disk.
 
         Raises:
-          OSError: if the disk does not take it.
+          OSError: if the disk refuses it.
         """
-        os.fsync(self._file.fileno())
+        with naming(self._path):
+            os.fsync(self._file.fileno())
         with naming(self._event_folder):
             self._events.flush()
 
     def close(self) -> None:
         """Closes the files."""
         self._file.close()
-        with suppress(OSError):  # `sync` has said it
+        with suppress(OSError):  # already raised by `sync`
             self._events.close()
 
     def __enter__(self) -> Self:
@@ -115,13 +150,13 @@ class Records:
         self.close()
 
 
-def open_records(workdir: Path, step: int | None) -> Records:
-    """Opens the records of a run in its first process; the others write none."""
-    return Records(workdir, step) if jax.process_index() == 0 else NoRecords()
+def open_records(workdir: Path, step: int | None, console: Console) -> Records:
+    """Opens the records of a run in its first process; the other processes write none."""
+    return Records(workdir, step, console) if jax.process_index() == 0 else NoRecords()
 
 
 class NoRecords(Records):
-    """What the other processes of a run write: nothing."""
+    """The records of the other processes of a run: nothing is written."""
 
     def __init__(self):
         """Opens nothing."""
@@ -140,4 +175,4 @@ class NoRecords(Records):
 
 
 def _line(record: Record) -> str:
-    return json.dumps(record) + "\n"
+    return dump_json(record) + "\n"

@@ -13,15 +13,16 @@ from jax.sharding import Mesh
 
 from subpixel.kernels import Layout
 from subpixel.sr.errors import InputError
+from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.base import Params
-from subpixel.sr.training.config import TrainingConfig
+from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.parallel import over_devices
 
 Metrics = dict[str, jax.Array]
 Gradient = Callable[[Params, dict[str, jax.Array]], tuple[jax.Array, Params]]
 
-# Low-resolution pixels of a part of a batch whose activations stay in a CPU's cache, and the most
-# parts that are unrolled, since each is compiled: docs/training.md has what was measured.
+# The number of LR pixels whose activations stay in a CPU's cache, and the largest number of parts
+# of a batch, each of which is compiled: docs/training.md has the measurements.
 PIXELS_IN_CACHE = 2400
 MOST_PARTS = 16
 
@@ -33,13 +34,13 @@ MOST_PARTS = 16
 )
 @dataclass(frozen=True)
 class TrainState:
-    """Everything that a step changes.
+    """The part of a training that a step changes.
 
     Attributes:
-      step: steps done, int32.
+      step: number of steps done, int32.
       params: parameters, a nested dict of arrays.
-      ema: their exponential moving average, of the same structure.
-      opt_state: the optimiser's.
+      ema: exponential moving average of the parameters, of the same structure.
+      opt_state: state of the optimiser.
     """
 
     step: jax.Array
@@ -49,10 +50,20 @@ class TrainState:
 
 
 def init_state(
-    experiment: TrainingConfig, upsampler: Layout, optimizer: optax.GradientTransformationExtraArgs
+    model: ModelConfig,
+    upsampler: Layout,
+    optimizer: optax.GradientTransformationExtraArgs,
+    seed: int,
 ) -> tuple[nnx.GraphDef[Any], TrainState]:
-    """Returns the network's definition and the state before the first step."""
-    graph, state = nnx.split(experiment.model.build(upsampler, experiment.seed))
+    """Returns the network's definition and the state before the first step.
+
+    Args:
+      model: the network's config.
+      upsampler: its upsampler; the same seed gives the same function for each.
+      optimizer: as from `make_optimizer`.
+      seed: of the initial parameters.
+    """
+    graph, state = nnx.split(model.build(upsampler, seed))
     params = nnx.to_pure_dict(state)
     # The average is a copy: a donated state must not hold one buffer twice.
     ema = jax.tree.map(jnp.copy, params)
@@ -81,24 +92,26 @@ def train_step(
     accumulation: int = 1,
     mesh: Mesh | None = None,
 ) -> tuple[TrainState, Metrics]:
-    """Takes one step, or none where the loss or the gradient is not finite.
+    """Takes one optimiser step; skips it if the loss or the gradient norm is not finite.
 
-    Such a step counts, and changes nothing else: the batch after it finds the state as it was.
+    A skipped step increases the step count and changes nothing else.
 
     Args:
-      state: before the step. It is donated: its buffers are gone afterwards.
+      state: the state before the step. It is donated: its buffers are invalid afterwards.
       batch: {"lr": uint8 (n, h, w, c), "hr": uint8 (n, r*h, r*w, c)}.
       graph: the network's definition.
       optimizer: as from `make_optimizer`.
       loss: "mse" or "l1".
-      ema_decay: of the moving average. It is lower in the first steps, (1 + t) / (10 + t), so that
-        the average forgets the initial values.
-      accumulation: equal parts of each device's batch, differentiated one by one.
-      mesh: of several devices, over which the batch is divided and the state is the same.
+      ema_decay: decay of the moving average. In step t it is at most (1 + t) / (10 + t), so that
+        the average soon forgets the initial parameters.
+      accumulation: number of equal parts into which each device's batch is divided; their
+        gradients are computed one after the other and averaged.
+      mesh: the mesh over which the batch is divided and the state is replicated; None for one
+        device.
 
     Returns:
-      The state after the step, and scalars of it: "loss", before the step; "gradient_norm"; and
-      "finite", whether both of them are.
+      The state after the step, and scalars: "loss" and "gradient_norm", both before the step, and
+      "finite", whether both are finite.
     """
 
     def loss_of(params: Params, part: dict[str, jax.Array]) -> jax.Array:
@@ -122,10 +135,10 @@ def train_step(
 
 
 def mean_gradient(gradient: Gradient, accumulation: int) -> Gradient:
-    """Returns the mean of `gradient` over equal parts of a batch.
+    """Returns a function that averages `gradient` over `accumulation` equal parts of a batch.
 
-    The parts are unrolled: in `lax.scan`, XLA's CPU compiler falls back to loops of its own, which
-    are ten times slower than its convolutions.
+    The parts are unrolled: inside `lax.scan`, XLA's CPU compiler replaces its fast convolutions by
+    plain loops, which are ten times slower.
     """
 
     def mean(params: Params, batch: dict[str, jax.Array]) -> tuple[jax.Array, Params]:
@@ -140,59 +153,88 @@ def mean_gradient(gradient: Gradient, accumulation: int) -> Gradient:
 
 
 def lower_step(
-    experiment: TrainingConfig,
+    config: OptimizerConfig,
     graph: nnx.GraphDef[Any],
     state: TrainState,
     optimizer: optax.GradientTransformationExtraArgs,
     batch: Any,
     mesh: Mesh | None = None,
 ) -> jax.stages.Lowered:
-    """Lowers the step of an experiment; compiled, it takes a state and a batch.
+    """Lowers the training step; compiled, it takes a state and a batch.
 
     Args:
-      experiment: what is trained.
+      config: the optimiser's.
       graph: the network's definition.
       state: of the structure that the step takes.
       optimizer: as from `make_optimizer`.
-      batch: arrays, or their shapes and dtypes.
+      batch: arrays, or their shapes and dtypes, of the whole batch over all devices.
       mesh: as in `train_step`.
 
     Raises:
-      InputError: if a device's batch cannot be divided by optimizer.accumulation.
+      InputError: if optimizer.accumulation does not divide the batch of a device.
     """
-    config = experiment.optimizer
-    return train_step.lower(
-        state,
-        batch,
-        graph=graph,
-        optimizer=optimizer,
-        loss=config.loss,
-        ema_decay=config.ema_decay,
-        accumulation=accumulation(experiment, 1 if mesh is None else mesh.size),
-        mesh=mesh,
-    )
+    return train_step.lower(state, batch, **_step_options(config, graph, optimizer, batch, mesh))
 
 
-def accumulation(experiment: TrainingConfig, devices: int) -> int:
-    """Returns in how many parts each device differentiates its batch.
+def compile_step(
+    config: OptimizerConfig,
+    graph: nnx.GraphDef[Any],
+    state: TrainState,
+    optimizer: optax.GradientTransformationExtraArgs,
+    batch: Any,
+    mesh: Mesh | None = None,
+) -> Callable[[TrainState, Any], tuple[TrainState, Metrics]]:
+    """Returns the training step as a function of a state and a batch; arguments: `lower_step`.
+
+    It is compiled, unless JAX_DISABLE_JIT is set: JAX then refuses to run compiled programs.
+    """
+    if jax.config.values["jax_disable_jit"]:
+        return partial(train_step, **_step_options(config, graph, optimizer, batch, mesh))
+    return lower_step(config, graph, state, optimizer, batch, mesh).compile()
+
+
+def _step_options(
+    config: OptimizerConfig,
+    graph: nnx.GraphDef[Any],
+    optimizer: optax.GradientTransformationExtraArgs,
+    batch: Any,
+    mesh: Mesh | None = None,
+) -> dict[str, Any]:
+    """Returns the keyword arguments of `train_step` for a config; see `lower_step`."""
+    count, height, width, _ = batch["lr"].shape
+    return {
+        "graph": graph,
+        "optimizer": optimizer,
+        "loss": config.loss,
+        "ema_decay": config.ema_decay,
+        "accumulation": choose_accumulation(
+            config.accumulation, count // (1 if mesh is None else mesh.size), height * width
+        ),
+        "mesh": mesh,
+    }
+
+
+def choose_accumulation(wanted: int | None, patches: int, pixels: int) -> int:
+    """Returns the number of parts into which a device divides its batch.
+
+    Args:
+      wanted: optimizer.accumulation; None chooses 1, and on a CPU the smallest number whose parts
+        fit in a cache.
+      patches: number of patches that a device takes in a step.
+      pixels: number of LR pixels of a patch.
 
     Raises:
-      InputError: if the batch cannot be divided so.
+      InputError: if `wanted` does not divide the patches.
     """
-    data, wanted = experiment.data, experiment.optimizer.accumulation
-    batch = data.batch_size // devices
     if wanted is not None:
-        if batch % wanted:
+        if patches % wanted:
             raise InputError(
-                f"optimizer.accumulation is {wanted}, which does not divide the {batch} patches "
+                f"optimizer.accumulation is {wanted}, which does not divide the {patches} patches "
                 "that a device takes in a step: choose a divisor of it"
             )
         return wanted
     if jax.default_backend() != "cpu":
         return 1
-    fitting = [
-        parts
-        for parts in range(1, min(batch, MOST_PARTS) + 1)
-        if batch % parts == 0 and batch // parts * data.patch_size**2 <= PIXELS_IN_CACHE
-    ]
-    return min(fitting, default=max(n for n in range(1, MOST_PARTS + 1) if batch % n == 0))
+    divisors = [parts for parts in range(1, MOST_PARTS + 1) if patches % parts == 0]
+    fitting = [parts for parts in divisors if patches // parts * pixels <= PIXELS_IN_CACHE]
+    return min(fitting, default=max(divisors))

@@ -1,29 +1,31 @@
-"""Takes steps with every upsampler, and reads what they measured when the next is on its way."""
+"""Steps of every upsampler on each batch; measurements are read one step late."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from operator import methodcaller
 from pathlib import Path
+from typing import Any
 
 import jax
 from jax.sharding import Mesh
 
 from subpixel.sr.data.patches import Batch
-from subpixel.sr.errors import InputError
-from subpixel.sr.training.checkpoints import Progress
-from subpixel.sr.training.config import TrainingConfig
-from subpixel.sr.training.nonfinite import keep_evidence
+from subpixel.sr.errors import NonFiniteError
+from subpixel.sr.training.nonfinite import save_nonfinite_step
 from subpixel.sr.training.parallel import divide
-from subpixel.sr.training.state import Metrics
+from subpixel.sr.training.run_state import RunState
+from subpixel.sr.training.state import Metrics, TrainState
 
 # JAX's arrays have this method, which the type `jax.Array` does not declare.
 _is_ready = methodcaller("is_ready")
 
+Step = Callable[[TrainState, Any], tuple[TrainState, Metrics]]
+
 
 @dataclass(frozen=True)
 class Outstanding:
-    """A step that was dispatched, and whose measurements have not been read."""
+    """A dispatched step whose measurements have not been read."""
 
     step: int
     batch: Batch
@@ -31,65 +33,67 @@ class Outstanding:
 
 
 class Stepper:
-    """Advances a run; what a step measured is read one step later, so that the device never waits.
+    """Advances a run state; reads the measurements of a step after the next one is dispatched.
 
-    `settle` reads it at once, where the run is recorded or saved: the result is then the same
-    whether or not the run was stopped in between.
+    The device thus never waits for the host. `settle` reads the outstanding measurements at once;
+    it is called before a record or a checkpoint, which are therefore the same whether or not the
+    run was stopped in between.
     """
 
     def __init__(
         self,
-        experiment: TrainingConfig,
-        steps: Mapping[str, jax.stages.Compiled],
+        steps: Mapping[str, Step],
         iterator: Iterator[Batch],
         workdir: Path,
+        *,
+        skips_allowed: int = 0,
         mesh: Mesh | None = None,
     ):
         """Prepares to step.
 
         Args:
-          experiment: what is trained.
-          steps: the compiled step of each upsampler.
+          steps: the training step of each upsampler.
           iterator: over batches.
-          workdir: where a step that is not finite is kept.
-          mesh: of several devices, over which each batch is divided.
+          workdir: folder of the run, where a step that is not finite is saved.
+          skips_allowed: number of steps in a row that may be skipped because they are not finite.
+          mesh: the mesh over which each batch is divided; None for one device.
         """
-        self._experiment = experiment
         self._steps = steps
         self._iterator = iterator
         self._workdir = workdir
+        self._skips_allowed = skips_allowed
         self._mesh = mesh
         self._outstanding: Outstanding | None = None
         self._waited, self._since = 0.0, time.perf_counter()
 
-    def advance(self, run: Progress) -> Progress:
-        """Takes the next batch and dispatches a step of every upsampler with it.
+    def advance(self, run: RunState) -> RunState:
+        """Takes the next batch and dispatches a step of every upsampler on it.
 
         Raises:
-          InputError: if the step before it was not finite, and the run is to stop.
+          NonFiniteError: if the previous step was not finite and may not be skipped.
         """
-        begun = time.perf_counter()
+        began = time.perf_counter()
         batch = next(self._iterator)
-        if self._idle():
-            self._waited += time.perf_counter() - begun
+        if self._is_idle():
+            self._waited += time.perf_counter() - began
         divided = divide(batch, self._mesh)
         states, seconds, metrics = dict(run.states), dict(run.seconds), {}
         for name, step in self._steps.items():
-            begun = time.perf_counter()
+            began = time.perf_counter()
             states[name], metrics[name] = step(states[name], divided)
             if len(self._steps) > 1:
-                # Compared by time: none may run while another is on the clock.
+                # The times are compared, so a step must end before the next upsampler's begins.
                 jax.block_until_ready(metrics[name])
-            seconds[name] += time.perf_counter() - begun
+            seconds[name] += time.perf_counter() - began
         run = self.settle(replace(run, seconds=seconds))
         self._outstanding = Outstanding(run.step + 1, batch, metrics)
         return replace(run, step=run.step + 1, states=states, validation={})
 
-    def settle(self, run: Progress) -> Progress:
-        """Reads what is outstanding.
+    def settle(self, run: RunState) -> RunState:
+        """Reads the outstanding measurements.
 
         Raises:
-          InputError: if that step was not finite, and the run is to stop.
+          NonFiniteError: if that step was not finite and may not be skipped.
         """
         taken, self._outstanding = self._outstanding, None
         if taken is None:
@@ -98,9 +102,9 @@ class Stepper:
         skipped, skipped_last = dict(run.skipped), dict(run.skipped_last)
         norms = dict(run.norms)
         for name, metrics in taken.metrics.items():
-            begun = time.perf_counter()
+            began = time.perf_counter()
             finite = bool(metrics["finite"])
-            seconds[name] += time.perf_counter() - begun
+            seconds[name] += time.perf_counter() - began
             if finite:
                 losses[name] = [*losses[name], float(metrics["loss"])]
                 norms[name] = max(norms.get(name, 0.0), float(metrics["gradient_norm"]))
@@ -108,7 +112,8 @@ class Stepper:
             else:
                 skipped[name] += 1
                 skipped_last[name] += 1
-                self._allow_skip(name, taken, skipped_last[name])
+                if skipped_last[name] > self._skips_allowed:
+                    raise self._not_finite(name, taken, skipped_last[name])
         return replace(
             run,
             seconds=seconds,
@@ -119,32 +124,30 @@ class Stepper:
         )
 
     def data_wait_fraction(self) -> float:
-        """Returns the share of the time since the last call in which only a batch was waited for.
+        """Returns the fraction of the time since the last call in which the device waited for data.
 
-        A wait counts if no step is on its way at its end, and then whole.
+        Counts a data wait only if the device is idle when it ends.
         """
         now = time.perf_counter()
         fraction = self._waited / (now - self._since)
         self._waited, self._since = 0.0, now
         return fraction
 
-    def _idle(self) -> bool:
-        """Says whether all steps that were dispatched have ended."""
+    def _is_idle(self) -> bool:
+        """Whether all dispatched steps have ended."""
         outstanding = self._outstanding
         return outstanding is None or all(
             _is_ready(metrics["finite"]) for metrics in outstanding.metrics.values()
         )
 
-    def _allow_skip(self, name: str, taken: Outstanding, in_a_row: int) -> None:
-        experiment = self._experiment
-        if experiment.on_nonfinite == "skip" and in_a_row <= experiment.skips_allowed:
-            return
+    def _not_finite(self, name: str, taken: Outstanding, in_a_row: int) -> NonFiniteError:
+        """Saves the batch of a step and returns the error that stops the run."""
         measured = {key: float(taken.metrics[name][key]) for key in ("loss", "gradient_norm")}
-        folder = keep_evidence(self._workdir, taken.step, name, measured, taken.batch)
-        what = ", ".join(f"{key} {value}" for key, value in measured.items())
+        folder = save_nonfinite_step(self._workdir, taken.step, name, measured, taken.batch)
+        values = ", ".join(f"{key} {value}" for key, value in measured.items())
         already = f", after {in_a_row - 1} that were skipped" if in_a_row > 1 else ""
-        raise InputError(
-            f"{name} is no longer finite at step {taken.step}{already}: {what}; its batch is in "
+        return NonFiniteError(
+            f"{name} is no longer finite at step {taken.step}{already}: {values}; its batch is in "
             f"{folder}, and the last checkpoint in {self._workdir / 'checkpoints'}. In another "
             "workdir, a lower optimizer.learning_rate or --on-nonfinite=skip may help"
         )

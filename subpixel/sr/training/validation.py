@@ -1,4 +1,4 @@
-"""How a network does on held-out images while it trains."""
+"""Scores of a network on held-out images during training."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,15 +10,15 @@ from subpixel.image import psnr, rgb_to_luma
 from subpixel.image._arrays import to_uint8
 from subpixel.sr.data.patches import Pair
 from subpixel.sr.inference.upscaler import forward
-from subpixel.sr.training.state import Params
+from subpixel.sr.models.base import Params
 
-# Held-out images are cropped to at most this many low-resolution pixels, and to one size, so
-# that one compilation measures them all.
+# Held-out images are cropped to at most this many LR pixels per axis, all to one size, so that one
+# compilation measures them all.
 VALIDATION_SIZE = 96
 
 
 def validation_batch(pairs: Sequence[Pair]) -> Pair:
-    """Crops the middle of each image, all to one size, and stacks them."""
+    """Crops the centre of each image, all to one size, and stacks the crops."""
     scale = pairs[0][1].shape[0] // pairs[0][0].shape[0]
     height, width = (min(VALIDATION_SIZE, *(lr.shape[axis] for lr, _ in pairs)) for axis in (0, 1))
     lrs, hrs = [], []
@@ -32,9 +32,14 @@ def validation_batch(pairs: Sequence[Pair]) -> Pair:
 def validate(graph: nnx.GraphDef[Any], params: Params, held_out: Pair) -> tuple[float, np.ndarray]:
     """Measures a network on the held-out crops.
 
+    Args:
+      graph: the network's definition.
+      params: its parameters.
+      held_out: LR and HR crops, as from `validation_batch`.
+
     Returns:
-      The mean PSNR of luma in dB, rounded to 8 bits and shaved by the scale; and the first crop
-      enlarged by nearest neighbour, by the network, and as it was: side by side, uint8 (h, 3w, c).
+      The mean PSNR in dB of 8-bit luma, shaved by the scale; and a sample image, uint8 (h, 3w, c):
+      the first crop by nearest neighbour, by the network, and the original, side by side.
     """
     lr, hr = held_out
     scale = hr.shape[1] // lr.shape[1]

@@ -1,4 +1,4 @@
-"""Which checkpoints are kept, which are believed, and what is said of the others."""
+"""Checkpoints: which are kept, which are used, and the messages about damaged ones."""
 
 import dataclasses
 import io
@@ -13,10 +13,11 @@ from test_training import TINY, pairs
 
 from subpixel.sr.errors import InputError
 from subpixel.sr.training import train
-from subpixel.sr.training.checkpoints import Checkpoints, Progress, list_steps, restore
+from subpixel.sr.training.checkpoints import Checkpoints, list_steps, restore
 from subpixel.sr.training.manifest import NAME
 from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.records import WALL_CLOCK, read_records
+from subpixel.sr.training.run_state import RunState
 from subpixel.sr.training.state import init_state
 
 EXPERIMENT = dataclasses.replace(TINY, upsamplers=("subpixel",))
@@ -24,20 +25,20 @@ EXPERIMENT = dataclasses.replace(TINY, upsamplers=("subpixel",))
 
 def initial(experiment=EXPERIMENT):
     optimizer = make_optimizer(experiment.optimizer, experiment.steps)
-    return {"subpixel": init_state(experiment, "subpixel", optimizer)[1]}
+    return {"subpixel": init_state(experiment.model, "subpixel", optimizer, experiment.seed)[1]}
 
 
 def run(workdir):
     console = Console(file=io.StringIO(), width=400)
     workdir.mkdir(exist_ok=True)
-    progress = train(EXPERIMENT, pairs(4), pairs(1, seed=1), workdir, console).progress
-    return progress, console.file.getvalue()
+    state = train(EXPERIMENT, pairs(4), pairs(1, seed=1), workdir, console).run
+    return state, console.file.getvalue()
 
 
 def read(workdir, which="last"):
     console = Console(file=io.StringIO(), width=400)
-    progress = restore(workdir, EXPERIMENT, initial(), console, which)
-    return progress, console.file.getvalue()
+    state = restore(workdir, EXPERIMENT, initial(), console, which)
+    return state, console.file.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +94,9 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(workdir, damage):
     damage(workdir / "checkpoints" / "12")
-    progress, said = read(workdir)
-    assert progress.step == 8
-    assert f"warning: checkpoint {workdir / 'checkpoints' / '12'} is passed over" in said
+    state, said = read(workdir)
+    assert state.step == 8
+    assert f"warning: checkpoint {workdir / 'checkpoints' / '12'} is skipped" in said
     assert said.count("\n") == 1
     assert re.search(DAMAGES[damage], said)
 
@@ -104,9 +105,9 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(workdir, da
 def test_training_goes_on_from_the_one_before_and_ends_the_same(workdir, trained, damage):
     expected = [strip(r) for r in read_records(workdir / "metrics.jsonl")]
     damage(workdir / "checkpoints" / "12")
-    progress, said = run(workdir)
-    assert "going on from step 8" in said
-    jax.tree.map(np.testing.assert_array_equal, progress.states, trained[1].states)
+    state, said = run(workdir)
+    assert "resuming from step 8" in said
+    jax.tree.map(np.testing.assert_array_equal, state.states, trained[1].states)
     assert [strip(r) for r in read_records(workdir / "metrics.jsonl")] == expected
     assert read(workdir)[0].step == 12
 
@@ -128,10 +129,10 @@ def test_a_run_killed_in_its_first_save_begins_again(workdir, trained):
     for step in list_steps(workdir / "checkpoints")[1:]:
         shutil.rmtree(workdir / "checkpoints" / str(step))
     unseal(workdir / "checkpoints" / "12")
-    progress, said = run(workdir)
+    state, said = run(workdir)
     assert "it was not finished" in said
-    assert "going on" not in said
-    jax.tree.map(np.testing.assert_array_equal, progress.states, trained[1].states)
+    assert "resuming" not in said
+    jax.tree.map(np.testing.assert_array_equal, state.states, trained[1].states)
 
 
 def test_a_checkpoint_of_another_config_is_refused(workdir):
@@ -172,7 +173,7 @@ def test_what_is_saved_is_the_state_of_its_step_though_training_goes_on(tmp_path
         ema={},
         opt_state=(),
     )
-    start = Progress(0, {"subpixel": state}, {}, {}, {}, {}, {})
+    start = RunState(0, {"subpixel": state}, {}, {}, {}, {}, {})
     with Checkpoints(tmp_path, EXPERIMENT, None) as checkpoints:
         checkpoints.save(start)
         for _ in range(20):

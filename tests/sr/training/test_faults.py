@@ -39,9 +39,9 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(root, whole):
     workdir = root / "stopped"
     code, printed = faults.interrupt(root, workdir, faults.in_a_save(1), signal.SIGINT, STEPS)
     assert code == 128 + signal.SIGINT
-    assert "the same command goes on from there" in printed
+    assert "the same command resumes from there" in printed
     assert not (workdir / "weights").exists()
-    assert "going on from step" in faults.finish(root, workdir, STEPS)
+    assert "resuming from step" in faults.finish(root, workdir, STEPS)
     faults.assert_same_run(workdir, whole)
 
 

@@ -13,7 +13,6 @@ from flax import nnx
 from loops import assert_same_tree, normal
 
 from subpixel.sr.config import (
-    DataConfig,
     ESPCNConfig,
     Experiment,
     OptimizerConfig,
@@ -21,7 +20,7 @@ from subpixel.sr.config import (
 )
 from subpixel.sr.errors import InputError
 from subpixel.sr.training.optimizers import make_optimizer
-from subpixel.sr.training.state import accumulation, mean_gradient
+from subpixel.sr.training.state import choose_accumulation, mean_gradient
 
 # As the first version of the project wrote it beside its results.
 OLDER_CONFIG = """
@@ -117,24 +116,16 @@ def test_the_parts_of_a_batch_add_up_to_its_gradient():
     assert_same_tree(parts, whole, 1e-6)
 
 
-def experiment(accumulation=None, batch_size=16, patch_size=17):
-    return Experiment(
-        "a",
-        data=DataConfig(batch_size=batch_size, patch_size=patch_size),
-        optimizer=OptimizerConfig(accumulation=accumulation),
-    )
-
-
 def test_accumulation_is_what_is_asked_for_or_what_fits_a_cache():
-    assert accumulation(experiment(4), devices=1) == 4
-    assert accumulation(experiment(4), devices=4) == 4
+    assert choose_accumulation(4, patches=16, pixels=17**2) == 4
+    assert choose_accumulation(4, patches=4, pixels=17**2) == 4
     with pytest.raises(InputError, match=r"accumulation is 4, which does not divide the 2 patches"):
-        accumulation(experiment(4), devices=8)
-    assert accumulation(experiment(), devices=1) == 2
-    assert accumulation(experiment(batch_size=2, patch_size=8), devices=1) == 1
-    # Of a batch too large for as many parts as are compiled, the most that divide it.
-    assert accumulation(experiment(batch_size=36, patch_size=96), devices=1) == 12
-    assert accumulation(experiment(batch_size=37, patch_size=96), devices=1) == 1
+        choose_accumulation(4, patches=2, pixels=17**2)
+    assert choose_accumulation(None, patches=16, pixels=17**2) == 2
+    assert choose_accumulation(None, patches=2, pixels=8**2) == 1
+    # Where no number of parts fits the cache, the largest divisor up to the limit.
+    assert choose_accumulation(None, patches=36, pixels=96**2) == 12
+    assert choose_accumulation(None, patches=37, pixels=96**2) == 1
 
 
 def test_bfloat16_computes_beside_parameters_and_outputs_in_float32():

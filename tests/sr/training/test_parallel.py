@@ -114,7 +114,7 @@ def test_one_of_two_processes_is_killed_and_the_run_goes_on_exactly(root):
     for step in (20, 60):
         kill_one(root, workdir, 2, lambda step=step: step in list_steps(workdir / "checkpoints"))
         assert list_steps(workdir / "checkpoints")
-    assert "going on from step" in finish(root, workdir, 2)[0]
+    assert "resuming from step" in finish(root, workdir, 2)[0]
     faults.assert_same_run(workdir, root / "whole")
 
 
@@ -124,9 +124,9 @@ def test_checkpoints_of_some_processes_are_read_by_others(root, one, before, aft
     workdir = root / f"{before} then {after}"
     kill_one(root, workdir, before, lambda: 40 in list_steps(workdir / "checkpoints"))
     if after == 1:
-        assert "going on from step" in faults.finish(root, workdir, *OPTIONS)
+        assert "resuming from step" in faults.finish(root, workdir, *OPTIONS)
     else:
-        assert "going on from step" in finish(root, workdir, after)[0]
+        assert "resuming from step" in finish(root, workdir, after)[0]
     assert_close_runs(workdir, one)
 
 

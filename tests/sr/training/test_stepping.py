@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from subpixel.sr.config import Experiment
 from subpixel.sr.training import stepping
-from subpixel.sr.training.checkpoints import Progress
+from subpixel.sr.training.run_state import RunState
 from subpixel.sr.training.stepping import Stepper
 
 
@@ -45,8 +44,8 @@ def test_a_wait_for_data_counts_where_no_step_is_on_its_way(tmp_path, monkeypatc
 
     steps: Any = {"subpixel": step}
     nothing: Any = {"subpixel": None}
-    stepper = Stepper(Experiment("clocks"), steps, batches(), tmp_path)
-    run = Progress(
+    stepper = Stepper(steps, batches(), tmp_path)
+    run = RunState(
         step=0,
         states=nothing,
         iterator={},

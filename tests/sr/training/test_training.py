@@ -15,7 +15,7 @@ from subpixel import kernels
 from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerConfig
 from subpixel.sr.data import SourceImage, prepare
 from subpixel.sr.data.patches import PatchCutter, batches
-from subpixel.sr.errors import InputError
+from subpixel.sr.errors import InputError, NonFiniteError
 from subpixel.sr.training import make_optimizer, stepping, train, train_step
 from subpixel.sr.training.records import WALL_CLOCK, Records, read_records
 from subpixel.sr.training.state import init_state
@@ -51,7 +51,7 @@ def test_a_step_is_adam_on_the_mean_squared_error():
         TINY, optimizer=dataclasses.replace(TINY.optimizer, warmup_steps=0)
     )
     optimizer = make_optimizer(experiment.optimizer, experiment.steps)
-    graph, state = init_state(experiment, "subpixel", optimizer)
+    graph, state = init_state(experiment.model, "subpixel", optimizer, experiment.seed)
     rng = np.random.default_rng(0)
     lr = rng.integers(0, 256, (3, 8, 8, 1), dtype=np.uint8)
     hr = rng.integers(0, 256, (3, 16, 16, 1), dtype=np.uint8)
@@ -88,7 +88,7 @@ def test_a_step_is_adam_on_the_mean_squared_error():
 
 def test_a_step_whose_gradient_is_not_finite_changes_nothing_but_the_count():
     optimizer = make_optimizer(TINY.optimizer, TINY.steps)
-    graph, state = init_state(TINY, "subpixel", optimizer)
+    graph, state = init_state(TINY.model, "subpixel", optimizer, TINY.seed)
     # A kernel so large that the squared error overflows float32.
     kernel = state.params["upsampler"]["kernel"]
     state.params["upsampler"]["kernel"] = jnp.full_like(kernel, 1e30)
@@ -115,9 +115,9 @@ def test_every_upsampler_starts_as_the_same_function(channels):
 
 
 def test_upsamplers_stay_the_same_function_while_they_train(tmp_path):
-    progress = run(tmp_path / "run").progress
-    reference = progress.states["subpixel"].params
-    for name, state in progress.states.items():
+    end = run(tmp_path / "run").run
+    reference = end.states["subpixel"].params
+    for name, state in end.states.items():
         kernel = state.params["upsampler"]["kernel"]
         respelled = kernels.convert(jnp.asarray(kernel), 2, name, "subpixel")
         np.testing.assert_allclose(respelled, reference["upsampler"]["kernel"], atol=2e-4)
@@ -138,7 +138,7 @@ def test_upsamplers_stay_the_same_function_while_they_train(tmp_path):
 
 
 def test_a_run_resumes_from_its_checkpoint_as_if_it_had_not_stopped(tmp_path, monkeypatch):
-    whole = run(tmp_path / "whole").progress
+    whole = run(tmp_path / "whole").run
     # The second run dies at step 10, after the checkpoint of step 8.
     real = Records.write
 
@@ -151,7 +151,7 @@ def test_a_run_resumes_from_its_checkpoint_as_if_it_had_not_stopped(tmp_path, mo
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "parts")
     monkeypatch.setattr(Records, "write", real)
-    resumed = run(tmp_path / "parts").progress
+    resumed = run(tmp_path / "parts").run
     jax.tree.map(np.testing.assert_array_equal, resumed.states, whole.states)
     strip = [
         [
@@ -164,8 +164,8 @@ def test_a_run_resumes_from_its_checkpoint_as_if_it_had_not_stopped(tmp_path, mo
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):
-    first = run(tmp_path / "run").progress
-    again = run(tmp_path / "run").progress
+    first = run(tmp_path / "run").run
+    again = run(tmp_path / "run").run
     assert again.seconds == first.seconds
     jax.tree.map(np.testing.assert_array_equal, again.states, first.states)
 
@@ -177,7 +177,7 @@ def test_a_loss_that_is_not_finite_stops_at_its_step_and_keeps_the_checkpoint(tm
         checkpoint_every=1,
         optimizer=dataclasses.replace(TINY.optimizer, learning_rate=1e38, loss="mse"),
     )
-    with pytest.raises(InputError, match=r"subpixel is no longer finite at step \d+") as error:
+    with pytest.raises(NonFiniteError, match=r"subpixel is no longer finite at step \d+") as error:
         run(tmp_path / "run", experiment)
     step = int(str(error.value).split("at step ")[1].split(":")[0])
     kept = [int(path.name) for path in (tmp_path / "run" / "checkpoints").iterdir()]
@@ -190,7 +190,7 @@ def test_a_step_that_is_not_finite_leaves_its_batch_and_norms(tmp_path):
         upsamplers=("subpixel",),
         optimizer=dataclasses.replace(TINY.optimizer, learning_rate=1e38),
     )
-    with pytest.raises(InputError, match=r"its batch is in .*nonfinite") as error:
+    with pytest.raises(NonFiniteError, match=r"its batch is in .*nonfinite") as error:
         run(tmp_path / "run", experiment)
     step = int(str(error.value).split("at step ")[1].split(":")[0])
     folder = tmp_path / "run" / "nonfinite" / str(step)
@@ -226,7 +226,7 @@ def test_steps_that_are_not_finite_are_skipped_and_counted(tmp_path, monkeypatch
     assert [r["skipped"] for r in records] == [0, 0, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3]
     assert [r["step"] for r in records if r["loss"] is None] == [3, 4, 8]
     failing.add(5)
-    with pytest.raises(InputError, match=r"at step 5, after 2 that were skipped"):
+    with pytest.raises(NonFiniteError, match=r"at step 5, after 2 that were skipped"):
         run(tmp_path / "again", experiment)
 
 

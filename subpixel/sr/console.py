@@ -1,0 +1,52 @@
+"""The console of the commands: names of files are printed as they are."""
+
+import codecs
+import sys
+import unicodedata
+from io import TextIOWrapper
+
+from rich.console import Console
+
+ERRORS = "subpixel.names"
+
+
+def make_console(*, stderr: bool = False, quiet: bool = False) -> Console:
+    """Returns a console that prints text as it is: no markup in [brackets], no :emoji: codes.
+
+    Args:
+      stderr: whether it prints to stderr instead of stdout.
+      quiet: whether it prints nothing.
+    """
+    return Console(stderr=stderr, quiet=quiet, markup=False, emoji=False)
+
+
+def allow_any_name() -> None:
+    """Lets stdout and stderr print file names that are not UTF-8, as the bytes that they are.
+
+    Characters that the terminal's encoding lacks are printed as backslash escapes.
+    """
+    codecs.register_error(ERRORS, _encode_name)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors=ERRORS)
+
+
+def one_line(text: str) -> str:
+    r"""Returns a text with control characters as escapes, so that it fits in one line.
+
+    >>> one_line("a\nb [c] \udce9")
+    'a\\nb [c] \udce9'
+    """
+    return "".join(
+        char.encode("unicode_escape").decode() if unicodedata.category(char) == "Cc" else char
+        for char in text
+    )
+
+
+def _encode_name(error: UnicodeError) -> tuple[bytes | str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeEncodeError:
+        return codecs.lookup_error("backslashreplace")(error)
