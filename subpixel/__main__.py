@@ -24,12 +24,14 @@ from subpixel.sr.commands.data import (
 )
 from subpixel.sr.commands.describe import describe
 from subpixel.sr.commands.figures import FiguresTable, show_figures
+from subpixel.sr.commands.upscale import Upscale, upscale
 from subpixel.sr.errors import InputError
 
 COMMANDS = {
     ("bench", "conv-transpose"): (ConvTransposeBench, bench_conv_transpose),
     ("bench", "training"): (TrainingBench, bench_training),
     ("figures", "table"): (FiguresTable, show_figures),
+    ("upscale",): (Upscale, upscale),
     ("describe",): (TrainOptions, describe),
     ("data",): (DataList, list_data),
     ("data", "verify"): (DataVerify, verify_data),
@@ -47,8 +49,9 @@ def main() -> int:
         return 0
     for length in (2, 1):
         words, rest = tuple(arguments[:length]), arguments[length:]
-        # A command of one word takes options only: another word is a command mistyped.
-        if words in COMMANDS and not (length == 1 and rest and not rest[0].startswith("-")):
+        # Beside `data verify` and its kin, another word after `data` is a command mistyped.
+        is_group = any(len(other) > length and other[:length] == words for other in COMMANDS)
+        if words in COMMANDS and not (is_group and rest and not rest[0].startswith("-")):
             options, command = COMMANDS[words]
             if options is TrainOptions:
                 return command(parse_train(rest))

@@ -1,1 +1,17 @@
 """Super-resolution: networks, training, evaluation and the commands, over the library."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from subpixel.sr.upscaling.arrays import upscale
+
+__all__ = ["upscale"]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when it is first used: `import subpixel.sr.config` must stay light.
+    if name == "upscale":
+        from subpixel.sr.upscaling.arrays import upscale
+
+        return upscale
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

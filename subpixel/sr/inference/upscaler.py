@@ -188,14 +188,15 @@ class Window:
         return slice(self.first * scale, self.last * scale)
 
 
-def windows(size: int, radius: int) -> Iterator[Window]:
+def windows(size: int, radius: int, widths: tuple[int, ...] = WINDOWS) -> Iterator[Window]:
     """Covers a line with windows of one size, of which there are few: see the module's docstring.
 
     Args:
       size: of the line.
       radius: how far an output pixel sees to each side.
+      widths: of the windows to choose from.
     """
-    useful = [w for w in WINDOWS if 2 * radius < w <= size] or [size]
+    useful = [w for w in widths if 2 * radius < w <= size] or [size]
     width = min(useful, key=lambda w: (_count(size, w, radius) * w, -w))
     count, first = _count(size, width, radius), 0
     for i in range(count):

@@ -1,0 +1,92 @@
+"""`python -m subpixel upscale`: its options and its call."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+
+from subpixel.sr.errors import InputError
+from subpixel.sr.upscaling.batch import plan_jobs, run_jobs
+from subpixel.sr.upscaling.engine import DEFAULT_MODEL, Engine, find_models
+from subpixel.sr.upscaling.photographs import Settings
+from subpixel.sr.upscaling.plan import Size, parse_fit
+from subpixel.sr.upscaling.progress import BatchProgress
+from subpixel.sr.upscaling.reading import MAX_MEGAPIXELS, header
+from subpixel.sr.upscaling.video import VideoEncoding
+from subpixel.sr.upscaling.writing import Encoding
+
+
+@dataclass(frozen=True)
+class Upscale:
+    """Enlarges photographs, folders of them and videos. The same command again does what is
+    missing."""
+
+    inputs: tyro.conf.Positional[tuple[Path, ...]]
+    """Images, videos, and folders, whose tree is kept."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """The folder for the results; for one image or video it may be a file."""
+    scale: float | None = None
+    """How many times larger the result is (default: 3). Any number: the nearest larger scale of
+    the model is computed, and shrunk by bicubic."""
+    width: int | None = None
+    """Width of the result in pixels, instead of a scale; the height follows."""
+    height: int | None = None
+    """Height of the result in pixels, instead of a scale; the width follows."""
+    fit: str | None = None
+    """Box that the result fits into, instead of a scale, such as 1920x1080."""
+    model: str = DEFAULT_MODEL
+    """A released model's name, a weights file, a workdir, a PyTorch checkpoint, or "bicubic"."""
+    engine: Engine = "jax"
+    """What computes the network: "jax", or "onnxruntime" where that is installed."""
+    consistent: bool = False
+    """Moves the result until bicubic shrinks it to the input again."""
+    format: Literal["png", "jpg", "webp", "tiff", "bmp", "avif"] | None = None
+    """Format of the images (default: each keeps its own)."""
+    quality: int | None = None
+    """Quality of JPEG, WebP and AVIF, 1 to 100 (default: 95, 90 and 80)."""
+    lossless: bool = False
+    """Keeps every value in WebP and AVIF."""
+    crf: int = 18
+    """Quality of videos in H.264 and H.265: 0 is lossless, 51 the worst."""
+    overwrite: bool = False
+    """Replaces results that are there already; by default those files are left out."""
+    max_megapixels: float = MAX_MEGAPIXELS
+    """Images with more megapixels are refused."""
+
+
+def upscale(options: Upscale) -> int:
+    """Enlarges the inputs, and names on the console what could not be done.
+
+    Returns:
+      The exit code: 0, or 1 if at least one file failed.
+
+    Raises:
+      InputError: if an option or the output cannot be used.
+    """
+    if not options.inputs:
+        raise InputError("name at least one image, video or folder")
+    fit = parse_fit(options.fit) if options.fit is not None else None
+    settings = Settings(
+        find_models(options.model, options.engine, options.consistent),
+        Size(options.scale, options.width, options.height, fit),
+        Encoding(options.quality, options.lossless),
+        options.consistent,
+        options.max_megapixels,
+    )
+    video = VideoEncoding(options.crf)
+    suffix = f".{options.format}" if options.format else None
+    jobs = plan_jobs(options.inputs, options.output, suffix)
+    console = Console(stderr=True)
+    sizes = [math.prod(header(job.source)) / 1e6 for job in jobs]
+    with BatchProgress(console, sizes) as progress:
+        outcome = run_jobs(jobs, settings, video, options.overwrite, progress)
+    counts = [f"{outcome.done} enlarged"]
+    if outcome.present:
+        counts.append(f"{outcome.present} there already (--overwrite replaces them)")
+    if outcome.failed:
+        counts.append(f"{outcome.failed} failed")
+    console.print(", ".join(counts), soft_wrap=True, highlight=False)
+    return outcome.exit_code

@@ -1,0 +1,1 @@
+"""Enlarges photographs, folders of them and videos."""

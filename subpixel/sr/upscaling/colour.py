@@ -1,0 +1,151 @@
+"""Enlarges one tile of an image with any channels: grey, RGB, and either with alpha.
+
+Values are floating point in 0..1, so that 8 and 16 bits take the same path and are rounded once,
+at the end.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from subpixel.image import imresize, rgb_to_luma, rgb_to_ycbcr, ycbcr_to_rgb
+from subpixel.image._arrays import ImageArray, namespace
+from subpixel.image._resize import _resize_axis
+
+# One round of back-projection shrinks (2 LR pixels to each side) and enlarges (2 more).
+BACK_PROJECTION_RADIUS = 4
+
+
+def enlarge_opaque(
+    tile: ImageArray, network: Callable[[ImageArray], ImageArray], scale: int, channels: int
+) -> ImageArray:
+    """Enlarges grey or RGB with a network.
+
+    A luma network sees Y in studio range, as it was trained; Cb and Cr are enlarged by bicubic.
+    An RGB network sees a grey image three times, and the mean of its answer is kept.
+
+    Args:
+      tile: (h, w, 1) or (h, w, 3) in 0..1.
+      network: (h, w, channels) -> (r*h, r*w, channels).
+      scale: r.
+      channels: of the network, 1 or 3.
+
+    Returns:
+      (r*h, r*w, 1) or (r*h, r*w, 3), not clipped.
+    """
+    xp: Any = namespace(tile)
+    grey = tile.shape[-1] == 1
+    if channels == 3:
+        output = network(xp.concatenate([tile] * 3, axis=-1) if grey else tile)
+        return xp.mean(output, axis=-1, keepdims=True) if grey else output
+    if grey:
+        return (network((tile * 219 + 16) / 255) * 255 - 16) / 219
+    levels = tile * 255
+    luma = network(rgb_to_luma(levels) / 255) * 255
+    chroma = imresize(rgb_to_ycbcr(levels)[..., 1:], scale)
+    return ycbcr_to_rgb(xp.concatenate([luma, chroma], axis=-1)) / 255
+
+
+def enlarge_tile(
+    tile: np.ndarray, opaque: Callable[[np.ndarray], np.ndarray], radius: int
+) -> np.ndarray:
+    """Enlarges a tile of 1 to 4 channels; the last of 2 or 4 is alpha.
+
+    The colours of invisible pixels are replaced by those of their visible neighbours first, so
+    that no fringe of a hidden colour appears at a transparent edge. Alpha is enlarged like a grey
+    image and kept within the range of its 3x3 neighbourhood: what is opaque stays opaque, and
+    what is transparent stays transparent.
+
+    Args:
+      tile: (h, w, c) in 0..1.
+      opaque: enlarges (h, w, 1) and (h, w, 3).
+      radius: how many pixels to each side an output pixel of `opaque` depends on.
+
+    Returns:
+      (r*h, r*w, c); clipped to 0..1 where there is alpha.
+    """
+    channels = tile.shape[-1]
+    if channels in (1, 3):
+        return opaque(tile)
+    colours, alpha = tile[..., :-1], tile[..., -1:]
+    enlarged = opaque(spread_colours(colours, alpha, radius + 1)).clip(0, 1)
+    return np.concatenate([enlarged, _enlarge_alpha(alpha, opaque)], axis=-1)
+
+
+def alpha_radius(radius: int) -> int:
+    """Returns how many pixels to each side an output pixel with alpha depends on."""
+    return 2 * radius + 1
+
+
+def spread_colours(colours: np.ndarray, alpha: np.ndarray, steps: int) -> np.ndarray:
+    """Gives invisible pixels the mean colour of their known neighbours, step by step.
+
+    Args:
+      colours: (h, w, c).
+      alpha: (h, w, 1); a pixel is visible where it is above 0.
+      steps: how far colours spread, in pixels.
+
+    Returns:
+      (h, w, c); visible pixels are as they were.
+    """
+    known = alpha > 0
+    if known.all() or not known.any():
+        return colours
+    for _ in range(steps):
+        count = _sum_3x3(known.astype(colours.dtype))
+        mean = _sum_3x3(colours * known) / np.maximum(count, 1)
+        reached = ~known & (count > 0)
+        colours, known = np.where(reached, mean, colours), known | reached
+    return colours
+
+
+def back_project(lr: ImageArray, hr: ImageArray, scale: int, rounds: int) -> ImageArray:
+    """Moves an enlarged image until MATLAB's bicubic shrinks it to the image it was made from.
+
+    Reference: Irani and Peleg, "Improving resolution by image registration", 1991.
+    """
+    xp: Any = namespace(hr)
+    sizes = lr.shape[:2]
+    # Products with whole matrices are many times faster than gathers of single taps.
+    up_y, up_x = (xp.asarray(resize_matrix(size, scale)) for size in sizes)
+    down_y, down_x = (xp.asarray(resize_matrix(size * scale, 1 / scale)) for size in sizes)
+    for _ in range(rounds):
+        missing = lr - _apply(hr, down_y, down_x)
+        hr = (hr + _apply(missing, up_y, up_x)).clip(0, 1)
+    return hr
+
+
+@cache
+def resize_matrix(size: int, scale: float) -> np.ndarray:
+    """Returns MATLAB's bicubic of one axis as a matrix, float32 (outputs, size)."""
+    identity = np.eye(size)[..., None]
+    return _resize_axis(identity, 0, scale, True, "symmetric")[..., 0].astype(np.float32)
+
+
+def _apply(image: ImageArray, rows: ImageArray, columns: ImageArray) -> ImageArray:
+    xp: Any = namespace(image)
+    planes = xp.moveaxis(image, -1, 0)
+    return xp.moveaxis(rows @ planes @ columns.T, 0, -1)
+
+
+def _enlarge_alpha(alpha: np.ndarray, opaque: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    enlarged = opaque(alpha)
+    scale = enlarged.shape[0] // alpha.shape[0]
+    neighbours = _neighbours(alpha, "edge")
+    low, high = (
+        bound.repeat(scale, axis=0).repeat(scale, axis=1)
+        for bound in (neighbours.min(axis=0), neighbours.max(axis=0))
+    )
+    return enlarged.clip(low, high)
+
+
+def _sum_3x3(values: np.ndarray) -> np.ndarray:
+    return _neighbours(values, "constant").sum(axis=0)
+
+
+def _neighbours(values: np.ndarray, mode: Any) -> np.ndarray:
+    padded = np.pad(values, ((1, 1), (1, 1), (0, 0)), mode=mode)
+    height, width = values.shape[:2]
+    return np.stack([padded[y : y + height, x : x + width] for y in range(3) for x in range(3)])

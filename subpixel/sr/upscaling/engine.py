@@ -1,0 +1,131 @@
+"""The models that enlarge tiles: bicubic, a network in JAX, or its exported graph."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from subpixel.image import imresize
+from subpixel.sr.errors import InputError, NonFiniteError
+from subpixel.sr.upscaling.colour import BACK_PROJECTION_RADIUS, back_project
+
+Engine = Literal["jax"]
+BICUBIC = "bicubic"
+DEFAULT_MODEL = "espcn"
+BICUBIC_SCALES = tuple(range(2, 17))
+BICUBIC_RADIUS = 2
+# After this many rounds nothing moves by more than the rounding to 8 bits: docs/upscale.md.
+BACK_PROJECTION_ROUNDS = 6
+# Weights of this repository's own runs, where the package is used from a checkout.
+_RESULTS = Path(__file__).parents[3] / "results"
+
+
+@dataclass(frozen=True)
+class Model:
+    """What enlarges a tile of grey or RGB.
+
+    Attributes:
+      name: as it is recorded in the file.
+      scale: r.
+      radius: how many pixels to each side an output pixel depends on.
+      run: (h, w, 1 or 3) in 0..1 -> (r*h, r*w, 1 or 3).
+    """
+
+    name: str
+    scale: int
+    radius: int
+    run: Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class ModelFamily:
+    """The scales of one model; the network of a scale is loaded when it is first used.
+
+    Args:
+      name: as a user gives it.
+      loaders: what loads the model of each scale.
+    """
+
+    name: str
+    loaders: Mapping[int, Callable[[], Model]]
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """The scales that there are."""
+        return tuple(sorted(self.loaders))
+
+    @cached_property
+    def _loaded(self) -> dict[int, Model]:
+        return {}
+
+    def of_scale(self, scale: int) -> Model:
+        """Returns the model of a scale."""
+        if scale not in self._loaded:
+            self._loaded[scale] = self.loaders[scale]()
+        return self._loaded[scale]
+
+
+def find_models(name: str, engine: Engine = "jax", consistent: bool = False) -> ModelFamily:
+    """Returns the models that a name stands for.
+
+    Args:
+      name: "bicubic"; the name of a released model, without its scale ("espcn") or with it
+        ("espcn_x3"); a weights file, a workdir or a PyTorch checkpoint.
+      engine: what computes a network.
+      consistent: whether the result is moved until it shrinks to its input.
+
+    Raises:
+      InputError: if there is no such model, or the engine is not installed.
+    """
+    if engine not in get_args(Engine):
+        raise InputError(f"engine must be one of {', '.join(get_args(Engine))}; got {engine!r}")
+    rounds = BACK_PROJECTION_ROUNDS if consistent else 0
+    if name == BICUBIC:
+        return ModelFamily(name, {r: partial(_bicubic, r, rounds) for r in BICUBIC_SCALES})
+    released = _released(name)
+    if released:
+        return ModelFamily(
+            name,
+            {r: partial(_network, path, f"espcn_x{r}", engine, rounds) for r, path in released},
+        )
+    model = _network(name, Path(name).name, engine, rounds)
+    return ModelFamily(name, {model.scale: lambda: model})
+
+
+def _released(name: str) -> list[tuple[int, str]]:
+    names = {f"espcn_x{r}": r for r in (2, 3, 4)}
+    scales = names.values() if name == DEFAULT_MODEL else [names[name]] if name in names else []
+    files = ((r, _RESULTS / f"espcn_x{r}_bsds/weights/subpixel.safetensors") for r in scales)
+    return [(r, str(path)) for r, path in files if path.is_file()]
+
+
+def _bicubic(scale: int, rounds: int) -> Model:
+    def run(tile: np.ndarray) -> np.ndarray:
+        hr = imresize(tile, scale)
+        return back_project(tile, hr.clip(0, 1), scale, rounds) if rounds else hr
+
+    return Model(BICUBIC, scale, BICUBIC_RADIUS + rounds * BACK_PROJECTION_RADIUS, run)
+
+
+def _network(target: str, name: str, engine: Engine, rounds: int) -> Model:
+    # Imports JAX, which bicubic does without.
+    from subpixel.sr.upscaling.networks import load_network
+
+    scale, radius, run = load_network(target, engine, rounds)
+    radius = max(radius, BICUBIC_RADIUS) + rounds * BACK_PROJECTION_RADIUS
+    return Model(name, scale, radius, _finite(run, target))
+
+
+def _finite(run: Callable[[np.ndarray], Any], target: str) -> Callable[[np.ndarray], np.ndarray]:
+    def checked(tile: np.ndarray) -> np.ndarray:
+        output = np.asarray(run(tile))
+        if not np.isfinite(output).all():
+            raise NonFiniteError(
+                f"the output of {target} is not finite: its weights may be damaged"
+            )
+        return output
+
+    return checked

@@ -1,0 +1,97 @@
+"""Enlarges one photograph from a file to a file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from subpixel.sr.errors import InputError
+from subpixel.sr.upscaling.engine import ModelFamily
+from subpixel.sr.upscaling.plan import Size, choose_stages
+from subpixel.sr.upscaling.reading import MAX_MEGAPIXELS, open_photograph
+from subpixel.sr.upscaling.strips import Strips, enlarge, resize
+from subpixel.sr.upscaling.writing import Encoding, check_target, write_photograph
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How images are enlarged.
+
+    Attributes:
+      models: what enlarges them.
+      size: of the results.
+      encoding: of the results.
+      consistent: whether the models move their results until they shrink to their inputs.
+      max_megapixels: inputs with more are refused.
+    """
+
+    models: ModelFamily
+    size: Size = field(default_factory=Size)
+    encoding: Encoding = field(default_factory=Encoding)
+    consistent: bool = False
+    max_megapixels: float = MAX_MEGAPIXELS
+
+    def enlarged(self, lr: Strips, advance: Callable[[int], None] | None = None) -> Strips:
+        """Returns an image in the size that is wanted.
+
+        Args:
+          lr: the image, which is consumed.
+          advance: is told how many input pixels were enlarged by the first stage.
+        """
+        width, height = self.size.of(lr.width, lr.height)
+        stages = self.stages(lr.width, lr.height)
+        image = lr
+        for number, scale in enumerate(stages):
+            image = enlarge(image, self.models.of_scale(scale), None if number else advance)
+        return resize(image, height, width)
+
+    def stages(self, width: int, height: int) -> tuple[int, ...]:
+        """Returns the scales that an image of a size is enlarged by, one after the other.
+
+        Raises:
+          InputError: if the result would be too large, or consistency cannot be had.
+        """
+        new_width, new_height = self.size.of(width, height)
+        stages = choose_stages(max(new_width / width, new_height / height), self.models.scales)
+        exact = [(width * r, height * r) for r in stages[:1]] == [(new_width, new_height)]
+        if self.consistent and not (len(stages) == 1 and exact):
+            scales = ", ".join(f"x{scale}" for scale in self.models.scales)
+            raise InputError(
+                f"consistent goes with a scale of the model ({scales}), and {new_width}x"
+                f"{new_height} of {width}x{height} is none"
+            )
+        return stages
+
+    def model_name(self, width: int, height: int) -> str:
+        """Returns the names of the models that an image of a size is enlarged by."""
+        names = [self.models.of_scale(scale).name for scale in self.stages(width, height)]
+        return " and ".join(names + ["back-projection"] * self.consistent) or "bicubic"
+
+
+def upscale_photograph(
+    path: Path,
+    target: Path,
+    settings: Settings,
+    advance: Callable[[int], None] | None = None,
+) -> list[str]:
+    """Enlarges an image file.
+
+    Args:
+      path: the file.
+      target: the file that is written; its suffix is the format.
+      settings: how.
+      advance: is told how many input pixels were enlarged.
+
+    Returns:
+      What the user should know of the result, in lines.
+
+    Raises:
+      InputError: naming the file, if it or its result cannot be used.
+      OSError: if the system refuses to read or write.
+    """
+    source = open_photograph(path, settings.max_megapixels)
+    width, height = settings.size.of(source.width, source.height)
+    notes = [*source.notes, *check_target(source, target, width, height)]
+    result = settings.enlarged(source.strips(), advance)
+    name = settings.model_name(source.width, source.height)
+    write_photograph(result, source, target, name, settings.encoding)
+    return notes

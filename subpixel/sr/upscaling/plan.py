@@ -1,0 +1,99 @@
+"""Which enlargements give an image of the size that is wanted."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+from math import isclose, prod
+
+from subpixel.sr.errors import InputError
+
+DEFAULT_SCALE = 3
+# x4 after x4 after x4: what is larger than x64 has nothing to do with the input any more.
+MAX_STAGES = 3
+
+
+@dataclass(frozen=True)
+class Size:
+    """The size that is wanted: at most one of the attributes is given, none means x3.
+
+    Attributes:
+      scale: how many times larger.
+      width: in pixels; the height follows.
+      height: in pixels; the width follows.
+      fit: width and height of the box that the result fits into.
+    """
+
+    scale: float | None = None
+    width: int | None = None
+    height: int | None = None
+    fit: tuple[int, int] | None = None
+
+    def __post_init__(self):
+        given = {k: v for k, v in vars(self).items() if v is not None}
+        if len(given) > 1:
+            raise InputError(
+                f"only one of scale, width, height and fit can be given; got {', '.join(given)}"
+            )
+        for name, value in given.items():
+            smallest = min(value) if isinstance(value, tuple) else value
+            if not smallest > 0 or smallest == float("inf"):
+                raise InputError(f"{name} must be a positive number; got {value}")
+
+    def of(self, width: int, height: int) -> tuple[int, int]:
+        """Returns width and height of the result for an image of a width and a height."""
+        if self.width is not None:
+            factor = self.width / width
+        elif self.height is not None:
+            factor = self.height / height
+        elif self.fit is not None:
+            factor = min(self.fit[0] / width, self.fit[1] / height)
+        else:
+            factor = self.scale or DEFAULT_SCALE
+        # Halves are rounded up, as everywhere in this project.
+        rounded = (max(int(side * factor + 0.5), 1) for side in (width, height))
+        new_width, new_height = rounded
+        return self.width or new_width, self.height or new_height
+
+
+def parse_fit(text: str) -> tuple[int, int]:
+    """Returns width and height of a text such as "1920x1080".
+
+    Raises:
+      InputError: if the text is anything else.
+    """
+    match = re.fullmatch(r"(\d{1,6})[xX](\d{1,6})", text.strip())
+    if match is None:
+        raise InputError(f'fit must be WIDTHxHEIGHT in pixels, such as "1920x1080"; got {text!r}')
+    return int(match[1]), int(match[2])
+
+
+def choose_stages(factor: float, scales: Collection[int]) -> tuple[int, ...]:
+    """Returns the scales of the enlargements, in their order.
+
+    Their product is the smallest that is at least the factor; of equal products the one with the
+    fewest stages, the larger scale first.
+
+    Args:
+      factor: how many times larger the result is; nothing is enlarged for 1 and below.
+      scales: of the models that there are.
+
+    Raises:
+      InputError: if the factor is larger than three stages reach.
+
+    Example:
+      >>> choose_stages(6, (2, 3, 4)), choose_stages(2.5, (2, 3, 4))
+      ((3, 2), (3,))
+    """
+    if factor <= 1 or isclose(factor, 1):
+        return ()
+    for count in range(1, MAX_STAGES + 1):
+        chains = combinations_with_replacement(sorted(scales, reverse=True), count)
+        enough = [c for c in chains if prod(c) >= factor or isclose(prod(c), factor)]
+        if enough:
+            return min(enough, key=prod)
+    largest = max(scales) ** MAX_STAGES
+    raise InputError(
+        f"the result would be {factor:.3g} times larger, and x{largest} is the most that this "
+        "model reaches: ask for less"
+    )

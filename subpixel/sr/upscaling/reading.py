@@ -1,0 +1,244 @@
+"""Opens photographs for enlargement, or says in one line why not."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from subpixel.sr.errors import InputError
+from subpixel.sr.upscaling.strips import Strips
+from subpixel.sr.upscaling.tiff_exif import read_exif
+from subpixel.sr.upscaling.vips import first_line, libvips
+
+SUFFIXES = frozenset(
+    {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+)
+MAX_MEGAPIXELS = 400
+_ONE_IMAGE = "one image a file is enlarged. Save them as single files, or an animation as a video"
+_READ_BYTES = 8 * 2**20
+_PEAKS = {"uchar": 255, "ushort": 65535, "float": 1}
+_RGB = {"uchar": "srgb", "ushort": "rgb16", "float": "srgb"}
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """An opened photograph: upright, and grey or RGB, with or without alpha.
+
+    Attributes:
+      path: the file.
+      image: the libvips image, with its metadata.
+      notes: what was changed on reading, in words.
+    """
+
+    path: Path
+    image: Any
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def width(self) -> int:
+        """Width in pixels, upright."""
+        return self.image.width
+
+    @property
+    def height(self) -> int:
+        """Height in pixels, upright."""
+        return self.image.height
+
+    @property
+    def dtype(self) -> str:
+        """The format of a value in libvips: "uchar", "ushort" or "float"."""
+        return self.image.format
+
+    def strips(self) -> Strips:
+        """Returns the pixels as strips.
+
+        Raises:
+          InputError: while they are read, if the file is damaged.
+        """
+        return Strips(self.height, self.width, self.image.bands, self._rows())
+
+    def _rows(self) -> Iterator[np.ndarray]:
+        pyvips = libvips()
+        width, height, bands = self.width, self.height, self.image.bands
+        peak = np.float32(_PEAKS[self.dtype])
+        dtype = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}[self.dtype]
+        step = max(_READ_BYTES // (width * bands * 4), 1)
+        try:
+            region = pyvips.Region.new(self.image)
+            for y in range(0, height, step):
+                count = min(step, height - y)
+                values = np.frombuffer(region.fetch(0, y, width, count), dtype)
+                yield values.reshape(count, width, bands).astype(np.float32) / peak
+        except pyvips.Error as error:
+            raise InputError(damaged(self.path, error)) from None
+
+
+def damaged(path: Path, error: Exception) -> str:
+    """Returns the line that a damaged file gets."""
+    return f"{path} cannot be decoded ({first_line(error)}): copy it again, it may be damaged"
+
+
+def open_photograph(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photograph:
+    """Opens an image file; pixels are decoded when its strips are read.
+
+    Args:
+      path: the file.
+      max_megapixels: files with more are refused.
+
+    Raises:
+      InputError: naming the file, if it cannot be read, or holds several images.
+      OSError: if the system refuses to open it.
+    """
+    _refuse_unreadable(path)
+    image = _open(path)
+    megapixels = image.width * image.height / 1e6
+    if megapixels > max_megapixels:
+        raise InputError(
+            f"{path} has {megapixels:,.0f} megapixels, and at most {max_megapixels:,g} are read: "
+            "a file that claims more than it holds fills a disk. --max-megapixels allows more"
+        )
+    return _normalise(path, image)
+
+
+def _refuse_unreadable(path: Path) -> None:
+    try:
+        found = path.exists()
+    # Python before 3.13 raises RuntimeError at a loop of links.
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"{path} cannot be followed ({error}): a link may lead to itself"
+        ) from None
+    if not found:
+        why = "is a link that leads nowhere" if path.is_symlink() else "does not exist"
+        raise InputError(f"{path} {why}")
+    if not path.is_file():
+        raise InputError(f"{path} is not a file")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty: copy it again")
+    # The error names a missing permission; libvips would call the file damaged.
+    path.open("rb").close()
+
+
+def _refuse_several(path: Path, image: Any) -> None:
+    count = image.get("n-pages") if image.get_typeof("n-pages") else 1
+    loader = image.get("vips-loader")
+    if loader == "pngload" and _is_animated_png(path):
+        raise InputError(f"{path} is animated: {_ONE_IMAGE}")
+    if count > 1:
+        what = "pages" if loader == "tiffload" else "frames"
+        animated = "has" if what == "pages" else "is animated, with"
+        raise InputError(f"{path} {animated} {count} {what}: {_ONE_IMAGE}")
+
+
+def _is_animated_png(path: Path) -> bool:
+    """Returns whether the chunk acTL stands before the pixels; libvips reads the first image."""
+    with path.open("rb") as file:
+        file.seek(8)
+        while len(head := file.read(8)) == 8 and head[4:] not in (b"IDAT", b"IEND"):
+            if head[4:] == b"acTL":
+                return True
+            file.seek(int.from_bytes(head[:4]) + 4, 1)
+    return False
+
+
+def header(path: Path) -> tuple[int, int]:
+    """Returns width and height as the file's header states them; (0, 0) if it cannot be read."""
+    try:
+        image = libvips().Image.new_from_file(str(path))
+    except libvips().Error:
+        return 0, 0
+    return image.width, image.height
+
+
+def _open(path: Path) -> Any:
+    pyvips = libvips()
+    with path.open("rb") as file:
+        if file.read(2) == b"BM":
+            return _open_bmp(path)
+    try:
+        # "error" stops at damage; by default the rest of a cut file would be grey.
+        image = pyvips.Image.new_from_file(str(path), fail_on="error")
+    except pyvips.Error as error:
+        if "is not a known file format" in str(error):
+            kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+            raise InputError(f"{path} is no image of a kind that is read ({kinds})") from None
+        raise InputError(damaged(path, error)) from None
+    _refuse_several(path, image)
+    if image.get("vips-loader") == "tiffload":
+        exif = read_exif(path)
+        if exif is not None:
+            orientation = image.get("orientation") if image.get_typeof("orientation") else 1
+            image = image.copy()
+            image.set_type(pyvips.GValue.blob_type, "exif-data", exif)
+            image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
+    return image
+
+
+def _open_bmp(path: Path) -> Any:
+    """Decodes BMP with Pillow, since libvips has no reader of its own for it."""
+    try:
+        with Image.open(path) as opened:
+            dpi = opened.info.get("dpi")
+            mode = {"1": "L", "L": "L", "RGBA": "RGBA"}.get(opened.mode, "RGB")
+            values = np.array(opened.convert(mode))
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise InputError(damaged(path, error)) from None
+    values = values.reshape(*values.shape[:2], -1)
+    image = from_array(values)
+    if dpi:
+        image = image.copy(xres=dpi[0] / 25.4, yres=dpi[1] / 25.4)
+    return image
+
+
+def from_array(values: np.ndarray) -> Any:
+    """Returns a libvips image of uint8 or uint16 (h, w, 1 to 4)."""
+    height, width, bands = values.shape
+    name = "uchar" if values.dtype == np.uint8 else "ushort"
+    image = libvips().Image.new_from_memory(values.tobytes(), width, height, bands, name)
+    grey = "b-w" if name == "uchar" else "grey16"
+    return image.copy(interpretation=grey if bands < 3 else _RGB[name])
+
+
+def _normalise(path: Path, image: Any) -> Photograph:
+    pyvips, notes = libvips(), []
+    try:
+        if image.interpretation == "cmyk":
+            own = image.get_typeof("icc-profile-data") != 0
+            image = image.icc_transform(
+                "srgb", embedded=True, input_profile="cmyk", intent="relative"
+            )
+            notes.append(
+                f"CMYK converted to sRGB by {'its own' if own else 'a general'} colour profile"
+            )
+        if image.get_typeof("orientation") != 0 and image.get("orientation") != 1:
+            image = image.autorot()
+    except pyvips.Error as error:
+        raise InputError(damaged(path, error)) from None
+    if image.interpretation not in ("b-w", "grey16", "srgb", "rgb16", "rgb", "scrgb", "multiband"):
+        raise InputError(
+            f"{path} has the colour space {image.interpretation}: convert it to RGB or grey"
+        )
+    if image.bands > 4:
+        raise InputError(f"{path} has {image.bands} channels: convert it to RGB, with alpha or not")
+    if image.format not in _PEAKS:
+        raise InputError(
+            f"{path} has values of the kind {image.format}: convert them to 8 or 16 bits"
+        )
+    if image.format == "float":
+        _refuse_unless_unit(path, image)
+    return Photograph(path, image, tuple(notes))
+
+
+def _refuse_unless_unit(path: Path, image: Any) -> None:
+    try:
+        low, high = image.min(), image.max()
+    except libvips().Error as error:
+        raise InputError(damaged(path, error)) from None
+    if not (low >= 0 and high <= 1):
+        raise InputError(
+            f"{path} has floating-point values from {low:g} to {high:g}, and black is 0 and white "
+            "1 here: scale them to 0..1, or convert them to 16 bits"
+        )

@@ -1,0 +1,139 @@
+"""Enlarges and shrinks images strip by strip, so that no stage holds a whole image."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from subpixel.image._resize import _taps
+from subpixel.sr.inference.upscaler import WINDOWS, windows
+from subpixel.sr.upscaling.colour import alpha_radius, enlarge_tile
+from subpixel.sr.upscaling.engine import Model
+
+# A strip of an enlarged image takes at most about this much memory.
+STRIP_BYTES = 64 * 2**20
+_FLOAT_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Strips:
+    """An image in strips of rows, from top to bottom.
+
+    Attributes:
+      height: of the image.
+      width: of the image.
+      channels: 1 to 4; of 2 and 4 the last is alpha.
+      rows: the strips, float32 (n, width, channels); 0 is black and 1 white, and all n add up to
+        the height.
+    """
+
+    height: int
+    width: int
+    channels: int
+    rows: Iterator[np.ndarray]
+
+
+def enlarge(lr: Strips, model: Model, advance: Callable[[int], None] | None = None) -> Strips:
+    """Returns the image enlarged by a model; every pixel is that of the whole image at once.
+
+    Args:
+      lr: the image, which is consumed.
+      model: enlarges tiles.
+      advance: is told how many input pixels were enlarged.
+    """
+    r = model.scale
+    return Strips(lr.height * r, lr.width * r, lr.channels, _enlarge_rows(lr, model, advance))
+
+
+def _enlarge_rows(
+    lr: Strips, model: Model, advance: Callable[[int], None] | None
+) -> Iterator[np.ndarray]:
+    r, transparent = model.scale, lr.channels in (2, 4)
+    overlap = alpha_radius(model.radius) if transparent else model.radius
+    across = list(windows(lr.width, overlap))
+    row_bytes = lr.width * r * r * lr.channels * _FLOAT_BYTES
+    buffer = _Rows(lr.rows)
+    for y in windows(lr.height, overlap, _heights(STRIP_BYTES // row_bytes, overlap)):
+        rows = buffer.take(y.start, y.stop)
+        kept = y.last - y.first
+        strip = np.empty((kept * r, lr.width * r, lr.channels), np.float32)
+        for x in across:
+            hr = enlarge_tile(rows[:, x.read], model.run, model.radius)
+            strip[:, x.written(r)] = hr[y.kept(r), x.kept(r)]
+            if advance is not None:
+                advance(kept * (x.last - x.first))
+        yield strip
+
+
+def _heights(most: int, overlap: int) -> tuple[int, ...]:
+    """Returns the heights of tiles whose strips are at most so many rows; at least the smallest."""
+    possible = [size for size in WINDOWS if size > 2 * overlap]
+    return tuple(size for size in possible if size <= most) or tuple(possible[:1])
+
+
+def resize(image: Strips, height: int, width: int) -> Strips:
+    """Returns the image in another size, by MATLAB's bicubic with antialiasing.
+
+    Args:
+      image: is consumed.
+      height: of the result.
+      width: of the result.
+    """
+    if (height, width) == (image.height, image.width):
+        return image
+    return Strips(height, width, image.channels, _resize_rows(image, height, width))
+
+
+def _resize_rows(image: Strips, height: int, width: int) -> Iterator[np.ndarray]:
+    indices, weights = _taps_to(image.height, height)
+    across = _taps_to(image.width, width)
+    # Columns first: what is kept for the rows is then as narrow as the result.
+    buffer = _Rows(combine(strip, *across, axis=1) for strip in image.rows)
+    row_bytes = width * image.channels * _FLOAT_BYTES
+    step = max(STRIP_BYTES // (8 * row_bytes), 1)
+    for first in range(0, height, step):
+        block = indices[first : first + step]
+        start, stop = int(block.min()), int(block.max()) + 1
+        # Later rows of the result may need what this block starts with, but nothing before it.
+        rows = buffer.take(start, stop)
+        yield combine(rows, block - start, weights[first : first + step], axis=0)
+
+
+def _taps_to(size: int, target: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns MATLAB's taps for `imresize(image, [rows columns])`: the scale is target / size."""
+    indices, weights = _taps(size, target / size, True, "symmetric")
+    # target / size * size may be a hair above the target, which gives one output too many.
+    return indices[:target], weights[:target].astype(np.float32)
+
+
+def combine(
+    image: np.ndarray, indices: np.ndarray, weights: np.ndarray, *, axis: int
+) -> np.ndarray:
+    """Returns weighted sums of rows (axis 0) or columns (axis 1): (outputs, taps) of each."""
+    shape = [1] * image.ndim
+    shape[axis] = -1
+    taps = range(indices.shape[1])
+    terms = (image.take(indices[:, t], axis) * weights[:, t].reshape(shape) for t in taps)
+    total = next(terms)
+    for term in terms:
+        total += term
+    return total
+
+
+class _Rows:
+    """The rows of a stream that may still be asked for."""
+
+    def __init__(self, strips: Iterator[np.ndarray]):
+        self._strips = strips
+        self._kept: list[np.ndarray] = []
+        self._first = self._next = 0
+
+    def take(self, start: int, stop: int) -> np.ndarray:
+        """Returns rows start to stop; rows before `start` can never be asked for again."""
+        while self._next < stop:
+            strip = next(self._strips)
+            self._kept.append(strip)
+            self._next += len(strip)
+        while self._first + len(self._kept[0]) <= start:
+            self._first += len(self._kept.pop(0))
+        return np.concatenate(self._kept)[start - self._first : stop - self._first]

@@ -1,0 +1,98 @@
+"""EXIF in TIFF files, which libvips neither reads nor writes."""
+
+import io
+import warnings
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+ByteOrder = Literal["little", "big"]
+
+# TIFF 6.0, section 2.
+_HEADER_BYTES, _ENTRY_BYTES, _CLASSIC = 8, 12, 42
+_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
+_SOFTWARE = 305
+# What describes the photograph; all other tags of the first directory describe the file.
+_DESCRIPTIVE = (271, 272, _SOFTWARE, 306, 315, 316, 33432)
+
+
+def read_exif(path: Path) -> bytes | None:
+    """Returns the EXIF of a TIFF file as a block of its own, None if it has none.
+
+    Args:
+      path: the file; damaged EXIF counts as none.
+    """
+    found = Image.Exif()
+    # Pillow warns of what is damaged; the pixels do not depend on it.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(path) as image:
+                given = image.getexif()
+                for tag in _DESCRIPTIVE:
+                    if tag in given:
+                        found[tag] = given[tag]
+                for tag in (_EXIF_IFD, _GPS_IFD):
+                    found.get_ifd(tag).update(given.get_ifd(tag))
+                return found.tobytes() if _holds_any(found) else None
+        except (OSError, SyntaxError, ValueError, EOFError, TypeError):
+            return None
+
+
+def add_exif(path: Path, block: bytes, software: str) -> None:
+    """Adds EXIF to a TIFF file: a new first directory at its end, with the entries of the old one.
+
+    Args:
+      path: a classic TIFF file; one of more than 4 GiB stays as it is.
+      block: EXIF as in a JPEG file.
+      software: what made the image.
+    """
+    with path.open("r+b") as file:
+        head = file.read(_HEADER_BYTES)
+        order: ByteOrder = "little" if head[:2] == b"II" else "big"
+        if int.from_bytes(head[2:4], order) != _CLASSIC:
+            return
+        old = _read_entries(file, int.from_bytes(head[4:], order), order)
+        end = file.seek(0, io.SEEK_END)
+        file.write(b"\0" * (end % 2))
+        # Pillow lays out the new entries and their values, for the place that they get here.
+        start = file.tell()
+        added = _directory(head, block, software).tobytes(start)
+        file.write(added)
+        new = _read_entries(file, start, order)
+        merged = sorted((old | new).items())
+        place = file.seek(0, io.SEEK_END)
+        file.write(len(merged).to_bytes(2, order))
+        file.write(b"".join(entry for _, entry in merged) + bytes(4))
+        file.seek(4)
+        file.write(place.to_bytes(4, order))
+
+
+def _directory(head: bytes, block: bytes, software: str) -> ImageFileDirectory_v2:
+    directory = ImageFileDirectory_v2(head)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tags = Image.Exif()
+        tags.load(block)
+        for tag in _DESCRIPTIVE:
+            if tag in tags:
+                directory[tag] = tags[tag]
+        directory[_SOFTWARE] = software
+        for tag in (_EXIF_IFD, _GPS_IFD):
+            if values := dict(tags.get_ifd(tag)):
+                directory[tag] = values
+    return directory
+
+
+def _read_entries(file: BinaryIO, place: int, order: ByteOrder) -> dict[int, bytes]:
+    """Returns the entries of a directory, as they are stored, by their tags."""
+    file.seek(place)
+    count = int.from_bytes(file.read(2), order)
+    entries = [file.read(_ENTRY_BYTES) for _ in range(count)]
+    return {int.from_bytes(entry[:2], order): entry for entry in entries}
+
+
+def _holds_any(tags: Image.Exif) -> bool:
+    return len(tags) > 0 or any(tags.get_ifd(tag) for tag in (_EXIF_IFD, _GPS_IFD))

@@ -1,0 +1,273 @@
+"""Enlarges videos frame by frame.
+
+Frames stay in Y, Cb and Cr as they are stored: the network enlarges Y, which it was trained on,
+and bicubic enlarges Cb and Cr. No colour is converted, so matrix and range cannot come out wrong.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from subpixel.sr.errors import InputError
+from subpixel.sr.upscaling.frames import FrameShape, enlarge_frame, planar_format
+from subpixel.sr.upscaling.photographs import Settings
+
+# The container that each suffix stands for in FFmpeg, and the encoder for its videos.
+_CONTAINERS = {
+    ".avi": ("avi", "libx264"),
+    ".m4v": ("mp4", "libx264"),
+    ".mkv": ("matroska", "libx264"),
+    ".mov": ("mov", "libx264"),
+    ".mp4": ("mp4", "libx264"),
+    ".webm": ("webm", "libvpx-vp9"),
+}
+VIDEO_SUFFIXES = frozenset(_CONTAINERS)
+# A file that ends this many seconds before its header says was cut.
+_CUT_SECONDS = 1.0
+_COPIED = ("audio", "subtitle")
+
+Advance = Callable[[Path, float, float | None, int], None]
+
+
+@dataclass(frozen=True)
+class VideoEncoding:
+    """How videos are encoded.
+
+    Attributes:
+      crf: the constant rate factor, 0 (lossless) to 51.
+    """
+
+    crf: int = 18
+
+    def __post_init__(self):
+        if not 0 <= self.crf <= 51:
+            raise InputError(f"crf must be from 0 to 51; got {self.crf}")
+
+
+def upscale_video(
+    path: Path, target: Path, settings: Settings, encoding: VideoEncoding, advance: Advance
+) -> Sequence[str]:
+    """Enlarges a video; audio and subtitles are copied, and time stamps are kept.
+
+    Args:
+      path: the file.
+      target: the file that is written; its suffix is the container.
+      settings: models and size.
+      encoding: of the result.
+      advance: is told the file, the seconds done, all seconds, and the pixels just enlarged.
+
+    Returns:
+      What the user should know of the result, in lines.
+
+    Raises:
+      InputError: naming the file, if it cannot be read, or its container cannot hold the result.
+      OSError: if the system refuses to read or write.
+    """
+    av = _pyav()
+    if settings.consistent:
+        raise InputError(f"{path}: consistent is for images only")
+    if target.suffix.lower() not in _CONTAINERS:
+        raise InputError(
+            f"{target} has no suffix of a video: it must be one of {', '.join(sorted(_CONTAINERS))}"
+        )
+    path.open("rb").close()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    try:
+        with av.open(str(path)) as source:
+            notes = _transcode(source, path, part, target, settings, encoding, advance)
+        part.replace(target)
+    except av.error.FFmpegError as error:
+        if part.exists() and part.stat().st_size and _is_of_system(error):
+            raise OSError(f"{target} cannot be written: {error}") from None
+        raise InputError(f"{path} is damaged or no video: {error.strerror}") from None
+    finally:
+        part.unlink(missing_ok=True)
+    return notes
+
+
+def _pyav() -> Any:
+    try:
+        import av
+    except ImportError as error:
+        raise InputError(f"videos need PyAV ({error}): pip install 'subpixel[video]'") from None
+    return av
+
+
+def _is_of_system(error: Exception) -> bool:
+    return isinstance(error, OSError) and type(error).__name__ != "InvalidDataError"
+
+
+def _transcode(
+    source: Any,
+    path: Path,
+    part: Path,
+    target: Path,
+    settings: Settings,
+    encoding: VideoEncoding,
+    advance: Advance,
+) -> list[str]:
+    if not source.streams.video:
+        raise InputError(f"{path} holds no video")
+    stream = source.streams.video[0]
+    frames = _Frames(source, stream, path)
+    first = frames.first
+    shape = FrameShape.of(first, settings.size)
+    container, codec = _CONTAINERS[target.suffix.lower()]
+    with _pyav().open(str(part), "w", format=container) as sink:
+        sink.metadata.update(source.metadata)
+        sink.metadata["comment"] = _comment(source, settings, shape)
+        output = _add_video(sink, codec, stream, first, shape, encoding)
+        copied = _add_copies(sink, source, path, target)
+        _run(frames, sink, output, copied, shape, settings, path, advance)
+    return shape.notes
+
+
+def _comment(source: Any, settings: Settings, shape: FrameShape) -> str:
+    from subpixel import __version__
+
+    name = settings.model_name(shape.width, shape.height)
+    before = source.metadata.get("comment", "")
+    return f"{before} subpixel {__version__}, model {name}".strip()
+
+
+class _Frames:
+    """The decoded frames and the other packets of a file, in the order of the file."""
+
+    def __init__(self, source: Any, stream: Any, path: Path):
+        self._source, self._stream, self._path = source, stream, path
+        stream.thread_type = "AUTO"
+        copied = [s for s in source.streams if s.type in _COPIED]
+        self._items = self._demux([stream, *copied])
+        self._before: list[Any] = []
+        for item in self._items:
+            self._before.append(item)
+            if _is_frame(item):
+                self.first = item
+                return
+        raise InputError(f"{path} holds no frame that can be decoded")
+
+    def _demux(self, streams: list[Any]) -> Iterator[Any]:
+        for packet in self._source.demux(streams):
+            if packet.stream.index == self._stream.index:
+                yield from packet.decode()
+            elif packet.dts is not None:
+                yield packet
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self._before
+        yield from self._items
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the video is, as its header states."""
+        if self._stream.duration is not None:
+            return float(self._stream.duration * self._stream.time_base)
+        return None if self._source.duration is None else self._source.duration / 1e6
+
+
+def _is_frame(item: Any) -> bool:
+    return hasattr(item, "planes")
+
+
+def _add_video(
+    sink: Any, codec: str, stream: Any, first: Any, shape: FrameShape, encoding: VideoEncoding
+) -> Any:
+    options = {"crf": str(encoding.crf)}
+    options |= {"b:v": "0"} if codec == "libvpx-vp9" else {"preset": "medium"}
+    rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+    output = sink.add_stream(codec, rate=rate, options=options)
+    output.width, output.height = shape.new_width, shape.new_height
+    output.pix_fmt = shape.format
+    context, given = output.codec_context, stream.codec_context
+    # Time stamps are those of the input: frames may come at any distance.
+    context.time_base = stream.time_base
+    for name in ("color_range", "color_primaries", "color_trc", "colorspace"):
+        setattr(context, name, getattr(given, name))
+    if shape.full_range:
+        context.color_range = 2
+    if stream.sample_aspect_ratio:
+        context.sample_aspect_ratio = stream.sample_aspect_ratio
+    output.metadata.update({k: v for k, v in stream.metadata.items() if k != "encoder"})
+    if first.rotation:
+        output.set_display_rotation(first.rotation)
+    return output
+
+
+def _add_copies(sink: Any, source: Any, path: Path, target: Path) -> dict[int, Any]:
+    copied = {}
+    for stream in source.streams:
+        if stream.type not in _COPIED:
+            continue
+        try:
+            copy = sink.add_stream_from_template(stream)
+        except (ValueError, _pyav().error.FFmpegError) as error:
+            raise InputError(
+                f"{target} cannot hold the {stream.type} of {path} ({error}): give it the suffix "
+                f"{path.suffix}, or .mkv"
+            ) from None
+        copy.metadata.update(stream.metadata)
+        copied[stream.index] = copy
+    return copied
+
+
+def _run(
+    frames: _Frames,
+    sink: Any,
+    output: Any,
+    copied: dict[int, Any],
+    shape: FrameShape,
+    settings: Settings,
+    path: Path,
+    advance: Advance,
+) -> None:
+    seconds, reached = frames.seconds, 0.0
+    for item in frames:
+        if not _is_frame(item):
+            item.stream = copied[item.stream.index]
+            sink.mux(item)
+            continue
+        if (item.width, item.height) != (shape.width, shape.height):
+            raise InputError(
+                f"{path} changes its size from {shape.width}x{shape.height} to {item.width}x"
+                f"{item.height}: cut it into two files"
+            )
+        sink.mux(output.encode(_enlarged(item, shape, settings)))
+        reached = max(reached, float(item.time or 0))
+        advance(path, reached, seconds, shape.width * shape.height)
+    sink.mux(output.encode(None))
+    if seconds is not None and reached < seconds - _CUT_SECONDS:
+        raise InputError(
+            f"{path} was cut: it ends after {reached:.1f} of {seconds:.1f} seconds. Copy it again"
+        )
+
+
+def _enlarged(frame: Any, shape: FrameShape, settings: Settings) -> Any:
+    if frame.format.name != planar_format(frame.format.name):
+        time = frame.pts, frame.time_base
+        frame = frame.reformat(format=planar_format(frame.format.name))
+        frame.pts, frame.time_base = time
+    planes = enlarge_frame([_values(plane, shape) for plane in frame.planes], shape, settings)
+    result = _pyav().VideoFrame(shape.new_width, shape.new_height, shape.format)
+    for plane, values in zip(result.planes, planes, strict=True):
+        _fill(plane, values)
+    result.pts, result.time_base = frame.pts, frame.time_base
+    for name in ("color_range", "colorspace", "color_primaries", "color_trc"):
+        setattr(result, name, getattr(frame, name))
+    return result
+
+
+def _values(plane: Any, shape: FrameShape) -> np.ndarray:
+    dtype = shape.dtype
+    rows = np.frombuffer(plane, dtype).reshape(plane.height, -1)
+    return rows[:, : plane.width]
+
+
+def _fill(plane: Any, values: np.ndarray) -> None:
+    rows = np.zeros((plane.height, plane.line_size // values.itemsize), values.dtype)
+    rows[:, : plane.width] = values
+    plane.update(rows)

@@ -1,0 +1,231 @@
+"""Writes enlarged photographs: whole or not at all, with the metadata of the original."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from subpixel import __version__
+from subpixel.sr.errors import InputError
+from subpixel.sr.upscaling.reading import Photograph
+from subpixel.sr.upscaling.strips import Strips
+from subpixel.sr.upscaling.tiff_exif import add_exif
+from subpixel.sr.upscaling.vips import first_line, libvips
+
+# Results of more bytes wait in a file beside the target until they are encoded.
+MEMORY_BYTES = 256 * 2**20
+# The largest side that each format can have.
+LARGEST_SIDE = {"jpeg": 65535, "webp": 16383, "avif": 65535, "bmp": 65535}
+_KEPT = ("exif-", "icc-profile-data", "xmp-data", "iptc-data", "png-comment-", "image-description")
+_THUMBNAIL = ("exif-ifd1-", "jpeg-thumbnail-data")
+_SOFTWARE, _DESCRIPTION = "exif-ifd0-Software", "image-description"
+_FORMATS = {
+    ".avif": "avif",
+    ".bmp": "bmp",
+    ".jfif": "jpeg",
+    ".jpeg": "jpeg",
+    ".jpg": "jpeg",
+    ".png": "png",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".webp": "webp",
+}
+WRITTEN = frozenset(_FORMATS)
+_DEFAULT_QUALITY = {"jpeg": 95, "webp": 90, "avif": 80}
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How results are encoded.
+
+    Attributes:
+      quality: of JPEG, WebP and AVIF, 1 to 100; None is 95, 90 and 80.
+      lossless: whether WebP and AVIF keep every value.
+    """
+
+    quality: int | None = None
+    lossless: bool = False
+
+    def __post_init__(self):
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise InputError(f"quality must be from 1 to 100; got {self.quality}")
+
+
+def format_of(path: Path) -> str:
+    """Returns the format that a suffix stands for.
+
+    Raises:
+      InputError: if there is none.
+    """
+    try:
+        return _FORMATS[path.suffix.lower()]
+    except KeyError:
+        raise InputError(
+            f"{path} has no suffix of a format that is written: it must be one of "
+            f"{', '.join(sorted(_FORMATS))}"
+        ) from None
+
+
+def check_target(source: Photograph, path: Path, width: int, height: int) -> list[str]:
+    """Returns what the format changes, in words, before anything is computed.
+
+    Raises:
+      InputError: if the format cannot hold the result.
+    """
+    kind, bands = format_of(path), source.image.bands
+    largest = LARGEST_SIDE.get(kind)
+    if largest is not None and max(width, height) > largest:
+        raise InputError(
+            f"{source.path}: {width}x{height} is larger than {kind.upper()} can be, {largest} "
+            "pixels a side: write PNG or TIFF"
+        )
+    if bands in (2, 4) and kind in ("jpeg", "bmp"):
+        raise InputError(
+            f"{source.path} has transparency, which {kind.upper()} does not hold: write PNG, WebP "
+            "or TIFF"
+        )
+    if source.dtype == "float" and kind != "tiff":
+        raise InputError(
+            f"{source.path} has floating-point values, which only TIFF holds: write TIFF"
+        )
+    if source.dtype == "ushort" and kind not in ("png", "tiff"):
+        return [f"16 bits became 8, as {kind.upper()} has them"]
+    return []
+
+
+def write_photograph(
+    result: Strips, source: Photograph, path: Path, model: str, encoding: Encoding
+) -> None:
+    """Writes the result where it belongs, when it is whole.
+
+    Args:
+      result: the enlarged image, which is consumed.
+      source: what it was made from.
+      path: the file; its suffix is the format.
+      model: name of the model, for the metadata.
+      encoding: quality.
+
+    Raises:
+      InputError: if the source turns out to be damaged.
+      OSError: if the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kind = format_of(path)
+    dtype = source.dtype
+    if dtype == "ushort" and kind not in ("png", "tiff"):
+        dtype = "uchar"
+    part = path.with_name(path.name + ".part")
+    with _collected(result, dtype, path) as pixels, _removed_unless_moved(part, path):
+        image = _with_metadata(pixels, source, dtype, model, kind)
+        _save(image, part, kind, encoding, path)
+
+
+@contextmanager
+def _removed_unless_moved(part: Path, path: Path) -> Iterator[None]:
+    try:
+        yield
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _collected(result: Strips, dtype: str, path: Path) -> Iterator[Any]:
+    """Gives the libvips image of the strips, from memory or from a file beside the target."""
+    pyvips = libvips()
+    itemsize = {"uchar": 1, "ushort": 2, "float": 4}[dtype]
+    size = result.height * result.width * result.channels * itemsize
+    shape = (result.width, result.height, result.channels)
+    if size <= MEMORY_BYTES:
+        pixels = b"".join(_quantised(strip, dtype).tobytes() for strip in result.rows)
+        yield pyvips.Image.new_from_memory(pixels, *shape, dtype)
+        return
+    scratch = path.with_name(path.name + ".part.raw")
+    try:
+        with scratch.open("wb") as file:
+            for strip in result.rows:
+                _quantised(strip, dtype).tofile(file)
+        yield pyvips.Image.rawload(str(scratch), *shape, format=dtype, access="sequential")
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _quantised(strip: np.ndarray, dtype: str) -> np.ndarray:
+    if dtype == "float":
+        return strip
+    peak, kind = (255, np.uint8) if dtype == "uchar" else (65535, np.uint16)
+    # Halves are rounded up, as MATLAB's `uint8` and `uint16` do.
+    return (strip.clip(0, 1) * np.float32(peak) + np.float32(0.5)).astype(kind)
+
+
+def _with_metadata(pixels: Any, source: Photograph, dtype: str, model: str, kind: str) -> Any:
+    original = source.image
+    grey = original.bands < 3
+    names = {"uchar": ("srgb", "b-w"), "ushort": ("rgb16", "grey16"), "float": ("scrgb", "b-w")}
+    image = pixels.copy(interpretation=names[dtype][grey], xres=original.xres, yres=original.yres)
+    for name in original.get_fields():
+        if name.startswith(_KEPT):
+            image.set_type(original.get_typeof(name), name, original.get(name))
+    text_type = libvips().GValue.gstr_type
+    if original.get_typeof("resolution-unit"):
+        image.set_type(text_type, "resolution-unit", original.get("resolution-unit"))
+    if image.get_typeof("orientation"):
+        # EXIF that is set brings its own orientation and thumbnail; the pixels are upright.
+        image.set_type(libvips().GValue.gint_type, "orientation", 1)
+    for name in image.get_fields():
+        if name.startswith(_THUMBNAIL):
+            image.remove(name)
+    text = f"subpixel {__version__}, model {model}"
+    before = _field(original, _SOFTWARE).partition(" (")[0]
+    image.set_type(text_type, _SOFTWARE, f"{before}; {text}" if before else text)
+    if kind == "png":
+        image.set_type(text_type, "png-comment-0-Software", text)
+    if kind == "tiff":
+        described = f"{_field(original, _DESCRIPTION)}\n{text}".strip()
+        image.set_type(text_type, _DESCRIPTION, described)
+    return image
+
+
+def _field(image: Any, name: str) -> str:
+    return image.get(name) if image.get_typeof(name) else ""
+
+
+def _save(image: Any, part: Path, kind: str, encoding: Encoding, path: Path) -> None:
+    pyvips, name = libvips(), str(part)
+    quality = encoding.quality or _DEFAULT_QUALITY.get(kind)
+    try:
+        if kind == "jpeg":
+            image.jpegsave(name, Q=quality, optimize_coding=True)
+        elif kind == "png":
+            image.pngsave(name, compression=6)
+        elif kind == "webp":
+            image.webpsave(name, Q=quality, lossless=encoding.lossless)
+        elif kind == "avif":
+            image.heifsave(name, compression="av1", Q=quality, lossless=encoding.lossless, effort=4)
+        elif kind == "tiff":
+            # A classic TIFF ends at 4 GiB.
+            big = image.width * image.height * image.bands * 4 > 2**32
+            predictor = "float" if image.format == "float" else "horizontal"
+            image.tiffsave(name, compression="deflate", predictor=predictor, bigtiff=big)
+            if image.get_typeof("exif-data"):
+                add_exif(part, image.get("exif-data"), _field(image, _SOFTWARE))
+        else:
+            _save_bmp(image, part)
+    except pyvips.Error as error:
+        raise OSError(f"{path} cannot be written: {first_line(error)}") from None
+
+
+def _save_bmp(image: Any, part: Path) -> None:
+    """Encodes BMP with Pillow, since libvips has no writer of its own for it."""
+    values = image.numpy()
+    with part.open("wb") as file:
+        Image.fromarray(values.squeeze(-1) if values.shape[-1:] == (1,) else values).save(
+            file, "BMP", dpi=(image.xres * 25.4, image.yres * 25.4)
+        )

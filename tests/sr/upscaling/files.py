@@ -1,0 +1,43 @@
+"""Files that the tests of photographs are given."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from skimage import data
+
+COFFEE = data.coffee()[100:160, 200:280]
+HEIGHT, WIDTH = COFFEE.shape[:2]
+
+
+def rgba() -> np.ndarray:
+    """Returns the crop of a photograph, transparent in a corner whose hidden colour is magenta."""
+    image = np.dstack([COFFEE, np.full((HEIGHT, WIDTH), 255, np.uint8)])
+    image[:20, :30] = (255, 0, 255, 0)
+    return image
+
+
+def coffee16() -> np.ndarray:
+    """Returns the crop with 16 bits, which no 8-bit image has."""
+    noise = np.random.default_rng(0).integers(0, 257, COFFEE.shape)
+    return np.minimum(COFFEE.astype(int) * 257 + noise, 65535).astype(np.uint16)
+
+
+def save(path: Path, values: np.ndarray = COFFEE, **options) -> Path:
+    """Saves an array by Pillow."""
+    Image.fromarray(values).save(path, **options)
+    return path
+
+
+def write_bomb(path: Path, width: int, height: int) -> None:
+    """Writes a PNG that claims a size and holds nothing."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checked = kind + content
+        return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
