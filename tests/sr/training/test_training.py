@@ -305,7 +305,7 @@ def test_a_training_starts_from_weights_and_from_all_but_the_head_of_another_sca
 
 
 def test_a_training_does_not_start_from_weights_of_other_layers(tmp_path):
-    config = dataclasses.replace(TINY.model, features=(5, 4))
+    config = dataclasses.replace(TINY.model, features=(7, 4))
     path = tmp_path / "start.safetensors"
     save_weights(path, nnx.to_pure_dict(nnx.state(config.build("subpixel", 0))), config, "subpixel")
     with pytest.raises(InputError, match=r"start_from: .* have other shapes"):
