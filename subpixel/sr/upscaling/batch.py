@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from subpixel.sr.errors import InputError, NonFiniteError
+from subpixel.sr.training.interrupt import Interrupt
 from subpixel.sr.upscaling.photographs import Settings, upscale_photograph
 from subpixel.sr.upscaling.progress import BatchProgress
 from subpixel.sr.upscaling.reading import SUFFIXES
@@ -145,30 +146,63 @@ def run_jobs(
       What became of them.
     """
     outcome = Outcome()
-    for job in jobs:
-        if not job.problem and job.target.exists() and not job.target.is_dir() and not overwrite:
-            outcome.present += 1
-            progress.skip()
-            continue
-        try:
-            if job.problem:
-                raise InputError(job.problem)
-            notes = _run(job, settings, video, progress)
-        except (InputError, NonFiniteError, OSError) as error:
-            outcome.failed += 1
-            progress.fail(str(error))
-            continue
-        outcome.done += 1
-        progress.finish([f"{job.source}: {note}" for note in notes])
+    # An exception that a signal raises is lost when it comes while libvips or FFmpeg call Python.
+    with Interrupt() as interrupt:
+        for job in jobs:
+            _stop_after(interrupt)
+            _do(job, settings, video, overwrite, progress, outcome, interrupt)
     return outcome
 
 
+def _stop_after(interrupt: Interrupt) -> None:
+    if interrupt.signal is not None:
+        raise KeyboardInterrupt(interrupt.signal)
+
+
+def _do(
+    job: Job,
+    settings: Settings,
+    video: VideoEncoding,
+    overwrite: bool,
+    progress: BatchProgress,
+    outcome: Outcome,
+    interrupt: Interrupt,
+) -> None:
+    if not job.problem and job.target.exists() and not job.target.is_dir() and not overwrite:
+        outcome.present += 1
+        progress.skip()
+        return
+    try:
+        if job.problem:
+            raise InputError(job.problem)
+        notes = _run(job, settings, video, progress, interrupt)
+    except (InputError, NonFiniteError, OSError) as error:
+        outcome.failed += 1
+        progress.fail(str(error))
+    else:
+        outcome.done += 1
+        progress.finish([f"{job.source}: {note}" for note in notes])
+
+
 def _run(
-    job: Job, settings: Settings, video: VideoEncoding, progress: BatchProgress
+    job: Job,
+    settings: Settings,
+    video: VideoEncoding,
+    progress: BatchProgress,
+    interrupt: Interrupt,
 ) -> Sequence[str]:
     if job.target.is_dir():
         raise InputError(f"{job.target} is a folder, where the result of {job.source} belongs")
+
+    def advance(pixels: int) -> None:
+        _stop_after(interrupt)
+        progress.advance(pixels)
+
+    def advance_video(path: Path, done: float, total: float | None, pixels: int) -> None:
+        _stop_after(interrupt)
+        progress.video(path, done, total, pixels)
+
     if job.source.suffix.lower() in VIDEO_SUFFIXES:
-        return upscale_video(job.source, job.target, settings, video, progress.video)
+        return upscale_video(job.source, job.target, settings, video, advance_video)
     progress.begin(job.source)
-    return upscale_photograph(job.source, job.target, settings, progress.advance)
+    return upscale_photograph(job.source, job.target, settings, advance)

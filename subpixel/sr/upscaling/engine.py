@@ -123,9 +123,7 @@ def _finite(run: Callable[[np.ndarray], Any], target: str) -> Callable[[np.ndarr
     def checked(tile: np.ndarray) -> np.ndarray:
         output = np.asarray(run(tile))
         if not np.isfinite(output).all():
-            raise NonFiniteError(
-                f"the output of {target} is not finite: its weights may be damaged"
-            )
+            raise NonFiniteError(f"the output of {target} is not finite: check its weights")
         return output
 
     return checked

@@ -1,5 +1,6 @@
 """Writes enlarged photographs: whole or not at all, with the metadata of the original."""
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +20,12 @@ from subpixel.sr.upscaling.vips import first_line, libvips
 
 # Results of more bytes wait in a file beside the target until they are encoded.
 MEMORY_BYTES = 256 * 2**20
+# Optimised tables make a JPEG some percent smaller, and its encoder hold all coefficients: 6 bytes a
+# pixel and more.
+OPTIMIZED_PIXELS = 50_000_000
 # The largest side that each format can have.
 LARGEST_SIDE = {"jpeg": 65535, "webp": 16383, "avif": 65535, "bmp": 65535}
+_DTYPES = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
 _KEPT = ("exif-", "icc-profile-data", "xmp-data", "iptc-data", "png-comment-", "image-description")
 _THUMBNAIL = ("exif-ifd1-", "jpeg-thumbnail-data")
 _SOFTWARE, _DESCRIPTION = "exif-ifd0-Software", "image-description"
@@ -140,29 +145,49 @@ def _removed_unless_moved(part: Path, path: Path) -> Iterator[None]:
 def _collected(result: Strips, dtype: str, path: Path) -> Iterator[Any]:
     """Gives the libvips image of the strips, from memory or from a file beside the target."""
     pyvips = libvips()
-    itemsize = {"uchar": 1, "ushort": 2, "float": 4}[dtype]
-    size = result.height * result.width * result.channels * itemsize
     shape = (result.width, result.height, result.channels)
+    size = math.prod(shape) * _DTYPES[dtype]().itemsize
     if size <= MEMORY_BYTES:
         pixels = b"".join(_quantised(strip, dtype).tobytes() for strip in result.rows)
         yield pyvips.Image.new_from_memory(pixels, *shape, dtype)
         return
-    scratch = path.with_name(path.name + ".part.raw")
+    scratch = path.with_name(path.name + ".part.tif")
     try:
-        with scratch.open("wb") as file:
-            for strip in result.rows:
-                _quantised(strip, dtype).tofile(file)
-        yield pyvips.Image.rawload(str(scratch), *shape, format=dtype, access="sequential")
+        _write_uncompressed(result, dtype, scratch)
+        yield pyvips.Image.tiffload(str(scratch), access="sequential")
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def _write_uncompressed(result: Strips, dtype: str, path: Path) -> None:
+    """Writes a TIFF of strips: libvips reads those one by one, and would map raw values whole."""
+    import tifffile
+
+    shape = (result.height, result.width, result.channels)
+    offset, _ = tifffile.imwrite(
+        path,
+        shape=shape if result.channels > 1 else shape[:2],
+        dtype=_DTYPES[dtype],
+        bigtiff=True,
+        photometric="minisblack" if result.channels < 3 else "rgb",
+        planarconfig="contig" if result.channels > 1 else None,
+        extrasamples=["unassalpha"] if result.channels in (2, 4) else None,
+        rowsperstrip=16,
+        metadata=None,
+        returnoffset=True,
+    )
+    with path.open("r+b") as file:
+        file.seek(offset)
+        for strip in result.rows:
+            _quantised(strip, dtype).tofile(file)
 
 
 def _quantised(strip: np.ndarray, dtype: str) -> np.ndarray:
     if dtype == "float":
         return strip
-    peak, kind = (255, np.uint8) if dtype == "uchar" else (65535, np.uint16)
+    peak = np.float32(255 if dtype == "uchar" else 65535)
     # Halves are rounded up, as MATLAB's `uint8` and `uint16` do.
-    return (strip.clip(0, 1) * np.float32(peak) + np.float32(0.5)).astype(kind)
+    return (strip.clip(0, 1) * peak + np.float32(0.5)).astype(_DTYPES[dtype])
 
 
 def _with_metadata(pixels: Any, source: Photograph, dtype: str, model: str, kind: str) -> Any:
@@ -202,7 +227,8 @@ def _save(image: Any, part: Path, kind: str, encoding: Encoding, path: Path) -> 
     quality = encoding.quality or _DEFAULT_QUALITY.get(kind)
     try:
         if kind == "jpeg":
-            image.jpegsave(name, Q=quality, optimize_coding=True)
+            small = image.width * image.height <= OPTIMIZED_PIXELS
+            image.jpegsave(name, Q=quality, optimize_coding=small)
         elif kind == "png":
             image.pngsave(name, compression=6)
         elif kind == "webp":

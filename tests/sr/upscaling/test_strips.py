@@ -147,7 +147,5 @@ def test_a_network_that_is_not_finite_is_named(weights, tmp_path):
     _, state = nnx.split(config.build("subpixel", seed=0))
     huge = jax.tree.map(lambda leaf: leaf * 0 + 3e38, nnx.to_pure_dict(state))
     save_weights(tmp_path / "huge.safetensors", huge, config, "subpixel")
-    with pytest.raises(
-        NonFiniteError, match=r"huge\.safetensors is not finite: its weights may be"
-    ):
+    with pytest.raises(NonFiniteError, match=r"huge\.safetensors is not finite"):
         upscale(COFFEE, str(tmp_path / "huge.safetensors"))
