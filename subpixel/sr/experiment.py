@@ -9,6 +9,7 @@ from subpixel.sr.comparison.speed import measure_speed
 from subpixel.sr.config import Experiment
 from subpixel.sr.data import SourceImage, check_no_leak, find_images, prepare
 from subpixel.sr.data.config import DataConfig
+from subpixel.sr.data.images import image_size
 from subpixel.sr.data.sources import find_benchmarks
 from subpixel.sr.errors import InputError
 from subpixel.sr.inference.upscaler import NetworkUpscaler
@@ -150,7 +151,11 @@ def find_training(data: DataConfig, scale: int, root: Path | None) -> list[Sourc
         raise InputError(
             f"data.exclude names {', '.join(sorted(unknown))}, which no training image is called"
         )
-    return [image for image in images if image.name not in data.exclude]
+    images = [image for image in images if image.name not in data.exclude]
+    if not data.skip_small:
+        return images
+    smallest = data.patch_size * scale
+    return [image for image in images if min(image_size(image)) >= smallest]
 
 
 def hold_out(images: int, count: int) -> tuple[list[int], list[int]]:

@@ -16,7 +16,7 @@ from subpixel.sr.data.patches import PatchCutter, batches
 from subpixel.sr.environment import environment
 from subpixel.sr.models.base import Dtype
 from subpixel.sr.training.optimizers import make_optimizer
-from subpixel.sr.training.state import init_state, lower_step
+from subpixel.sr.training.state import compiler_options, init_state, lower_step
 
 # Timed steps in a turn: in a training one follows the other.
 STEPS = 5
@@ -120,7 +120,8 @@ def compile_step(experiment: Experiment) -> Program:
         experiment.model, experiment.upsamplers[0], optimizer, experiment.seed
     )
     compiled, seconds = compile_anew(
-        lambda: lower_step(experiment.optimizer, graph, state, optimizer, batch)
+        lambda: lower_step(experiment.optimizer, graph, state, optimizer, batch),
+        compiler_options(experiment.optimizer),
     )
     memory = compiled.memory_analysis()
     temp = float("nan") if memory is None else memory.temp_size_in_bytes / 2**20

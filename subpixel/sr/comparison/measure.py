@@ -32,11 +32,14 @@ def time_in_turn(
     return {name: np.array(values) for name, values in times.items()}
 
 
-def compile_anew(lower: Callable[[], jax.stages.Lowered]) -> tuple[jax.stages.Compiled, float]:
+def compile_anew(
+    lower: Callable[[], jax.stages.Lowered], options: Mapping[str, str | bool] | None = None
+) -> tuple[jax.stages.Compiled, float]:
     """Lowers and compiles a program, whatever JAX has kept on disk of earlier compilations.
 
     Args:
       lower: traces and lowers it.
+      options: XLA options of the compilation.
 
     Returns:
       The compiled program, and the seconds that both took.
@@ -45,7 +48,7 @@ def compile_anew(lower: Callable[[], jax.stages.Lowered]) -> tuple[jax.stages.Co
     _set_compilation_cache(False)
     try:
         start = time.perf_counter()
-        compiled = lower().compile()
+        compiled = lower().compile(dict(options or {}))
         return compiled, time.perf_counter() - start
     finally:
         _set_compilation_cache(kept)

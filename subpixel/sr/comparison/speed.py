@@ -15,7 +15,7 @@ from subpixel.sr.evaluation import Scores
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.training.config import TrainingConfig
 from subpixel.sr.training.optimizers import make_optimizer
-from subpixel.sr.training.state import init_state, lower_step, pixel_loss
+from subpixel.sr.training.state import compiler_options, init_state, lower_step, pixel_loss
 
 ROUNDS = 20
 COMPILATIONS = 3
@@ -135,7 +135,8 @@ def _compile_in_turn(experiment: TrainingConfig, starts, batch, optimizer):
         jax.clear_caches()
         for name, (graph, state) in starts.items():
             steps[name], took = compile_anew(
-                partial(lower_step, experiment.optimizer, graph, state, optimizer, batch)
+                partial(lower_step, experiment.optimizer, graph, state, optimizer, batch),
+                compiler_options(experiment.optimizer),
             )
             seconds[name].append(took)
     return steps, seconds

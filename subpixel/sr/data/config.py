@@ -17,6 +17,8 @@ class DataConfig:
     """Folders of images to measure on at the end: none may be among the training images."""
     exclude: tuple[str, ...] = ()
     """Images of these folders, by name, that are not trained on."""
+    skip_small: bool = False
+    """Whether images smaller than a patch are left out; otherwise they are an error."""
     validation_images: int = 8
     """How many training images are held out to watch progress on."""
     patch_size: int = 17

@@ -48,6 +48,15 @@ def holds_one_channel(image: SourceImage) -> bool:
         return opened.mode in ("1", "L", "LA")
 
 
+def image_size(image: SourceImage) -> tuple[int, int]:
+    """Returns the width and height of an image; a file is not decoded for it."""
+    if image.files and image.files[0] == Path(image.source):
+        with open_image(image.files[0]) as opened:
+            return opened.size
+    height, width, _ = image.load().shape
+    return width, height
+
+
 def read_image(path: Path) -> np.ndarray:
     """Reads an image as uint8 (h, w, 3), RGB.
 

@@ -14,7 +14,17 @@ SEEDS = range(2**63)
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """Adam and its learning rate schedule."""
+    """The optimiser and its learning rate schedule."""
+
+    name: Literal["adam", "muon", "soap"] = "adam"
+    """"adam"; "muon", optax.contrib's, on kernels as matrices; or "soap", Adam in the eigenbasis of
+    Shampoo's factors (arXiv 2409.11321), which a network of this size trains best with."""
+    b1: float | None = None
+    """Decay of the mean gradient. Default: the optimiser's own, 0.9 for Adam, 0.95 for SOAP."""
+    b2: float | None = None
+    """Decay of the mean squared gradient. Default: 0.999 for Adam, 0.95 for SOAP."""
+    basis_every: int = 10
+    """Number of steps between two updates of SOAP's eigenbasis."""
 
     learning_rate: float = 2e-3
     """The highest learning rate."""
@@ -36,8 +46,11 @@ class OptimizerConfig:
     accumulation: int | None = None
     """Number of equal parts of a device's batch whose gradients are computed one after the other
     and averaged. Default: 1, and on a CPU the smallest number whose parts fit in a cache."""
-    loss: Literal["mse", "l1"] = "mse"
-    """Mean squared ("mse") or mean absolute ("l1") error of the pixels, which lie in 0..1."""
+    cpu_convolutions: Literal["default", "eigen"] = "default"
+    """Library of a CPU's float32 convolutions: XLA's default (YNNPACK in jaxlib 0.10), or Eigen,
+    which uses all cores in each convolution; the results differ by rounding."""
+    loss: Literal["mse", "l1", "charbonnier"] = "mse"
+    """Mean squared error, mean absolute error or Charbonnier loss of the pixels, in 0..1."""
     ema_decay: float = 0.999
     """Decay of the moving average of the parameters; the averaged model is the one measured."""
 
@@ -65,6 +78,18 @@ class OptimizerConfig:
             f"{self.plateau_steps}, {self.plateau_threshold} and {self.plateau_factor}",
         )
         require(
+            all(decay is None or 0 <= decay < 1 for decay in (self.b1, self.b2)),
+            f"optimizer.b1 and b2 must lie in 0..1, below 1; got {self.b1} and {self.b2}",
+        )
+        require(
+            self.name != "muon" or (self.b1 is None and self.b2 is None),
+            "optimizer.b1 and b2 belong to adam and soap; muon has its own",
+        )
+        require(
+            self.basis_every >= 1,
+            f"optimizer.basis_every must be at least 1; got {self.basis_every}",
+        )
+        require(
             self.clip_norm is None or self.clip_norm > 0,
             f"optimizer.clip_norm must be positive; got {self.clip_norm}",
         )
@@ -89,6 +114,9 @@ class TrainingConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     steps: int = 20_000
     """Number of training steps of each upsampler."""
+    start_from: str | None = None
+    """Weights file whose parameters the training starts from. A file of another scale gives all
+    layers but the upsampler and its bias."""
     seed: int = 0
     """Seed of the initial parameters and of the patches."""
     log_every: int = 100

@@ -91,7 +91,9 @@ def train(
     mesh = data_mesh(config.data.batch_size)
     graphs, states = {}, {}
     for name in config.upsamplers:
-        graphs[name], state = init_state(config.model, name, optimizer, config.seed)
+        graphs[name], state = init_state(
+            config.model, name, optimizer, config.seed, config.start_from
+        )
         states[name] = replicate(state, mesh)
     restored = restore(workdir, config, states, console)
     if restored is not None:

@@ -1,9 +1,13 @@
-"""Optimiser of a config: Adam, learning rate schedule and gradient clipping."""
+"""Optimiser of a config, its learning rate schedule and gradient clipping."""
 
+from typing import Any
+
+import jax
 import optax
-from optax.contrib import reduce_on_plateau
+from optax.contrib import MuonDimensionNumbers, muon, reduce_on_plateau
 
 from subpixel.sr.training.config import OptimizerConfig
+from subpixel.sr.training.soap import soap
 
 
 def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformationExtraArgs:
@@ -13,7 +17,7 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransfo
       config: the optimiser's config.
       steps: number of steps of the run, at the last of which a cosine schedule ends.
     """
-    parts: list[optax.GradientTransformation] = [optax.adam(_schedule(config, steps))]
+    parts: list[optax.GradientTransformation] = [_by_name(config, _schedule(config, steps))]
     if config.clip_norm is not None:
         parts.insert(0, optax.clip_by_global_norm(config.clip_norm))
     if config.schedule == "plateau":
@@ -28,6 +32,27 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransfo
             )
         )
     return optax.with_extra_args_support(optax.chain(*parts) if parts[1:] else parts[0])
+
+
+def _by_name(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransformation:
+    if config.name == "muon":
+        return muon(rate, muon_weight_dimension_numbers=_kernel_axes)
+    decays = {"b1": config.b1, "b2": config.b2}
+    given: dict[str, Any] = {key: value for key, value in decays.items() if value is not None}
+    if config.name == "soap":
+        return soap(rate, **given, basis_every=config.basis_every)
+    return optax.adam(rate, **given)
+
+
+def _kernel_axes(params: Any) -> Any:
+    """Returns the axes of each kernel that are the rows of its matrix; None for vectors."""
+
+    def axes(x: jax.Array) -> MuonDimensionNumbers | None:
+        if x.ndim < 2:
+            return None
+        return MuonDimensionNumbers(tuple(range(x.ndim - 1)), (x.ndim - 1,))
+
+    return jax.tree.map(axes, params)
 
 
 def _schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:

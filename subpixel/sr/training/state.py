@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ from subpixel.kernels import Layout
 from subpixel.sr.errors import InputError
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.base import Params
+from subpixel.sr.models.weights import load_weights
 from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.parallel import over_devices
 
@@ -54,6 +56,7 @@ def init_state(
     upsampler: Layout,
     optimizer: optax.GradientTransformationExtraArgs,
     seed: int,
+    start_from: str | None = None,
 ) -> tuple[nnx.GraphDef[Any], TrainState]:
     """Returns the network's definition and the state before the first step.
 
@@ -62,17 +65,46 @@ def init_state(
       upsampler: its upsampler; the same seed gives the same function for each.
       optimizer: as from `make_optimizer`.
       seed: of the initial parameters.
+      start_from: weights file whose parameters replace them; see `TrainingConfig`.
+
+    Raises:
+      InputError: if the file's layers have other shapes than the network's.
     """
-    graph, state = nnx.split(model.build(upsampler, seed))
+    network = model.build("subpixel", seed)
+    if start_from is not None:
+        params = nnx.to_pure_dict(nnx.state(network))
+        nnx.update(network, _warm_start(params, model.scale, Path(start_from)))
+    graph, state = nnx.split(network.with_upsampler(upsampler))
     params = nnx.to_pure_dict(state)
     # The average is a copy: a donated state must not hold one buffer twice.
     ema = jax.tree.map(jnp.copy, params)
     return graph, TrainState(jnp.zeros((), jnp.int32), params, ema, optimizer.init(params))
 
 
+def _warm_start(params: Params, scale: int, path: Path) -> Params:
+    """Returns the parameters of a weights file in the layout "subpixel"; see `init_state`."""
+    config, layout, found = load_weights(path)
+    network = config.build(layout, seed=0)
+    nnx.update(network, found)
+    found = nnx.to_pure_dict(nnx.state(network.with_upsampler("subpixel")))
+    head = () if config.scale == scale else ("upsampler", "bias")
+    result = {**found, **{key: params[key] for key in head if key in params}}
+    if jax.tree.map(jnp.shape, result) != jax.tree.map(jnp.shape, params):
+        raise InputError(
+            f"start_from: the layers of {path} have other shapes than the network's: give the "
+            "weights of a network with the same layers"
+        )
+    return result
+
+
 def pixel_loss(name: str, output: jax.Array, target: jax.Array) -> jax.Array:
-    """Returns the mean over all pixels of the squared ("mse") or absolute ("l1") error."""
+    """Returns the mean over all pixels of a loss: "mse", "l1" or "charbonnier".
+
+    The Charbonnier loss is sqrt(error**2 + 1e-6), arXiv 1704.03915.
+    """
     error = output - target
+    if name == "charbonnier":
+        return jnp.mean(jnp.sqrt(error**2 + 1e-6))
     return jnp.mean(error**2 if name == "mse" else jnp.abs(error))
 
 
@@ -101,7 +133,7 @@ def train_step(
       batch: {"lr": uint8 (n, h, w, c), "hr": uint8 (n, r*h, r*w, c)}.
       graph: the network's definition.
       optimizer: as from `make_optimizer`.
-      loss: "mse" or "l1".
+      loss: "mse", "l1" or "charbonnier".
       ema_decay: decay of the moving average. In step t it is at most (1 + t) / (10 + t), so that
         the average soon forgets the initial parameters.
       accumulation: number of equal parts into which each device's batch is divided; their
@@ -190,7 +222,26 @@ def compile_step(
     """
     if jax.config.values["jax_disable_jit"]:
         return partial(train_step, **_step_options(config, graph, optimizer, batch, mesh))
-    return lower_step(config, graph, state, optimizer, batch, mesh).compile()
+    lowered = lower_step(config, graph, state, optimizer, batch, mesh)
+    return lowered.compile(compiler_options(config))
+
+
+def compiler_options(config: OptimizerConfig) -> dict[str, str | bool]:
+    """Returns the XLA options with which a training step is compiled."""
+    return _eigen_options() if config.cpu_convolutions == "eigen" else {}
+
+
+@cache
+def _eigen_options() -> dict[str, str | bool]:
+    """Returns the options that choose Eigen's convolutions on a CPU, if this XLA has them."""
+    options: dict[str, str | bool] = {"xla_cpu_experimental_ynn_fusion_type": ""}
+    if jax.default_backend() != "cpu":
+        return {}
+    try:
+        jax.jit(lambda x: x, compiler_options=options).lower(0.0).compile()
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return options
 
 
 def _step_options(
@@ -208,7 +259,10 @@ def _step_options(
         "loss": config.loss,
         "ema_decay": config.ema_decay,
         "accumulation": choose_accumulation(
-            config.accumulation, count // (1 if mesh is None else mesh.size), height * width
+            # Eigen's convolutions are fastest on a whole batch.
+            1 if config.accumulation is None and compiler_options(config) else config.accumulation,
+            count // (1 if mesh is None else mesh.size),
+            height * width,
         ),
         "mesh": mesh,
     }

@@ -20,8 +20,8 @@ from subpixel.sr.upscaling.vips import first_line, libvips
 
 # Results of more bytes wait in a file beside the target until they are encoded.
 MEMORY_BYTES = 256 * 2**20
-# Optimised tables make a JPEG some percent smaller, and its encoder hold all coefficients: 6 bytes a
-# pixel and more.
+# Optimised tables make a JPEG some percent smaller, but its encoder then holds all coefficients, at
+# 6 bytes a pixel and more.
 OPTIMIZED_PIXELS = 50_000_000
 # The largest side that each format can have.
 LARGEST_SIDE = {"jpeg": 65535, "webp": 16383, "avif": 65535, "bmp": 65535}

@@ -20,7 +20,13 @@ from subpixel.sr.config import (
 )
 from subpixel.sr.errors import InputError
 from subpixel.sr.training.optimizers import make_optimizer
-from subpixel.sr.training.state import choose_accumulation, mean_gradient
+from subpixel.sr.training.state import (
+    choose_accumulation,
+    compile_step,
+    init_state,
+    mean_gradient,
+    pixel_loss,
+)
 
 # As the first version of the project wrote it beside its results.
 OLDER_CONFIG = """
@@ -164,3 +170,34 @@ def test_the_config_of_an_older_run_takes_the_defaults_of_newer_fields():
 def test_impossible_optimisers_are_refused(fields, message):
     with pytest.raises(InputError, match=message):
         OptimizerConfig(**fields)
+
+
+@pytest.mark.parametrize("loss", ["mse", "l1", "charbonnier"])
+def test_a_loss_is_the_mean_of_its_definition(loss):
+    rng = np.random.default_rng(0)
+    output, target = rng.normal(size=(2, 3, 4, 5, 1))
+    error = output - target
+    expected = {
+        "mse": error**2,
+        "l1": np.abs(error),
+        "charbonnier": np.sqrt(error**2 + 1e-6),
+    }[loss]
+    np.testing.assert_allclose(pixel_loss(loss, output, target), expected.mean(), rtol=1e-5)
+
+
+def test_eigens_convolutions_give_the_step_of_the_default_ones():
+    config = OptimizerConfig(cpu_convolutions="eigen", accumulation=1)
+    optimizer = make_optimizer(config, 1000)
+    rng = np.random.default_rng(0)
+    batch = {
+        "lr": rng.integers(0, 256, (4, 24, 24, 1), dtype=np.uint8),
+        "hr": rng.integers(0, 256, (4, 72, 72, 1), dtype=np.uint8),
+    }
+    results = []
+    for convolutions in ("default", "eigen"):
+        graph, state = init_state(ESPCNConfig(scale=3), "subpixel", optimizer, 0)
+        chosen = dataclasses.replace(config, cpu_convolutions=convolutions)
+        results.append(compile_step(chosen, graph, state, optimizer, batch)(state, batch)[1])
+    (default, eigen) = results
+    np.testing.assert_allclose(eigen["loss"], default["loss"], rtol=1e-5)
+    np.testing.assert_allclose(eigen["gradient_norm"], default["gradient_norm"], rtol=1e-4)

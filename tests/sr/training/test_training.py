@@ -16,6 +16,7 @@ from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerCon
 from subpixel.sr.data import SourceImage, prepare
 from subpixel.sr.data.patches import PatchCutter, batches
 from subpixel.sr.errors import InputError, NonFiniteError
+from subpixel.sr.models.weights import save_weights
 from subpixel.sr.training import make_optimizer, stepping, train, train_step
 from subpixel.sr.training.records import WALL_CLOCK, Records, read_records
 from subpixel.sr.training.state import init_state
@@ -137,8 +138,14 @@ def test_upsamplers_stay_the_same_function_while_they_train(tmp_path):
         assert max(scores) - min(scores) < 0.01
 
 
-def test_a_run_resumes_from_its_checkpoint_as_if_it_had_not_stopped(tmp_path, monkeypatch):
-    whole = run(tmp_path / "whole").run
+@pytest.mark.parametrize("optimizer", ["adam", "muon", "soap"])
+def test_a_run_resumes_from_its_checkpoint_as_if_it_had_not_stopped(
+    tmp_path, monkeypatch, optimizer
+):
+    experiment = dataclasses.replace(
+        TINY, optimizer=dataclasses.replace(TINY.optimizer, name=optimizer)
+    )
+    whole = run(tmp_path / "whole", experiment).run
     # The second run dies at step 10, after the checkpoint of step 8.
     real = Records.write
 
@@ -149,9 +156,9 @@ def test_a_run_resumes_from_its_checkpoint_as_if_it_had_not_stopped(tmp_path, mo
 
     monkeypatch.setattr(Records, "write", dying)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "parts")
+        run(tmp_path / "parts", experiment)
     monkeypatch.setattr(Records, "write", real)
-    resumed = run(tmp_path / "parts").run
+    resumed = run(tmp_path / "parts", experiment).run
     jax.tree.map(np.testing.assert_array_equal, resumed.states, whole.states)
     strip = [
         [
@@ -279,3 +286,27 @@ def test_records_after_the_checkpoint_and_torn_lines_are_dropped(tmp_path):
     with Records(tmp_path, step=2) as records:
         records.write({"step": 3, "upsampler": "subpixel", "loss": 0.5})
     assert [(r["step"], r["loss"]) for r in read_records(path)] == [(1, 0.1), (2, 0.2), (3, 0.5)]
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_a_training_starts_from_weights_and_from_all_but_the_head_of_another_scale(tmp_path, scale):
+    config = dataclasses.replace(TINY.model, scale=2)
+    network = config.build("conv_transpose", seed=5)
+    path = tmp_path / "start.safetensors"
+    save_weights(path, nnx.to_pure_dict(nnx.state(network)), config, "conv_transpose")
+    model = dataclasses.replace(config, scale=scale)
+    optimizer = make_optimizer(TINY.optimizer, TINY.steps)
+    _, state = init_state(model, "subpixel", optimizer, 0, str(path))
+    expected = nnx.to_pure_dict(nnx.state(network.with_upsampler("subpixel")))
+    fresh = init_state(model, "subpixel", optimizer, 0)[1].params
+    for layer, values in state.params.items():
+        same = expected if scale == 2 or layer.startswith("conv") else fresh
+        jax.tree.map(np.testing.assert_array_equal, values, same[layer])
+
+
+def test_a_training_does_not_start_from_weights_of_other_layers(tmp_path):
+    config = dataclasses.replace(TINY.model, features=(7, 4))
+    path = tmp_path / "start.safetensors"
+    save_weights(path, nnx.to_pure_dict(nnx.state(config.build("subpixel", 0))), config, "subpixel")
+    with pytest.raises(InputError, match=r"start_from: .* have other shapes"):
+        init_state(TINY.model, "subpixel", make_optimizer(TINY.optimizer, TINY.steps), 0, str(path))
