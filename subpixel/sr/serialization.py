@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -96,7 +97,9 @@ def from_json(values: Any, kind: type[Config], source: str) -> Config:
 
     Args:
       values: what `to_json` returned.
-      kind: the dataclass.
+      kind: the dataclass, or a tagged union of dataclasses: each member has a field whose type is
+        a `Literal` of one value, and these fields have one name. Values without that field are
+        those of the first member.
       source: where the values were found, for the message.
 
     Raises:
@@ -116,6 +119,10 @@ def _converter() -> cattrs.Converter:
     # By default cattrs turns 2.5 into 2 and "false" into True.
     for kind in (int, float, bool, str):
         converter.register_structure_hook(kind, _keep_kind(kind))
+    converter.register_structure_hook_func(
+        lambda kind: _tag_of(kind) is not None,
+        lambda values, kind: converter.structure(values, _member(values, kind)),
+    )
     return converter
 
 
@@ -125,6 +132,44 @@ def _keep_kind(kind: type) -> Callable[[Any, type], Any]:
         return kind(value)
 
     return structure
+
+
+def _tag_of(kind: Any) -> str | None:
+    """Returns the name of the field that tells the members of a tagged union apart, or None."""
+    members = get_args(kind)
+    if get_origin(kind) not in (Union, UnionType) or not all(map(_is_dataclass, members)):
+        return None
+    tags = (set(map(itemgetter(0), _tags(member))) for member in members)
+    common = set.intersection(*tags)
+    return common.pop() if len(common) == 1 else None
+
+
+def _member(values: Any, kind: Any) -> type:
+    """Returns the member of a tagged union that the values are of."""
+    members, tag = get_args(kind), _tag_of(kind)
+    if not isinstance(values, dict) or tag not in values:
+        return members[0]
+    by_tag = {dict(_tags(member))[tag]: member for member in members}
+    value = values[tag]
+    require(
+        isinstance(value, str) and value in by_tag,
+        f"{tag} must be one of {', '.join(map(repr, by_tag))}; got {value!r}",
+    )
+    return by_tag[value]
+
+
+def _tags(kind: type) -> list[tuple[str, Any]]:
+    """Returns the fields of a dataclass whose type is a `Literal` of one value, and the values."""
+    hints = get_type_hints(kind).items()
+    return [
+        (name, get_args(hint)[0])
+        for name, hint in hints
+        if get_origin(hint) is Literal and len(get_args(hint)) == 1
+    ]
+
+
+def _is_dataclass(kind: Any) -> bool:
+    return isinstance(kind, type) and dataclasses.is_dataclass(kind)
 
 
 def _explain(error: BaseException, kind: type | None) -> str:

@@ -147,7 +147,12 @@ def parse_train(arguments: Sequence[str]) -> TrainOptions:
     path = first.parse_known_args(arguments)[0].config
     default = TrainOptions(load_config(path), config=path)
     options, unknown = tyro.cli(
-        TrainOptions, args=arguments, default=default, return_unknown_args=True
+        TrainOptions,
+        args=arguments,
+        default=default,
+        return_unknown_args=True,
+        # The config file chooses the network; its options are --model.scale and so on.
+        config=(tyro.conf.AvoidSubcommands,),
     )
     _refuse_unknown(unknown, [*flatten(to_json(default.experiment)), *_fields(TrainOptions)])
     return options

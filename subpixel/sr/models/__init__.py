@@ -5,8 +5,21 @@ To add one, write its file and add its config to `ModelConfig`.
 
 from subpixel.sr.models.base import Network, NetworkConfig
 from subpixel.sr.models.espcn import ESPCN, ESPCNConfig
+from subpixel.sr.models.fsrcnn import FSRCNN, FSRCNNConfig
+from subpixel.sr.models.plain import Plain, PlainConfig
 
-# The tagged union of all networks' configs: the field `network` tells them apart.
-ModelConfig = ESPCNConfig
+# The tagged union of all networks' configs: the field `network` tells them apart. A file without
+# it holds the first.
+ModelConfig = ESPCNConfig | FSRCNNConfig | PlainConfig
 
-__all__ = ["ESPCN", "ESPCNConfig", "ModelConfig", "Network", "NetworkConfig"]
+__all__ = [
+    "ESPCN",
+    "FSRCNN",
+    "ESPCNConfig",
+    "FSRCNNConfig",
+    "ModelConfig",
+    "Network",
+    "NetworkConfig",
+    "Plain",
+    "PlainConfig",
+]

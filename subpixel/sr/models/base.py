@@ -1,5 +1,12 @@
-"""What a network declares, so that the rest of the application needs to know nothing else of it."""
+"""What a network declares, so that the rest of the application needs to know nothing else of it.
 
+A network is one file with two classes. Its config, a member of the union `ModelConfig`, states the
+choices and builds the network. The network, an `nnx.Module`, computes and declares its scale,
+channels and receptive radius, its layers with their work (`layers`), and the same function as plain
+operations for exports (`operations`).
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -8,8 +15,10 @@ from flax import nnx
 
 from subpixel import kernels
 from subpixel.kernels import Layout
+from subpixel.sr.models.layers import Layer
 from subpixel.sr.models.operations import Operation
 from subpixel.sr.models.upsampler import Upsampler, make_upsampler
+from subpixel.sr.serialization import check_fields, require
 
 Params = Any  # a nested dict of arrays
 Dtype = Literal["float32", "bfloat16"]
@@ -36,6 +45,10 @@ class Network(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """(..., h, w, channels) -> (..., r*h, r*w, channels); both in 0..1, not clipped."""
+        raise NotImplementedError
+
+    def layers(self) -> list[Layer]:
+        """Returns the layers in the order of their computation."""
         raise NotImplementedError
 
     def operations(self) -> list[Operation]:
@@ -71,13 +84,31 @@ class Network(nnx.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """The config of a network: one member of the union `ModelConfig`."""
+    """The config of a network: one member of the union `ModelConfig`.
+
+    A member has the field `network`, a `Literal` with one value, which tells it from the others.
+    """
 
     scale: int = 3
     """How many times larger the output is: a whole number of at least 2."""
     channels: Literal[1, 3] = 1
     """1: the network enlarges luma, and colour is enlarged by bicubic. 3: it enlarges RGB."""
 
+    def __post_init__(self):
+        check_fields(self, "model.")
+        require(
+            self.scale >= 2,
+            f"model.scale must be a whole number of at least 2; got {self.scale!r}",
+        )
+
     def build(self, upsampler: Layout, seed: int) -> Network:
         """Returns a new network. The same seed gives the same function for every upsampler."""
         raise NotImplementedError
+
+    def build_abstract(self, upsampler: Layout) -> Network:
+        """Returns the network with shapes in the place of its parameters; nothing is computed."""
+        return nnx.eval_shape(lambda: self.build(upsampler, seed=0))
+
+    def layers(self, upsampler: Layout) -> Sequence[Layer]:
+        """Returns the network's layers with an upsampler; nothing is computed."""
+        return self.build_abstract(upsampler).layers()

@@ -4,33 +4,20 @@ Reference: Shi et al., "Real-Time Single Image and Video Super-Resolution Using 
 Sub-Pixel Convolutional Neural Network", arXiv 1609.05158.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from flax.typing import Dtype
 
 from subpixel.kernels import Layout
-from subpixel.nnx import PhaseBias
-from subpixel.ops.pixel_shuffle import scale_per_axis
+from subpixel.sr.models.activations import Activation, OutputActivation
 from subpixel.sr.models.base import Dtype as DtypeName
-from subpixel.sr.models.base import Network, NetworkConfig
-from subpixel.sr.models.operations import (
-    Activation,
-    AddNearest,
-    Operation,
-    centre,
-    convolution,
-    upsampling,
-)
-from subpixel.sr.models.upsampler import make_upsampler
-from subpixel.sr.serialization import check_fields, require
-
-Bias = Literal["phase", "shared"]
-OutputActivation = Literal["none", "sigmoid"]
+from subpixel.sr.models.base import NetworkConfig
+from subpixel.sr.models.stack import Bias, ConvStack
+from subpixel.sr.serialization import require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,34 +25,38 @@ class ESPCNConfig(NetworkConfig):
     """ESPCN, arXiv 1609.05158."""
 
     network: Literal["espcn"] = "espcn"
-    features: tuple[int, int] = (64, 32)
-    """Channels of the two hidden layers."""
-    kernel_sizes: tuple[int, int, int] = (5, 3, 3)
-    """Kernel sizes of the three layers, in low-resolution pixels."""
+    features: tuple[int, ...] = (64, 32)
+    """Channels of the hidden layers; the paper has two."""
+    kernel_sizes: tuple[int, ...] = (5, 3, 3)
+    """Kernel sizes of the hidden layers and the last layer, in low-resolution pixels."""
     bias: Bias = "phase"
     """Bias of the last layer: one number for each of the scale**2 phases, or one for all."""
+    activation: Activation = "tanh"
+    """After each hidden layer. The paper compares "tanh" and "relu"; "prelu" is ReLU with a
+    learned slope for negative values."""
     input_mean: float = 0.0
-    """Taken from the input, which lies in 0..1, before the first layer."""
+    """Subtracted from the input, which lies in 0..1, before the first layer."""
     input_scale: float = 1.0
-    """What the centred input is multiplied by."""
+    """Factor of the centred input."""
     residual: bool = False
     """Whether the layers learn what is missing from the nearest-neighbour enlargement."""
     output_activation: OutputActivation = "none"
-    """At the very end; the paper's network has none."""
+    """After the last layer; the paper's network has none."""
     dtype: DtypeName = "float32"
     """In which the layers compute. Parameters, the bias of the last layer and the loss stay in
     float32."""
 
     def __post_init__(self):
-        check_fields(self, "model.")
+        super().__post_init__()
         require(
-            isinstance(self.scale, int) and self.scale >= 2,
-            f"model.scale must be a whole number of at least 2; got {self.scale!r}",
-        )
-        require(
-            min(*self.features, *self.kernel_sizes) >= 1,
+            min((*self.features, *self.kernel_sizes)) >= 1,
             "model.features and model.kernel_sizes must be positive; got "
             f"{self.features} and {self.kernel_sizes}",
+        )
+        require(
+            len(self.kernel_sizes) == len(self.features) + 1,
+            "model.kernel_sizes must hold one number more than model.features, that of the last "
+            f"layer; got {self.kernel_sizes} and {self.features}",
         )
 
     def build(self, upsampler: Layout, seed: int) -> "ESPCN":
@@ -77,6 +68,7 @@ class ESPCNConfig(NetworkConfig):
             features=self.features,
             kernel_sizes=self.kernel_sizes,
             bias=self.bias,
+            activation=self.activation,
             input_mean=self.input_mean,
             input_scale=self.input_scale,
             residual=self.residual,
@@ -87,33 +79,11 @@ class ESPCNConfig(NetworkConfig):
         return model.with_upsampler(upsampler)
 
 
-class ESPCN(Network):
+class ESPCN(ConvStack):
     """Enlarges an image r times; its upsampler can be swapped, and the function stays the same.
 
-    Args:
-      scale: r, a whole number of at least 2.
-      channels: of input and output: 1 for luma, 3 for RGB.
-      upsampler: "subpixel", "conv_transpose" or "zero_insert": how the last layer is spelled.
-      features: channels of the two hidden layers.
-      kernel_sizes: of the three layers, in low-resolution pixels.
-      bias: of the last layer: "phase", one number for each of the r**2 phases, as in the paper, or
-        "shared", one for each output channel, as a transposed convolution usually has.
-      activation: after each hidden layer. There is none at the end.
-      input_mean: what is taken from the input first, and
-      input_scale: what it is then multiplied by. Images lie in 0..1, and centred inputs use the
-        whole slope of tanh. The output is not affected.
-      residual: whether the layers learn what is missing from the nearest-neighbour enlargement, to
-        which their output is added. The paper's network has no such connection.
-      output_activation: "none", as in the paper, or "sigmoid", at the very end, which some public
-        weights were trained with.
-      dtype: in which the layers compute; by default as their input and parameters are. What they
-        put out is float32 or wider again before bias and residual.
-      rngs: random streams.
-
-    Raises:
-      ValueError: if the scale is below 2, or the upsampler, the bias or the output activation is
-        unknown.
-      TypeError: if the scale is not a whole number.
+    Arguments and errors are those of `ConvStack`; the defaults are the paper's network, which has
+    the activation tanh, no residual connection, and one bias for each phase.
 
     Example:
       >>> model = ESPCN(3, rngs=nnx.Rngs(0))
@@ -127,10 +97,10 @@ class ESPCN(Network):
         *,
         channels: int = 1,
         upsampler: Layout = "subpixel",
-        features: tuple[int, int] = (64, 32),
-        kernel_sizes: tuple[int, int, int] = (5, 3, 3),
+        features: Sequence[int] = (64, 32),
+        kernel_sizes: Sequence[int] = (5, 3, 3),
         bias: Bias = "phase",
-        activation: Callable[[jax.Array], jax.Array] = jnp.tanh,
+        activation: Activation = "tanh",
         input_mean: float = 0.0,
         input_scale: float = 1.0,
         residual: bool = False,
@@ -138,59 +108,18 @@ class ESPCN(Network):
         dtype: Dtype | None = None,
         rngs: nnx.Rngs,
     ):
-        scales = scale_per_axis(scale, 2)
-        if scales[0] != scales[1]:
-            raise ValueError(f"scale must be one whole number, for both axes; got {scale!r}")
-        if bias not in ("phase", "shared"):
-            raise ValueError(f'bias must be "phase" or "shared"; got {bias!r}')
-        if output_activation not in ("none", "sigmoid"):
-            raise ValueError(
-                f'output_activation must be "none" or "sigmoid"; got {output_activation!r}'
-            )
-        self.scale = scales[0]
-        self.channels = channels
-        self.activation = activation
-        self.input_mean = input_mean
-        self.input_scale = input_scale
-        self.residual = residual
-        self.output_activation: OutputActivation = output_activation
-        # How many low-resolution pixels to each side an output pixel depends on.
-        self.radius = sum(size // 2 for size in kernel_sizes)
-        self.dtype = dtype
-        self.upsampler_name: Layout = upsampler
-        first, second, last = ((size, size) for size in kernel_sizes)
-        self.conv1 = nnx.Conv(channels, features[0], first, dtype=dtype, rngs=rngs)
-        self.conv2 = nnx.Conv(features[0], features[1], second, dtype=dtype, rngs=rngs)
-        self.upsampler = make_upsampler(
-            upsampler, features[1], channels, last, scales, dtype=dtype, rngs=rngs
+        super().__init__(
+            scale,
+            channels=channels,
+            upsampler=upsampler,
+            features=features,
+            kernel_sizes=kernel_sizes,
+            bias=bias,
+            activation=activation,
+            input_mean=input_mean,
+            input_scale=input_scale,
+            residual=residual,
+            output_activation=output_activation,
+            dtype=dtype,
+            rngs=rngs,
         )
-        self.bias = PhaseBias(channels, scales if bias == "phase" else (1, 1), rngs=rngs)
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """(..., h, w, channels) -> (..., r*h, r*w, channels); both in 0..1, not clipped."""
-        hidden = (x - self.input_mean) * self.input_scale
-        hidden = self.activation(self.conv1(hidden))
-        hidden = self.activation(self.conv2(hidden))
-        wide = jnp.promote_types(x.dtype, jnp.float32)
-        output = self.bias(self.upsampler(hidden).astype(wide))
-        if self.residual:
-            output += x.repeat(self.scale, axis=-3).repeat(self.scale, axis=-2)
-        return jax.nn.sigmoid(output) if self.output_activation == "sigmoid" else output
-
-    def operations(self) -> list[Operation]:
-        """Returns the same function as plain operations, for exports.
-
-        Raises:
-          ValueError: if the activation is not tanh.
-        """
-        if self.activation is not jnp.tanh:
-            raise ValueError(f"an ESPCN is exported with tanh only; got {self.activation}")
-        listed: list[Operation] = centre(self.input_mean, self.input_scale)
-        for layer in (self.conv1, self.conv2):
-            listed += [convolution(layer), Activation("tanh")]
-        listed.append(upsampling(self.upsampler, self.upsampler_name, self.scale, self.bias))
-        if self.residual:
-            listed.append(AddNearest(self.scale))
-        if self.output_activation != "none":
-            listed.append(Activation(self.output_activation))
-        return listed

@@ -17,6 +17,7 @@ from flax import nnx
 from subpixel import kernels
 from subpixel.kernels import Layout
 from subpixel.nnx import PhaseBias
+from subpixel.sr.models.activations import PReLU
 from subpixel.sr.models.upsampler import Upsampler
 
 ActivationName = Literal["tanh", "relu", "prelu", "sigmoid"]
@@ -106,6 +107,11 @@ def convolution(layer: nnx.Conv) -> Convolution:
     kernel = _float32(layer.kernel[...])
     bias = np.zeros(kernel.shape[-1]) if layer.bias is None else layer.bias[...]
     return Convolution(kernel, _float32(bias))
+
+
+def prelu(layer: PReLU) -> Activation:
+    """Returns a PReLU as an operation."""
+    return Activation("prelu", _float32(layer.slope[...]))
 
 
 def upsampling(layer: Upsampler, layout: Layout, scale: int, bias: PhaseBias) -> Upsampling:

@@ -1,0 +1,45 @@
+"""Activations of the networks, by name."""
+
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from flax.typing import Dtype
+
+Activation = Literal["tanh", "relu", "prelu"]
+OutputActivation = Literal["none", "sigmoid", "tanh"]
+
+_FUNCTIONS: dict[str, Any] = {
+    "none": lambda x: x,
+    "relu": jax.nn.relu,
+    "sigmoid": jax.nn.sigmoid,
+    "tanh": jnp.tanh,
+}
+
+
+class PReLU(nnx.Module):
+    """ReLU whose slope for negative values is learned, one for each channel.
+
+    Args:
+      features: channels of the input.
+      param_dtype: of the slopes, which start at 0.25.
+
+    Reference: He et al., "Delving deep into rectifiers", arXiv 1502.01852.
+    """
+
+    def __init__(self, features: int, *, param_dtype: Dtype = jnp.float32):
+        self.slope = nnx.Param(jnp.full((features,), 0.25, param_dtype))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(..., features) -> the same shape."""
+        return jnp.where(x >= 0, x, self.slope[...].astype(x.dtype) * x)
+
+
+def activate(name: Activation | OutputActivation, x: jax.Array) -> jax.Array:
+    """Applies an activation without parameters, elementwise.
+
+    Raises:
+      KeyError: if the name is "prelu", which has parameters, or unknown.
+    """
+    return _FUNCTIONS[name](x)
