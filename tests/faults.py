@@ -147,5 +147,5 @@ def assert_same_run(workdir: Path, whole: Path) -> None:
     """Checks parameters, optimiser, average, place in the data and records, to the bit."""
     jax.tree.map(np.testing.assert_array_equal, final_state(workdir), final_state(whole))
     found, expected = (load_weights(weights_file(w, "subpixel")) for w in (workdir, whole))
-    jax.tree.map(np.testing.assert_array_equal, found[2], expected[2])
+    jax.tree.map(np.testing.assert_array_equal, found.params, expected.params)
     assert metrics(workdir) == metrics(whole)

@@ -11,7 +11,7 @@ from pathlib import Path
 from subpixel.sr.data.config import DataConfig
 from subpixel.sr.data.degradation import Degradation
 from subpixel.sr.errors import InputError
-from subpixel.sr.models import ESPCNConfig, ModelConfig
+from subpixel.sr.models import ESPCNConfig, FSRCNNConfig, ModelConfig, PlainConfig
 from subpixel.sr.serialization import differences, flatten, from_json, require, to_json
 from subpixel.sr.training.config import OptimizerConfig, TrainingConfig
 
@@ -20,8 +20,10 @@ __all__ = [
     "Degradation",
     "ESPCNConfig",
     "Experiment",
+    "FSRCNNConfig",
     "ModelConfig",
     "OptimizerConfig",
+    "PlainConfig",
     "differences",
     "flatten",
     "from_json",

@@ -100,7 +100,7 @@ def _write_results(
     networks = {}
     for name in experiment.upsamplers:
         params = trained.run.states[name].ema
-        networks[name] = NetworkUpscaler(trained.graphs[name], params, model.scale, model.channels)
+        networks[name] = NetworkUpscaler(trained.graphs[name], params)
         save_weights(weights_file(workdir, name), params, model, name)
     # JAX refuses to run compiled programs under JAX_DISABLE_JIT, and only those are measured.
     with console.status("measuring speed"), jax.disable_jit(False):

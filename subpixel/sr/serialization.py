@@ -7,7 +7,7 @@ from collections.abc import Callable
 from operator import itemgetter
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints, overload
 
 import cattrs
 from cattrs.v import format_exception
@@ -92,7 +92,15 @@ def to_json(config: Any) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
-def from_json(values: Any, kind: type[Config], source: str) -> Config:
+@overload
+def from_json(values: Any, kind: type[Config], source: str) -> Config: ...
+
+
+@overload
+def from_json(values: Any, kind: UnionType, source: str) -> Any: ...
+
+
+def from_json(values: Any, kind: Any, source: str) -> Any:
     """Undoes `to_json`.
 
     Args:
@@ -147,7 +155,7 @@ def _tag_of(kind: Any) -> str | None:
 def _member(values: Any, kind: Any) -> type:
     """Returns the member of a tagged union that the values are of."""
     members, tag = get_args(kind), _tag_of(kind)
-    if not isinstance(values, dict) or tag not in values:
+    if tag is None or not isinstance(values, dict) or tag not in values:
         return members[0]
     by_tag = {dict(_tags(member))[tag]: member for member in members}
     value = values[tag]

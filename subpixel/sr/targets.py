@@ -1,13 +1,12 @@
-"""Finds what is to be measured by the name that a user gives it."""
+"""Finds the model that a user names: bicubic, a workdir, a weights file, a PyTorch checkpoint."""
 
+import math
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
-import numpy as np
-from flax import nnx
 from rich.console import Console
 
 from subpixel.image._resize import Border
@@ -15,9 +14,9 @@ from subpixel.kernels import LAYOUTS, Layout, from_torch_conv, reorder
 from subpixel.sr.config import ESPCNConfig, Experiment
 from subpixel.sr.errors import InputError
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
-from subpixel.sr.models import ModelConfig
-from subpixel.sr.models.espcn import OutputActivation
+from subpixel.sr.models.activations import OutputActivation
 from subpixel.sr.models.torch_files import read_torch
+from subpixel.sr.models.trained import TrainedNetwork, check_params
 from subpixel.sr.models.weights import load_weights
 from subpixel.sr.training.checkpoints import restore
 from subpixel.sr.training.optimizers import make_optimizer
@@ -28,6 +27,27 @@ BICUBIC = "bicubic"
 TORCH_SUFFIXES = frozenset({".pth", ".pt"})
 
 
+@dataclass(frozen=True)
+class Target:
+    """A model to measure or to use.
+
+    Attributes:
+      name: as the user gave it.
+      upscaler: what enlarges images.
+      facts: what it is, for JSON: network, upsampler, scale, number of parameters.
+      notes: what the user should know of it, one line each.
+    """
+
+    name: str
+    upscaler: Upscaler
+    facts: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the name and the facts."""
+        return {"name": self.name, **self.facts}
+
+
 def load_target(
     target: str,
     scale: int,
@@ -35,64 +55,85 @@ def load_target(
     border: Border = "symmetric",
     output_activation: OutputActivation | None = None,
     checkpoint: str | None = None,
-) -> tuple[Upscaler, dict[str, Any]]:
-    """Returns an upscaler and what it is.
+) -> Target:
+    """Returns the model of a name for a scale.
 
     Args:
-      target: "bicubic", a workdir, a file of weights, or a PyTorch checkpoint of an ESPCN.
+      target: "bicubic", or as in `load_trained`.
       scale: the scale that is wanted.
-      upsampler: of a workdir with several, which; by default the first of its config.
+      upsampler: as in `load_trained`.
       border: of bicubic enlargement.
-      output_activation: of a PyTorch checkpoint, which does not hold it; by default "none".
-      checkpoint: of a workdir: "best", "last" or a step; by default what the run ended with.
-
-    Returns:
-      The upscaler, and a description for JSON.
+      output_activation: as in `load_trained`.
+      checkpoint: as in `load_trained`.
 
     Raises:
       InputError: if there is no such target, it cannot be read, or it has another scale.
     """
+    if target == BICUBIC:
+        _check_options(target, output_activation, checkpoint)
+        return Target(BICUBIC, BicubicUpscaler(scale, border))
+    network = load_trained(target, scale, upsampler, output_activation, checkpoint)
+    if network.config.scale != scale:
+        raise InputError(
+            f"{target} enlarges x{network.config.scale}, but the scale asked for is x{scale}"
+        )
+    upscaler = NetworkUpscaler(network.graph, network.params)
+    return Target(target, upscaler, network.to_json(), network.notes)
+
+
+def load_trained(
+    target: str,
+    scale: int | None = None,
+    upsampler: str | None = None,
+    output_activation: OutputActivation | None = None,
+    checkpoint: str | None = None,
+) -> TrainedNetwork:
+    """Returns the trained network of a name.
+
+    Args:
+      target: a workdir, a weights file, or a PyTorch checkpoint.
+      scale: of a PyTorch checkpoint that does not state it; by default it follows from the last
+        layer.
+      upsampler: which upsampler of a workdir (default: the first of its config).
+      output_activation: of a PyTorch checkpoint, which does not state it (default: "none").
+      checkpoint: which checkpoint of a workdir: "best", "last" or a step (default: the weights
+        that the run ended with).
+
+    Raises:
+      InputError: if there is no such target, it cannot be read, or an option does not apply to it.
+    """
+    path = Path(target)
+    _check_options(target, output_activation, checkpoint)
+    if path.is_dir():
+        return _from_workdir(path, upsampler, checkpoint)
+    if _is_torch(path):
+        return _from_torch(path, scale, output_activation or "none")
+    if path.is_file():
+        return load_weights(path)
+    raise InputError(
+        f'there is no target {target!r}: it must be "{BICUBIC}", a workdir of train.py, a '
+        "file of weights or a PyTorch checkpoint (.pth, .pt)"
+    )
+
+
+def _check_options(
+    target: str, output_activation: OutputActivation | None, checkpoint: str | None
+) -> None:
     if checkpoint is not None and not Path(target).is_dir():
         raise InputError(f"only a workdir of train.py has checkpoints; {target} is not one")
-    path = Path(target)
-    is_torch = path.is_file() and path.suffix.lower() in TORCH_SUFFIXES
-    if output_activation is not None and not is_torch:
+    if output_activation is not None and not _is_torch(Path(target)):
         raise InputError(
             f"output_activation is for PyTorch checkpoints, which do not hold it; got {target!r}"
         )
-    if target == BICUBIC:
-        return BicubicUpscaler(scale, border), {"name": BICUBIC}
-    if path.is_dir():
-        network, about = _from_workdir(path, upsampler, checkpoint)
-    elif is_torch:
-        network, about = _from_torch(path, scale, output_activation or "none")
-    elif path.is_file():
-        network, about = _from_weights(path)
-    else:
-        raise InputError(
-            f'there is no target {target!r}: it must be "{BICUBIC}", a workdir of train.py, a '
-            "file of weights or a PyTorch checkpoint (.pth, .pt)"
-        )
-    if network.scale != scale:
-        raise InputError(f"{target} enlarges x{network.scale}, but the scale asked for is x{scale}")
-    return network, {"name": target, **about}
 
 
-def _from_weights(path: Path) -> tuple[NetworkUpscaler, dict[str, Any]]:
-    config, upsampler, params = load_weights(path)
-    graph, expected = nnx.split(config.build(upsampler, seed=0))
-    wanted, found = (jax.tree.map(lambda a: a.shape, tree) for tree in (expected, params))
-    if nnx.to_pure_dict(wanted) != found:
-        raise InputError(
-            f"the weights in {path} do not have the shapes of the network in its header"
-        )
-    _refuse_unless_finite(params, path)
-    return _network(config, graph, params), _about(config, upsampler, params)
+def _is_torch(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in TORCH_SUFFIXES
 
 
 def _from_torch(
-    path: Path, scale: int, output_activation: OutputActivation
-) -> tuple[NetworkUpscaler, dict[str, Any]]:
+    path: Path, scale: int | None, output_activation: OutputActivation
+) -> TrainedNetwork:
     """Reads an ESPCN, whose shape follows from those of its three convolutions."""
     tensors = list(read_torch(path).values())
     weights, biases = tensors[::2], tensors[1::2]
@@ -111,6 +152,8 @@ def _from_torch(
             f"channels: its tensors have the shapes {', '.join(map(str, shapes))}"
         )
     channels, outputs = weights[0].shape[1], weights[2].shape[0]
+    if scale is None:
+        scale = max(2, math.isqrt(outputs // channels))
     if outputs != channels * scale**2:
         raise InputError(
             f"{path} gives {outputs} channels before the shuffle, and x{scale} of {channels} "
@@ -131,38 +174,26 @@ def _from_torch(
         "upsampler": {"kernel": reorder(last, scale, "crd", "dcr")},
         "bias": {"bias": reorder(last_bias, scale, "crd", "dcr")},
     }
-    _refuse_unless_finite(params, path)
-    graph, _ = nnx.split(config.build("subpixel", seed=0))
-    about = _about(config, "subpixel", params)
-    return _network(config, graph, params), {**about, "output_activation": output_activation}
+    network = TrainedNetwork(config, "subpixel", params, {"output_activation": output_activation})
+    check_params(network, str(path))
+    return network
 
 
-def _refuse_unless_finite(params: Any, path: Path) -> None:
-    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
-        raise InputError(f"the weights in {path} are not all finite numbers")
-
-
-def _from_workdir(
-    workdir: Path, upsampler: str | None, checkpoint: str | None
-) -> tuple[NetworkUpscaler, dict[str, Any]]:
+def _from_workdir(workdir: Path, upsampler: str | None, checkpoint: str | None) -> TrainedNetwork:
     experiment = read_config(workdir)
     name = _choose(experiment, workdir, upsampler)
     weights = weights_file(workdir, name)
     if checkpoint is None and weights.exists():
-        network, about = _from_weights(weights)
-        return network, {**about, "step": experiment.steps}
+        return replace(load_weights(weights), facts={"step": experiment.steps})
     optimizer = make_optimizer(experiment.optimizer, experiment.steps)
-    initial = {
-        name: init_state(experiment.model, name, optimizer, experiment.seed)
+    states = {
+        name: init_state(experiment.model, name, optimizer, experiment.seed)[1]
         for name in experiment.upsamplers
     }
-    states = {n: state for n, (_, state) in initial.items()}
     run = restore(workdir, experiment, states, Console(stderr=True), checkpoint or "last")
     if run is None:
         raise InputError(f"workdir {workdir} has neither weights nor a checkpoint yet")
-    params = run.states[name].ema
-    about = {**_about(experiment.model, name, params), "step": run.step}
-    return _network(experiment.model, initial[name][0], params), about
+    return TrainedNetwork(experiment.model, name, run.states[name].ema, {"step": run.step})
 
 
 def _choose(experiment: Experiment, workdir: Path, upsampler: str | None) -> Layout:
@@ -175,12 +206,3 @@ def _choose(experiment: Experiment, workdir: Path, upsampler: str | None) -> Lay
         f"workdir {workdir} has no upsampler {upsampler!r}: it trained "
         f"{', '.join(experiment.upsamplers)} (of {', '.join(LAYOUTS)})"
     )
-
-
-def _network(config: ModelConfig, graph: nnx.GraphDef[Any], params: Any) -> NetworkUpscaler:
-    return NetworkUpscaler(graph, params, config.scale, config.channels)
-
-
-def _about(config: ModelConfig, upsampler: Layout, params: Any) -> dict[str, Any]:
-    count = sum(leaf.size for leaf in jax.tree.leaves(params))
-    return {"upsampler": upsampler, "scale": config.scale, "parameters": count}

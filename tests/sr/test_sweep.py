@@ -5,12 +5,10 @@ import statistics
 
 import faults
 import pytest
-from flax import nnx
 
 import subpixel.__main__ as commands
 import train as train_command
 from subpixel.kernels import LAYOUTS
-from subpixel.sr.commands.describe import layer_rows
 from subpixel.sr.config import ESPCNConfig
 from subpixel.sr.errors import InputError
 from subpixel.sr.targets import load_target
@@ -52,9 +50,9 @@ def test_seeds_are_run_once_each_and_summarised(root, monkeypatch, capsys):
 
     # Every checkpoint that is there can be asked for.
     workdir = str(root / "swept" / "seed-3")
-    assert load_target(workdir, 2, checkpoint="last")[1]["step"] == 12
-    assert load_target(workdir, 2, checkpoint="10")[1]["step"] == 10
-    assert load_target(workdir, 2, checkpoint="best")[1]["step"] in (5, 10, 12)
+    assert load_target(workdir, 2, checkpoint="last").facts["step"] == 12
+    assert load_target(workdir, 2, checkpoint="10").facts["step"] == 10
+    assert load_target(workdir, 2, checkpoint="best").facts["step"] in (5, 10, 12)
     with pytest.raises(InputError, match="can be used for '7'"):
         load_target(workdir, 2, checkpoint="7")
     with pytest.raises(InputError, match="only a workdir"):
@@ -73,12 +71,13 @@ def test_a_run_is_described_before_it_begins(root, monkeypatch, capsys):
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_layers_are_counted_from_their_shapes(name):
-    params = nnx.to_pure_dict(nnx.state(ESPCNConfig(scale=3).build(name, seed=0)))
-    rows = layer_rows(params, name, (2, 5, 7, 1), 3)
+    rows = ESPCNConfig(scale=3).layers(name)
     pixels = 2 * 5 * 7
     useful = [25 * 64 * pixels, 9 * 64 * 32 * pixels, 9 * 32 * 9 * pixels, 0]
-    assert [row[4] for row in rows] == useful
+    assert [pixels * row.useful for row in rows] == useful
     zeros = 9 if name == "zero_insert" else 1
-    assert [row[5] for row in rows] == [*useful[:2], useful[2] * zeros, 0]
-    assert sum(row[3] for row in rows) == 22_729
-    assert [row[2] for row in rows] == ["2x5x7x64", "2x5x7x32", "2x15x21x1", "2x15x21x1"]
+    assert [pixels * row.executed for row in rows] == [*useful[:2], useful[2] * zeros, 0]
+    assert sum(row.parameters for row in rows) == 22_729
+    assert [row.output((2, 5, 7, 1)) for row in rows] == [
+        (2, 5, 7, 64), (2, 5, 7, 32), (2, 15, 21, 1), (2, 15, 21, 1)
+    ]  # fmt: skip

@@ -69,16 +69,16 @@ def measure(
     with torch_process(torch) as ask:
         for workload in WORKLOADS:
             progress(workload.name)
+            model = ESPCNConfig(dtype=dtype)
             experiment = Experiment(
                 name="bench",
                 upsamplers=("subpixel",),
-                model=ESPCNConfig(dtype=dtype),
+                model=model,
                 data=DataConfig(patch_size=workload.patch_size, batch_size=workload.batch_size),
                 optimizer=OptimizerConfig(accumulation=accumulation),
             )
             program = compile_step(experiment)
             if ask is not None:
-                model = experiment.model
                 facts |= ask(
                     {
                         "prepare": "training",

@@ -1,6 +1,7 @@
-"""What an experiment will be, before it runs: ``python -m subpixel describe``."""
+"""``python -m subpixel describe``: layers, work, memory and data of an experiment."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ from subpixel.sr.commands.cli import TrainOptions
 from subpixel.sr.config import Experiment
 from subpixel.sr.data.sources import data_root, find_benchmarks
 from subpixel.sr.experiment import find_training
+from subpixel.sr.models.layers import Layer
 from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.state import init_state, lower_step
 
@@ -46,12 +48,16 @@ def describe_upsampler(experiment: Experiment, name: Any) -> Table:
     table.add_column("layer")
     for heading in ("kernel", "output", "parameters", "useful\nmultiply-adds", "executed"):
         table.add_column(heading, justify="right")
-    rows = layer_rows(state.params, name, shape, model.scale)
-    for row in rows:
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else cell for cell in row))
+    layers, pixels = model.layers(name), math.prod(shape[:-1])
+    for layer in layers:
+        table.add_row(
+            layer.name,
+            _size(layer.kernel),
+            _size(layer.output(shape)),
+            *_numbers([layer], pixels),
+        )
     table.add_section()
-    totals = (sum(row[column] for row in rows) for column in (3, 4, 5))
-    table.add_row("all", "", "", *(f"{total:,}" for total in totals))
+    table.add_row("all", "", "", *_numbers(layers, pixels))
     temporary = (
         "" if memory is None else f"; temporaries of a step {_mib(memory.temp_size_in_bytes)}"
     )
@@ -59,41 +65,13 @@ def describe_upsampler(experiment: Experiment, name: Any) -> Table:
     return table
 
 
-def layer_rows(
-    params: dict[str, Any], upsampler: str, shape: tuple[int, ...], scale: int
-) -> list[tuple[Any, ...]]:
-    """Returns name, kernel, output, parameters, useful and executed multiply-adds of each layer.
-
-    Every layer works at low resolution, and each number of a kernel is used once a pixel there;
-    "zero_insert" multiplies inserted zeros as well, r**2 - 1 times as many.
-
-    Args:
-      params: of the network.
-      upsampler: how its layer "upsampler" is spelled.
-      shape: of the input, (n, h, w, c).
-      scale: r.
-    """
-    count, height, width, channels = shape
-    hr = (count, scale * height, scale * width, channels)
-    rows = []
-    order = [name for name in params if name.startswith("conv")] + ["upsampler", "bias"]
-    for name in order:
-        leaves = jax.tree.leaves(params[name])
-        kernel: tuple[int, ...] = getattr(params[name].get("kernel"), "shape", ())
-        useful = math.prod(kernel) * count * height * width if kernel else 0
-        zeros = scale**2 if (name, upsampler) == ("upsampler", "zero_insert") else 1
-        output = (*shape[:3], *kernel[-1:]) if name.startswith("conv") else hr
-        rows.append(
-            (
-                name,
-                _size(kernel),
-                _size(output),
-                sum(leaf.size for leaf in leaves),
-                useful,
-                useful * zeros,
-            )
-        )
-    return rows
+def _numbers(layers: Sequence[Layer], pixels: int) -> list[str]:
+    """Returns the parameters and the useful and executed multiply-adds of layers together."""
+    return [
+        f"{sum(layer.parameters for layer in layers):,}",
+        f"{pixels * sum(layer.useful for layer in layers):,}",
+        f"{pixels * sum(layer.executed for layer in layers):,}",
+    ]
 
 
 def _data_lines(experiment: Experiment, options: TrainOptions) -> list[str]:

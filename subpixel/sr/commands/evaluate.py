@@ -38,7 +38,7 @@ def measure(options: EvalOptions, console: Console) -> int:
     benchmarks = find_benchmarks(
         options.benchmarks, data_root(options.data_root), wanted, protocol.degradation
     )
-    upscaler, about = load_target(
+    target = load_target(
         options.target,
         options.scale,
         options.upsampler,
@@ -46,10 +46,15 @@ def measure(options: EvalOptions, console: Console) -> int:
         options.output_activation,
         options.checkpoint,
     )
+    for note in target.notes:
+        console.print(f"note: {note}", soft_wrap=True, highlight=False, markup=False)
+    upscaler, about = target.upscaler, target.to_json()
     variants: dict[str, tuple[Upscaler, Protocol]] = {PLAIN: (upscaler, protocol)}
     if options.self_ensemble:
         if not isinstance(upscaler, NetworkUpscaler):
-            raise InputError("self_ensemble is for networks: bicubic treats flips and turns alike")
+            raise InputError(
+                "self_ensemble is for networks: bicubic treats flips and rotations alike"
+            )
         variants[ENSEMBLE] = (
             replace(upscaler, self_ensemble=True),
             replace(protocol, self_ensemble=True),

@@ -10,39 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from subpixel.kernels import Layout
 from subpixel.sr.comparison.measure import compile_anew, time_in_turn
 from subpixel.sr.evaluation import Scores
-from subpixel.sr.models import ModelConfig
+from subpixel.sr.models.layers import gflop
 from subpixel.sr.training.config import TrainingConfig
 from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.state import compiler_options, init_state, lower_step, pixel_loss
 
 ROUNDS = 20
 COMPILATIONS = 3
-
-
-def gflop(config: ModelConfig, upsampler: str, pixels: int) -> tuple[float, float]:
-    """Counts the work of a forward pass: two operations for each multiply-add, borders included.
-
-    XLA's own count leaves out products with inserted zeros, so this one is made from the shapes.
-
-    Args:
-      config: of the network.
-      upsampler: how its last layer is spelled.
-      pixels: of the input, all images of a batch together.
-
-    Returns:
-      Useful and executed work in 10**9 operations. Useful are the products with a pixel. Executed
-      are those with an inserted zero too: r**2 times as many in the last layer of "zero_insert".
-      A transposed convolution in two dimensions has none in its forward pass: on a CPU, XLA makes
-      it a matrix product and a fold (`EigenTransposedConv2D`).
-    """
-    (k1, k2, k3), (f1, f2) = config.kernel_sizes, config.features
-    hidden = k1**2 * config.channels * f1 + k2**2 * f1 * f2
-    last = k3**2 * f2 * config.channels * config.scale**2
-    inserted = config.scale**2 if upsampler == "zero_insert" else 1
-    per_pixel = 2 * pixels / 1e9
-    return (hidden + last) * per_pixel, (hidden + last * inserted) * per_pixel
 
 
 def measure_speed(experiment: TrainingConfig) -> dict[str, dict[str, Any]]:
@@ -58,7 +35,7 @@ def measure_speed(experiment: TrainingConfig) -> dict[str, dict[str, Any]]:
     shape = (data.batch_size, data.patch_size, data.patch_size, config.channels)
     batch = noise_batch(experiment)
     optimizer = make_optimizer(experiment.optimizer, experiment.steps)
-    starts = {
+    starts: dict[Layout, Any] = {
         name: init_state(config, name, optimizer, experiment.seed) for name in experiment.upsamplers
     }
     steps, seconds = _compile_in_turn(experiment, starts, batch, optimizer)
@@ -75,7 +52,7 @@ def measure_speed(experiment: TrainingConfig) -> dict[str, dict[str, Any]]:
         functions["forward_ms"][name] = partial(apply, params, x)
         functions["gradient_ms"][name] = partial(gradient, params, x)
         functions["train_step_ms"][name] = Stepper(steps[name], state, batch)
-        useful, executed = gflop(config, name, math.prod(shape[:-1]))
+        useful, executed = gflop(config.layers(name), math.prod(shape[:-1]))
         memory = steps[name].memory_analysis()
         results[name] = {
             "compile_s": float(np.median(seconds[name])),

@@ -149,7 +149,7 @@ def _compare(
         return upscaler.rgb(lr), original
     exact = protocol.rounding == "double"
     if protocol.lr_from == "luma":
-        output = upscaler.plane(lr)
+        output = upscaler.luma_unrounded(lr)
         return (output if exact else to_uint8(output)), _luma(original, protocol, grey)
     if exact or grey:
         dtype = np.float64 if exact else np.uint8

@@ -99,7 +99,9 @@ class ConvStack(Network):
         widths = (channels, *features)
         for number, size in enumerate(kernel_sizes[:-1], start=1):
             inputs, outputs = widths[number - 1 : number + 1]
-            conv = nnx.Conv(inputs, outputs, (size, size), dtype=dtype, kernel_init=kernel_init, rngs=rngs)
+            conv = nnx.Conv(
+                inputs, outputs, (size, size), dtype=dtype, kernel_init=kernel_init, rngs=rngs
+            )
             setattr(self, f"conv{number}", conv)
             if activation == "prelu":
                 setattr(self, f"prelu{number}", PReLU(outputs))

@@ -3,13 +3,9 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import cattrs
-import jax
 import numpy as np
 from flax import traverse_util
-from jax.tree_util import keystr
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -17,43 +13,60 @@ from subpixel.kernels import Layout, validate_layout
 from subpixel.sr.errors import InputError
 from subpixel.sr.files import write_bytes
 from subpixel.sr.models import ModelConfig
+from subpixel.sr.models.base import Params
+from subpixel.sr.models.trained import TrainedNetwork, check_params, named_params
+from subpixel.sr.serialization import from_json
+
+_LENGTH_BYTES = 8
 
 
-def save_weights(path: Path, params: Any, config: ModelConfig, upsampler: Layout) -> None:
-    """Writes a network as safetensors, with what is needed to build it in the header.
+def save_weights(path: Path, params: Params, config: ModelConfig, upsampler: Layout) -> None:
+    """Writes a network as safetensors; equal networks give equal bytes.
+
+    The header holds what is needed to build the network: its config as JSON under "model", and
+    its upsampler under "upsampler".
 
     Args:
       path: the file.
       params: a nested dict of arrays.
       config: of the network.
-      upsampler: how its last layer is spelled.
+      upsampler: layout of its last kernel.
     """
-    leaves, _ = jax.tree.flatten_with_path(params)
-    tensors = {keystr(path, simple=True, separator="."): np.asarray(x) for path, x in leaves}
+    tensors = {name: np.asarray(array) for name, array in named_params(params).items()}
     metadata = {"model": json.dumps(asdict(config)), "upsampler": upsampler}
-    write_bytes(path, save(tensors, metadata))
+    write_bytes(path, _sort_header(save(tensors, metadata)))
 
 
-def load_weights(path: Path) -> tuple[ModelConfig, Layout, Any]:
+def _sort_header(content: bytes) -> bytes:
+    """Sorts the keys of a safetensors header, which the library writes in random order."""
+    start = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
+    header = json.loads(content[_LENGTH_BYTES:start])
+    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    # The format aligns the tensors by spaces after the header.
+    text += b" " * (-len(text) % _LENGTH_BYTES)
+    return len(text).to_bytes(_LENGTH_BYTES, "little") + text + content[start:]
+
+
+def load_weights(path: Path) -> TrainedNetwork:
     """Reads what `save_weights` wrote; nothing in the file is executed.
 
-    Returns:
-      The network's config, its upsampler and its parameters.
-
     Raises:
-      InputError: if the file is damaged or not one of ours.
+      InputError: if the file is damaged, not a weights file of this project, or its tensors are
+        not those of the network in its header.
     """
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             names = file.keys()
             tensors = {name: file.get_tensor(name) for name in names}
-        converter = cattrs.Converter(forbid_extra_keys=True)
-        config = converter.structure(json.loads(metadata["model"]), ModelConfig)
-        upsampler = metadata["upsampler"]
+        values, upsampler = json.loads(metadata["model"]), metadata["upsampler"]
         validate_layout(upsampler)
-    except (SafetensorError, OSError, KeyError, ValueError, cattrs.BaseValidationError) as error:
+        config = from_json(values, ModelConfig, str(path))
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
+        reason = str(error) if isinstance(error, InputError) else repr(error)
         raise InputError(
-            f"{path} is not a weights file of this project, or it is damaged: {error!r}"
+            f"{path} is not a weights file of this project, or it is damaged: {reason}"
         ) from error
-    return config, upsampler, traverse_util.unflatten_dict(tensors, sep=".")
+    network = TrainedNetwork(config, upsampler, traverse_util.unflatten_dict(tensors, sep="."))
+    check_params(network, str(path))
+    return network

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -10,14 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from subpixel.sr.errors import InputError
-from subpixel.sr.inference.upscaler import NetworkUpscaler, forward
-from subpixel.sr.models.weights import load_weights
-from subpixel.sr.targets import TORCH_SUFFIXES, load_target
+from subpixel.sr.inference.upscaler import forward
+from subpixel.sr.targets import load_trained
 from subpixel.sr.training.compilations import keep_compilations
 from subpixel.sr.upscaling.colour import back_project, enlarge_opaque
 from subpixel.sr.upscaling.engine import Engine
-from subpixel.sr.workdir import read_config
 
 Loaded = tuple[int, int, Callable[[np.ndarray], Any]]
 
@@ -35,33 +31,10 @@ def load_network(target: str, engine: Engine, rounds: int) -> Loaded:
     """
     del engine
     keep_compilations()
-    network = _load(target)
-    radius = nnx.merge(network.graph, network.params).radius
-    run = partial(_enlarge, network.graph, network.scale, network.channels, rounds, network.params)
-    return network.scale, radius, run
-
-
-def _load(target: str) -> NetworkUpscaler:
-    failures: list[InputError] = []
-    for scale in _possible_scales(target):
-        try:
-            network, _ = load_target(target, scale)
-        except InputError as error:
-            failures.append(error)
-            continue
-        if isinstance(network, NetworkUpscaler):
-            return network
-    raise failures[0]
-
-
-def _possible_scales(target: str) -> tuple[int, ...]:
-    path = Path(target)
-    if path.is_dir():
-        return (read_config(path).model.scale,)
-    if path.is_file() and path.suffix.lower() not in TORCH_SUFFIXES:
-        return (load_weights(path)[0].scale,)
-    # A PyTorch checkpoint does not state its scale; its last layer fits only one.
-    return (3, 2, 4, 8)
+    trained = load_trained(target)
+    scale, channels = trained.config.scale, trained.config.channels
+    run = partial(_enlarge, trained.graph, scale, channels, rounds, trained.params)
+    return scale, trained.shapes.radius, run
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))

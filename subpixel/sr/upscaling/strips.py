@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from subpixel.image._resize import _taps
-from subpixel.sr.inference.upscaler import WINDOWS, windows
+from subpixel.sr.inference.tiling import TILE_LENGTHS, tiles
 from subpixel.sr.upscaling.colour import alpha_radius, enlarge_tile
 from subpixel.sr.upscaling.engine import Model
 
@@ -50,10 +50,10 @@ def _enlarge_rows(
 ) -> Iterator[np.ndarray]:
     r, transparent = model.scale, lr.channels in (2, 4)
     overlap = alpha_radius(model.radius) if transparent else model.radius
-    across = list(windows(lr.width, overlap))
+    across = list(tiles(lr.width, overlap))
     row_bytes = lr.width * r * r * lr.channels * _FLOAT_BYTES
     buffer = _Rows(lr.rows)
-    for y in windows(lr.height, overlap, _heights(STRIP_BYTES // row_bytes, overlap)):
+    for y in tiles(lr.height, overlap, _heights(STRIP_BYTES // row_bytes, overlap)):
         rows = buffer.take(y.start, y.stop)
         kept = y.last - y.first
         strip = np.empty((kept * r, lr.width * r, lr.channels), np.float32)
@@ -67,7 +67,7 @@ def _enlarge_rows(
 
 def _heights(most: int, overlap: int) -> tuple[int, ...]:
     """Returns the heights of tiles whose strips are at most so many rows; at least the smallest."""
-    possible = [size for size in WINDOWS if size > 2 * overlap]
+    possible = [size for size in TILE_LENGTHS if size > 2 * overlap]
     return tuple(size for size in possible if size <= most) or tuple(possible[:1])
 
 

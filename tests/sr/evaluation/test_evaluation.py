@@ -98,7 +98,8 @@ def weights(tmp_path_factory):
 
 
 def test_weights_survive_their_file(weights):
-    config, upsampler, params = load_weights(weights / "zero_insert.safetensors")
+    network = load_weights(weights / "zero_insert.safetensors")
+    config, upsampler, params = network.config, network.upsampler, network.params
     assert config == ESPCNConfig(scale=2, features=(4, 3))
     assert upsampler == "zero_insert"
     expected = nnx.to_pure_dict(nnx.state(config.build("zero_insert", seed=0)))
@@ -110,7 +111,8 @@ def test_a_luma_network_sees_luma_and_its_rounded_output_is_measured(weights):
     lr = rng.integers(0, 256, (12, 14, 3), dtype=np.uint8)
     outputs = []
     for name in LAYOUTS:
-        network, about = load_target(str(weights / f"{name}.safetensors"), 2)
+        target = load_target(str(weights / f"{name}.safetensors"), 2)
+        network, about = target.upscaler, target.to_json()
         assert about["upsampler"] == name
         model = ESPCNConfig(scale=2, features=(4, 3)).build(name, seed=0)
         luma = rgb_to_luma(lr)[None] / np.float32(255)
@@ -124,7 +126,7 @@ def test_a_luma_network_sees_luma_and_its_rounded_output_is_measured(weights):
 def test_a_network_of_colour_is_measured_on_its_luma():
     config = ESPCNConfig(scale=2, channels=3, features=(4, 3))
     graph, params = nnx.split(config.build("subpixel", seed=0))
-    network = NetworkUpscaler(graph, nnx.to_pure_dict(params), 2, 3)
+    network = NetworkUpscaler(graph, nnx.to_pure_dict(params))
     lr = np.random.default_rng(0).integers(0, 256, (12, 14, 3), dtype=np.uint8)
     np.testing.assert_array_equal(network.luma(lr), rgb_to_luma(network.rgb(lr)))
 
@@ -169,8 +171,8 @@ def test_work_is_counted_from_the_shapes():
     pixels = 16 * 17 * 17
     macs = 25 * 64 + 9 * 64 * 32 + 9 * 32 * 9
     for name in ("subpixel", "conv_transpose"):
-        assert gflop(config, name, pixels) == pytest.approx((2e-9 * pixels * macs,) * 2)
-    useful, executed = gflop(config, "zero_insert", pixels)
+        assert gflop(config.layers(name), pixels) == pytest.approx((2e-9 * pixels * macs,) * 2)
+    useful, executed = gflop(config.layers("zero_insert"), pixels)
     assert useful == pytest.approx(2e-9 * pixels * macs)
     # Per high-resolution pixel, all 9x9 taps of all 32 features.
     assert executed - useful == pytest.approx(2e-9 * pixels * (9 * 81 * 32 - 9 * 32 * 9))
@@ -218,7 +220,8 @@ def test_an_experiment_ends_in_figures_weights_and_a_page(tmp_path, monkeypatch,
     # Without the weights, which an unfinished run does not have, the checkpoint serves.
     for path in (workdir / "weights").iterdir():
         path.unlink()
-    network, about = load_target(str(workdir), 2, "conv_transpose")
+    target = load_target(str(workdir), 2, "conv_transpose")
+    network, about = target.upscaler, target.to_json()
     assert about["step"] == 6
     result = evaluate({"m": network}, find_images("test set", tmp_path), Protocol(2))["m"]
     assert result.mean_psnr == comparison["upsamplers"]["conv_transpose"]["psnr"]["test set"]

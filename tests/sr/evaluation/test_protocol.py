@@ -30,7 +30,8 @@ def test_a_pytorch_checkpoint_measures_as_its_authors_did(data_root):
     checkpoint = data_root.parent / "peers" / "espcn_x3_etds.pth"
     if not checkpoint.is_file():
         pytest.skip(f"{checkpoint} is not there")
-    network, about = load_target(str(checkpoint), 3, output_activation="sigmoid")
+    target = load_target(str(checkpoint), 3, output_activation="sigmoid")
+    network, about = target.upscaler, target.to_json()
     assert about["parameters"] == 31_131
     protocol = Protocol.named("basicsr", 3)
     for benchmark, known in (("Set5", 32.8478), ("Set14", 29.4126)):

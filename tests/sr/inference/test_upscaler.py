@@ -1,4 +1,4 @@
-"""Windows: the result of the whole image, in few sizes; self-ensemble; tables and files."""
+"""Tiles: the result of the whole image, in few sizes; self-ensemble; tables and files."""
 
 import csv
 import json
@@ -13,9 +13,10 @@ import eval as eval_command
 from subpixel.__main__ import main as subpixel_command
 from subpixel.image._arrays import to_uint8
 from subpixel.sr.config import ESPCNConfig
-from subpixel.sr.errors import InputError
+from subpixel.sr.errors import InputError, NonFiniteError
 from subpixel.sr.evaluation.images import BRIGHTEST
-from subpixel.sr.inference.upscaler import WINDOWS, NetworkUpscaler, forward, windows
+from subpixel.sr.inference.tiling import TILE_LENGTHS, tiles
+from subpixel.sr.inference.upscaler import NetworkUpscaler, forward
 from subpixel.sr.models.weights import save_weights
 
 
@@ -27,22 +28,22 @@ def make_network(upsampler="subpixel", **choices):
     drawn = jax.tree.map(
         lambda p: p + rng.normal(0, 0.1, p.shape).astype(np.float32), nnx.to_pure_dict(params)
     )
-    return NetworkUpscaler(graph, drawn, config.scale, config.channels), config
+    return NetworkUpscaler(graph, drawn), config
 
 
 @pytest.mark.parametrize("radius", [0, 1, 4, 7, 20])
-def test_windows_cover_a_line_once_and_see_enough_of_it(radius):
-    smallest = next(width for width in WINDOWS if width > 2 * radius)
+def test_tiles_cover_an_axis_once_and_see_enough_of_it(radius):
+    smallest = next(length for length in TILE_LENGTHS if length > 2 * radius)
     for size in [*range(1, 700), 5472]:
         covered = 0
-        for window in windows(size, radius):
-            assert 0 <= window.start <= window.first < window.last <= window.stop <= size
-            assert window.first == covered
-            covered = window.last
+        for tile in tiles(size, radius):
+            assert 0 <= tile.start <= tile.first < tile.last <= tile.stop <= size
+            assert tile.first == covered
+            covered = tile.last
             # An edge that is not the image's is too far away to be seen.
-            assert window.start == 0 or window.first - window.start >= radius
-            assert window.stop == size or window.stop - window.last >= radius
-            assert size < smallest or window.stop - window.start in WINDOWS
+            assert tile.start == 0 or tile.first - tile.start >= radius
+            assert tile.stop == size or tile.stop - tile.last >= radius
+            assert size < smallest or tile.stop - tile.start in TILE_LENGTHS
         assert covered == size
 
 
@@ -54,40 +55,38 @@ def test_windows_cover_a_line_once_and_see_enough_of_it(radius):
         ("zero_insert", {"scale": 2, "kernel_sizes": (3, 1, 3), "input_mean": 0.5}),
     ],
 )
-def test_a_image_in_windows_is_the_image_at_once(upsampler, choices):
+def test_an_image_in_tiles_is_the_image_at_once(upsampler, choices):
     network, _ = make_network(upsampler, **choices)
     rng = np.random.default_rng(1)
     lr = rng.integers(0, 256, (75, 150, network.channels), dtype=np.uint8)
-    assert len(list(windows(75, 4))) > 1
+    assert len(list(tiles(75, 4))) > 1
     whole = np.asarray(forward(network.graph, network.params, lr[None] / np.float32(255)))[0] * 255
     if network.channels == 3:
         np.testing.assert_array_equal(network.rgb(lr), to_uint8(whole))
     else:
-        np.testing.assert_allclose(network.plane(lr), whole, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(network.luma_unrounded(lr), whole, rtol=0, atol=1e-4)
         colour = rng.integers(0, 256, (75, 150, 3), dtype=np.uint8)
         parts = [network.rgb(colour[:, :16]), network.rgb(colour)]
         np.testing.assert_array_equal(parts[0][:, :16], parts[1][:, :16])
 
 
-def test_self_ensemble_is_the_mean_over_flips_and_turns():
+def test_self_ensemble_is_the_mean_over_flips_and_rotations():
     network, _ = make_network(scale=2, kernel_sizes=(3, 1, 3))
     lr = np.random.default_rng(1).uniform(0, 255, (13, 10, 1))
     outputs = []
-    for turns in range(4):
-        outputs.append(np.rot90(network.plane(np.rot90(lr, turns)), -turns))
-        mirrored = np.rot90(lr[:, ::-1], turns)
-        outputs.append(np.rot90(network.plane(mirrored), -turns)[:, ::-1])
-    both = NetworkUpscaler(network.graph, network.params, 2, 1, self_ensemble=True)
-    np.testing.assert_allclose(both.plane(lr), np.mean(outputs, axis=0), rtol=0, atol=1e-3)
+    for quarters in range(4):
+        outputs.append(np.rot90(network.luma_unrounded(np.rot90(lr, quarters)), -quarters))
+        mirrored = np.rot90(lr[:, ::-1], quarters)
+        outputs.append(np.rot90(network.luma_unrounded(mirrored), -quarters)[:, ::-1])
+    both = NetworkUpscaler(network.graph, network.params, self_ensemble=True)
+    np.testing.assert_allclose(both.luma_unrounded(lr), np.mean(outputs, axis=0), rtol=0, atol=1e-3)
     assert abs(outputs[0] - outputs[1]).max() > 1
 
 
 def test_an_output_that_is_not_finite_is_refused():
     network, _ = make_network(scale=2)
-    broken = NetworkUpscaler(
-        network.graph, jax.tree.map(lambda p: p * np.nan, network.params), 2, 1
-    )
-    with pytest.raises(InputError, match="output is not finite"):
+    broken = NetworkUpscaler(network.graph, jax.tree.map(lambda p: p * np.nan, network.params))
+    with pytest.raises(NonFiniteError, match="output is not finite"):
         broken.luma(np.zeros((9, 9, 3), np.uint8))
 
 

@@ -203,7 +203,8 @@ def espcn_file(path: Path, *, scale=2, channels=3, change=None):
 def test_an_espcn_of_pytorchs_is_the_same_function(tmp_path):
     torch = pytest.importorskip("torch")
     path, arrays = espcn_file(tmp_path / "a.pth")
-    network, about = load_target(str(path), 2, output_activation="sigmoid")
+    target = load_target(str(path), 2, output_activation="sigmoid")
+    network, about = target.upscaler, target.to_json()
     assert about["output_activation"] == "sigmoid"
     lr = np.random.default_rng(1).integers(0, 256, (9, 8, 3), dtype=np.uint8)
     x = torch.from_numpy(lr).permute(2, 0, 1)[None].float() / 255

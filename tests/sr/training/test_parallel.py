@@ -84,7 +84,9 @@ def assert_close_runs(workdir, reference):
     for record, other in zip(found, expected, strict=True):
         assert record.pop("upsampler") == other.pop("upsampler")
         assert record == pytest.approx(other, rel=1e-5)
-    found, expected = (load_weights(weights_file(w, "subpixel"))[2] for w in (workdir, reference))
+    found, expected = (
+        load_weights(weights_file(w, "subpixel")).params for w in (workdir, reference)
+    )
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), found, expected)
 
 

@@ -1,0 +1,66 @@
+"""Tiles of a few sizes that cover an image of any size, with an overlap that hides their edges.
+
+Every tile lies inside the image. Each of its edges is either an edge of the image, where the
+network pads with zeros as it does for the whole image, or so far away that it does not reach the
+pixels that are kept. The result is therefore that of the whole image at once, from few
+compilations and little memory.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+# Heights and widths of tiles, in low-resolution pixels. An axis that is shorter than the first is
+# covered by one tile.
+TILE_LENGTHS = (16, 32, 64, 128, 256)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A tile along one axis, in low-resolution pixels: the range to read and the range to keep.
+
+    Attributes:
+      start: first pixel to read.
+      stop: end of the range to read.
+      first: first pixel to keep.
+      last: end of the range to keep.
+    """
+
+    start: int
+    stop: int
+    first: int
+    last: int
+
+    @property
+    def read(self) -> slice:
+        """The range to read from the low-resolution image."""
+        return slice(self.start, self.stop)
+
+    def kept(self, scale: int) -> slice:
+        """The range to keep, within the enlarged tile."""
+        return slice((self.first - self.start) * scale, (self.last - self.start) * scale)
+
+    def written(self, scale: int) -> slice:
+        """The place of the kept range in the enlarged image."""
+        return slice(self.first * scale, self.last * scale)
+
+
+def tiles(size: int, overlap: int, lengths: Sequence[int] = TILE_LENGTHS) -> Iterator[Tile]:
+    """Yields tiles of one length that cover an axis; the length with the least work is chosen.
+
+    Args:
+      size: length of the axis.
+      overlap: how many low-resolution pixels to each side an output pixel depends on.
+      lengths: lengths of tiles to choose from.
+    """
+    useful = [length for length in lengths if 2 * overlap < length <= size] or [size]
+    length = min(useful, key=lambda length: (_count(size, length, overlap) * length, -length))
+    count, first = _count(size, length, overlap), 0
+    for i in range(count):
+        start = min(i * (length - 2 * overlap), size - length)
+        last = size if i == count - 1 else start + length - overlap
+        yield Tile(start, start + length, first, last)
+        first = last
+
+
+def _count(size: int, length: int, overlap: int) -> int:
+    return 1 if length == size else 1 - (length - size) // (length - 2 * overlap)

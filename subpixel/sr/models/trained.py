@@ -1,0 +1,98 @@
+"""A trained network as data: its config, its upsampler and its parameters."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.tree_util import keystr
+
+from subpixel.kernels import Layout
+from subpixel.sr.errors import InputError
+from subpixel.sr.models import ModelConfig
+from subpixel.sr.models.base import Network, Params
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A trained network as data.
+
+    Attributes:
+      config: the network's config.
+      upsampler: the layout of its last kernel.
+      params: its parameters, a nested dict of arrays.
+      facts: what else is known of it, for JSON, such as the training step.
+      notes: what a user should know, such as an assumption about a PyTorch file; one line each.
+    """
+
+    config: ModelConfig
+    upsampler: Layout
+    params: Params
+    facts: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def shapes(self) -> Network:
+        """The network with shapes in the place of its parameters."""
+        return self.config.build_abstract(self.upsampler)
+
+    @cached_property
+    def graph(self) -> nnx.GraphDef[Any]:
+        """The network's definition, to merge with parameters."""
+        return nnx.split(self.shapes)[0]
+
+    def build(self) -> Network:
+        """Returns the network with a copy of the parameters."""
+        return nnx.merge(self.graph, jax.tree.map(jnp.array, self.params))
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns network, upsampler, scale, number of parameters and the other facts."""
+        return {
+            "network": self.config.network,
+            "upsampler": self.upsampler,
+            "scale": self.config.scale,
+            "parameters": sum(leaf.size for leaf in jax.tree.leaves(self.params)),
+            **self.facts,
+        }
+
+
+def named_params(params: Params) -> dict[str, Any]:
+    """Returns the arrays of a nested dict by their dotted names, such as "conv1.kernel"."""
+    leaves, _ = jax.tree.flatten_with_path(params)
+    return {keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+
+
+def check_params(network: TrainedNetwork, source: str) -> None:
+    """Checks that the parameters are those of the network: names, shapes, finite numbers.
+
+    Raises:
+      InputError: naming the source and the first parameter that does not fit.
+    """
+    _, state = nnx.split(network.shapes)
+    expected, found = named_params(nnx.to_pure_dict(state)), named_params(network.params)
+    problems = [
+        *(f"{name} is missing" for name in expected if name not in found),
+        *(f"{name} is not one of its parameters" for name in found if name not in expected),
+        *(
+            f"{name} is {_shape(found[name])} instead of {_shape(array)}"
+            for name, array in expected.items()
+            if name in found and found[name].shape != array.shape
+        ),
+    ]
+    if problems:
+        raise InputError(
+            f"the weights in {source} do not have the shapes of the network in its header: "
+            + "; ".join(problems[:3])
+        )
+    for name, array in found.items():
+        if not jnp.issubdtype(array.dtype, jnp.floating):
+            raise InputError(f"{name} in {source} is {array.dtype}, not floating point")
+        if not np.isfinite(array).all():
+            raise InputError(f"the weights in {source} are not all finite numbers: see {name}")
+
+
+def _shape(array: Any) -> str:
+    return "x".join(map(str, array.shape)) or "a number"
