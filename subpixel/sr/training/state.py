@@ -83,11 +83,9 @@ def init_state(
 
 def _warm_start(params: Params, scale: int, path: Path) -> Params:
     """Returns the parameters of a weights file in the layout "subpixel"; see `init_state`."""
-    config, layout, found = load_weights(path)
-    network = config.build(layout, seed=0)
-    nnx.update(network, found)
-    found = nnx.to_pure_dict(nnx.state(network.with_upsampler("subpixel")))
-    head = () if config.scale == scale else ("upsampler", "bias")
+    trained = load_weights(path)
+    found = nnx.to_pure_dict(nnx.state(trained.build().with_upsampler("subpixel")))
+    head = () if trained.config.scale == scale else ("upsampler", "bias")
     result = {**found, **{key: params[key] for key in head if key in params}}
     if jax.tree.map(jnp.shape, result) != jax.tree.map(jnp.shape, params):
         raise InputError(
