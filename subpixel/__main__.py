@@ -23,6 +23,7 @@ from subpixel.sr.commands.data import (
     verify_data,
 )
 from subpixel.sr.commands.describe import describe
+from subpixel.sr.commands.export import Export, export
 from subpixel.sr.commands.figures import FiguresTable, show_figures
 from subpixel.sr.commands.upscale import Upscale, upscale
 from subpixel.sr.errors import InputError
@@ -32,6 +33,7 @@ COMMANDS = {
     ("bench", "training"): (TrainingBench, bench_training),
     ("figures", "table"): (FiguresTable, show_figures),
     ("upscale",): (Upscale, upscale),
+    ("export",): (Export, export),
     ("describe",): (TrainOptions, describe),
     ("data",): (DataList, list_data),
     ("data", "verify"): (DataVerify, verify_data),

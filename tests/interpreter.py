@@ -25,9 +25,10 @@ def run(operations, x: np.ndarray) -> np.ndarray:
                 y = np.where(y < 0, y * slope, y)
             case Activation("sigmoid"):
                 y = 1 / (1 + np.exp(-y))
-            case Upsampling(scale, kernel, bias):
+            case Upsampling(scale, kernel):
                 low = [(size - 1) // 2 for size in kernel.shape[:2]]
-                y = loops.upsample(y, kernel, (1, 1), low, y.shape[1:3]) + bias
+                y = loops.upsample(y, kernel, (1, 1), low, y.shape[1:3])
+                y = y + operation.phase_bias
                 y = loops.shuffle(y, (scale, scale), "dcr")
             case AddNearest(scale):
                 y = y + x.repeat(scale, axis=1).repeat(scale, axis=2)

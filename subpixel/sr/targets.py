@@ -13,6 +13,7 @@ from subpixel.image._resize import Border
 from subpixel.kernels import LAYOUTS, Layout, from_torch_conv, reorder
 from subpixel.sr.config import ESPCNConfig, Experiment
 from subpixel.sr.errors import InputError
+from subpixel.sr.export.torch_layouts import read_exported
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.activations import OutputActivation
 from subpixel.sr.models.torch_files import read_torch
@@ -107,7 +108,12 @@ def load_trained(
     if path.is_dir():
         return _from_workdir(path, upsampler, checkpoint)
     if _is_torch(path):
-        return _from_torch(path, scale, output_activation or "none")
+        exported = read_exported(path)
+        if exported is None:
+            return _from_torch(path, scale, output_activation or "none")
+        network = TrainedNetwork(*exported)
+        check_params(network, target)
+        return network
     if path.is_file():
         return load_weights(path)
     raise InputError(

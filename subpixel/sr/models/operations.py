@@ -54,17 +54,28 @@ class Activation:
 
 @dataclass(frozen=True, eq=False)
 class Upsampling:
-    """The learned upsampling, with one bias for each phase.
+    """The learned upsampling and its bias.
 
     Attributes:
       scale: r.
       kernel: (k, k, in, r**2 * out), in the layout "subpixel" and the channel order "dcr".
-      bias: (r**2 * out,), in the order "dcr"; equal numbers in every phase for a shared bias.
+      bias: (r**2 * out,) in the order "dcr", one number for each phase and channel; or (out,), the
+        same in every phase.
     """
 
     scale: int
     kernel: np.ndarray
     bias: np.ndarray
+
+    @property
+    def has_phase_bias(self) -> bool:
+        """Whether the bias has a number for each phase."""
+        return len(self.bias) == self.kernel.shape[-1]
+
+    @property
+    def phase_bias(self) -> np.ndarray:
+        """(r**2 * out,): the bias of the convolution before the pixel shuffle."""
+        return np.tile(self.bias, self.kernel.shape[-1] // len(self.bias))
 
     def kernel_in(self, layout: Layout) -> np.ndarray:
         """Returns the kernel in another layout."""
@@ -117,8 +128,7 @@ def prelu(layer: PReLU) -> Activation:
 def upsampling(layer: Upsampler, layout: Layout, scale: int, bias: PhaseBias) -> Upsampling:
     """Returns a network's upsampler with the bias that follows it as an operation."""
     kernel = _float32(kernels.convert(layer.kernel[...], scale, layout, "subpixel"))
-    numbers = _float32(bias.bias[...])
-    return Upsampling(scale, kernel, np.tile(numbers, kernel.shape[-1] // len(numbers)))
+    return Upsampling(scale, kernel, _float32(bias.bias[...]))
 
 
 def _float32(array: jax.Array | np.ndarray) -> np.ndarray:

@@ -52,6 +52,19 @@ def read_torch(path: Path) -> dict[str, np.ndarray]:
     Raises:
       InputError: if the file is of another kind, damaged, or names anything but tensors.
     """
+    tensors, _ = read_checkpoint(path)
+    return tensors
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Returns the tensors of a checkpoint, and the texts that stand beside them.
+
+    Args:
+      path: as in `read_torch`.
+
+    Raises:
+      InputError: as `read_torch` does.
+    """
     try:
         with path.open("rb") as file:
             if file.read(1) == b"\x80":
@@ -64,7 +77,9 @@ def read_torch(path: Path) -> dict[str, np.ndarray]:
             entries = _entries(archive)
             content = _Program(archive.read(entries["data.pkl"])).run()
             weights = _find_weights(content)
-            return {name: _array(tensor, archive, entries) for name, tensor in weights.items()}
+            tensors = {name: _array(tensor, archive, entries) for name, tensor in weights.items()}
+            texts = {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, str)}
+            return tensors, texts
     except InputError:
         raise
     except zipfile.BadZipFile as error:

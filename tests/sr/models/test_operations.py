@@ -48,8 +48,10 @@ def test_upsampling_gives_back_every_layout_exactly(layout):
 def test_a_shared_bias_is_the_same_in_every_phase():
     model = small(channels=3, bias="shared")
     operation = upsampling(model.upsampler, "subpixel", 2, model.bias)
-    assert operation.bias.shape == (12,)
-    np.testing.assert_array_equal(operation.bias.reshape(4, 3)[2], model.bias.bias[...])
+    assert not operation.has_phase_bias
+    np.testing.assert_array_equal(
+        operation.phase_bias.reshape(4, 3), np.tile(model.bias.bias[...], (4, 1))
+    )
 
 
 def test_a_centring_that_changes_nothing_is_no_operation():

@@ -1,0 +1,89 @@
+"""`python -m subpixel export`: its options and its call."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from subpixel.kernels import Layout
+from subpixel.sr.errors import InputError
+from subpixel.sr.export.formats import Choices, Source, export_network
+from subpixel.sr.export.provenance import UNKNOWN, Provenance
+from subpixel.sr.targets import load_trained
+from subpixel.sr.workdir import read_config
+
+
+@dataclass(frozen=True)
+class Export:
+    """Writes a trained network for other programs: ONNX, PyTorch, StableHLO or safetensors."""
+
+    model: tyro.conf.Positional[str]
+    """A workdir of train.py, a weights file, or a PyTorch checkpoint of a network."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """The file. Its suffix is the format: .onnx, .safetensors, .pth, .pt or .stablehlo."""
+    layout: Layout = "subpixel"
+    """How the file computes the upsampling. The function is the same, the speed is not."""
+    uint8: bool = False
+    """Images are uint8 in 0..255 instead of float32 in 0..1 (.onnx, .stablehlo)."""
+    opset: int | None = None
+    """Version of ONNX's operators (default: 17)."""
+    compact: bool = False
+    """A .pth file has the layout of SRVGGNetCompact, which spandrel and chaiNNer read."""
+    overwrite: bool = False
+    """Replaces the file if there is one."""
+    upsampler: Layout | None = None
+    """Which upsampler of a workdir to export (default: the first)."""
+    checkpoint: str | None = None
+    """Which checkpoint of a workdir to export: "best", "last" or a step (default: the weights
+    that the run ended with)."""
+    name: str | None = None
+    """Name that the file states (default: that of the workdir or file)."""
+    version: str | None = None
+    """Version of the weights that the file states."""
+    license: str | None = None
+    """Licence of the weights that the file states, such as Apache-2.0."""
+    training_data: str | None = None
+    """Training data that the file states (default: the data sets of a workdir's config)."""
+
+
+def export(options: Export) -> int:
+    """Writes the file and says what it is.
+
+    Returns:
+      The exit code, 0.
+
+    Raises:
+      InputError: if the model cannot be read, the file exists, or the options do not fit together.
+    """
+    if options.output.is_dir():
+        raise InputError(f"{options.output} is a folder: name a file, such as model.onnx")
+    if options.output.exists() and not options.overwrite:
+        raise InputError(f"{options.output} exists: give another name, or --overwrite")
+    trained = load_trained(
+        options.model, upsampler=options.upsampler, checkpoint=options.checkpoint
+    )
+    source = Source(trained.config, trained.upsampler, trained.params, _provenance(options))
+    choices = Choices(
+        layout=options.layout, uint8=options.uint8, opset=options.opset, compact=options.compact
+    )
+    told = export_network(source, options.output, choices)
+    size = options.output.stat().st_size
+    console = Console()
+    console.print(f"{options.output}: {size:,} bytes, {options.layout}", highlight=False)
+    console.print(told, highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+
+def _provenance(options: Export) -> Provenance:
+    path = Path(options.model)
+    data = UNKNOWN
+    if path.is_dir():
+        data = ", ".join(read_config(path).data.train)
+    return Provenance(
+        name=options.name or path.resolve().stem,
+        version=options.version or UNKNOWN,
+        license=options.license or UNKNOWN,
+        training_data=options.training_data or data,
+    )

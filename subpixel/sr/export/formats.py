@@ -1,0 +1,176 @@
+"""Writes a network in the format that the file's suffix names."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from flax import nnx
+
+from subpixel import __version__
+from subpixel.kernels import Layout
+from subpixel.sr.errors import InputError
+from subpixel.sr.export.check import check_onnx, check_stablehlo
+from subpixel.sr.export.onnx_graph import DEFAULT_OPSET, build_onnx
+from subpixel.sr.export.provenance import Provenance, describe_network
+from subpixel.sr.export.stablehlo import PLATFORMS, stablehlo_bytes
+from subpixel.sr.export.torch_layouts import METADATA, compact_state_dict
+from subpixel.sr.export.torch_module import torch_module
+from subpixel.sr.export.torch_writer import torch_bytes
+from subpixel.sr.files import write_bytes
+from subpixel.sr.models import ModelConfig, Network
+from subpixel.sr.models.weights import save_weights
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trained network that is to be exported.
+
+    Attributes:
+      config: of the network.
+      layout: of its upsampler.
+      params: its parameters, a nested dict.
+      provenance: what is known about the weights.
+    """
+
+    config: ModelConfig
+    layout: Layout
+    params: Any
+    provenance: Provenance
+
+    def network(self, layout: Layout) -> Network:
+        """Returns the network, computing in float32, with its upsampler in a layout."""
+        config = replace(self.config, dtype="float32")
+        graph, _ = nnx.split(config.build(self.layout, seed=0))
+        return nnx.merge(graph, self.params).with_upsampler(layout)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """How a file is written.
+
+    Attributes:
+      layout: of the upsampling.
+      uint8: whether images are uint8 in 0..255 instead of float32 in 0..1 (ONNX, StableHLO).
+      opset: of ONNX; None is the default.
+      compact: whether a PyTorch state dict has the layout of SRVGGNetCompact.
+    """
+
+    layout: Layout = "subpixel"
+    uint8: bool = False
+    opset: int | None = None
+    compact: bool = False
+
+
+def export_network(source: Source, path: Path, choices: Choices) -> str:
+    """Writes a network to a file, after a check of what is to be written.
+
+    Args:
+      source: the network.
+      path: the file: .onnx, .safetensors, .pth, .pt or .stablehlo.
+      choices: how it is written.
+
+    Returns:
+      What was written, in a few lines of text.
+
+    Raises:
+      InputError: if the suffix is unknown, a choice does not go with the format, or a package that
+        the format needs is not installed.
+      RuntimeError: if the exported model does not compute what the network computes.
+    """
+    writer = _WRITERS.get(path.suffix.lower())
+    if writer is None:
+        raise InputError(f"{path} has no suffix of a format: it must end in {', '.join(_WRITERS)}")
+    _refuse_unused(path, choices)
+    return writer(source, path, choices)
+
+
+def onnx_bytes(source: Source, choices: Choices) -> tuple[bytes, float]:
+    """Returns the ONNX model of a network, checked, and its largest difference from the network.
+
+    Raises:
+      InputError: if a package is not installed, or the opset is not known.
+      RuntimeError: if the model does not compute what the network computes.
+    """
+    network = source.network(choices.layout)
+    model = build_onnx(
+        network.operations(),
+        scale=network.scale,
+        channels=network.channels,
+        layout=choices.layout,
+        uint8=choices.uint8,
+        opset=DEFAULT_OPSET if choices.opset is None else choices.opset,
+        metadata=_metadata(source, network, choices.layout),
+    )
+    model.producer_version = __version__
+    content = model.SerializeToString()
+    return content, check_onnx(content, network)
+
+
+def _refuse_unused(path: Path, choices: Choices) -> None:
+    suffix = path.suffix.lower()
+    unused = {
+        "uint8": choices.uint8 and suffix not in (".onnx", ".stablehlo"),
+        "opset": choices.opset is not None and suffix != ".onnx",
+        "compact": choices.compact and suffix not in (".pth", ".pt"),
+    }
+    for option, is_unused in unused.items():
+        if is_unused:
+            raise InputError(f"--{option} means nothing for a {suffix} file: leave it out")
+    if choices.compact and choices.layout != "subpixel":
+        raise InputError("--compact has a pixel shuffle: it goes with --layout=subpixel only")
+
+
+def _metadata(source: Source, network: Network, layout: Layout) -> dict[str, str]:
+    return describe_network(network, source.config, layout, source.provenance)
+
+
+def _write_onnx(source: Source, path: Path, choices: Choices) -> str:
+    content, difference = onnx_bytes(source, choices)
+    write_bytes(path, content)
+    kind = "uint8 in 0..255" if choices.uint8 else "float32 in 0..1"
+    opset = DEFAULT_OPSET if choices.opset is None else choices.opset
+    return (
+        f"ONNX, opset {opset}, input and output (batch, channels, height, width) {kind}\n"
+        f"ONNX Runtime and JAX differ by at most {difference:.0e} of the range"
+    )
+
+
+def _write_safetensors(source: Source, path: Path, choices: Choices) -> str:
+    _, state = nnx.split(source.network(choices.layout))
+    save_weights(path, nnx.to_pure_dict(state), source.config, choices.layout)
+    return "weights of this project, in safetensors"
+
+
+def _write_torch(source: Source, path: Path, choices: Choices) -> str:
+    network = source.network(choices.layout)
+    if choices.compact:
+        state = compact_state_dict(network.operations())
+        write_bytes(path, torch_bytes(state, {"license": source.provenance.license}))
+        return "PyTorch, the state dict of SRVGGNetCompact under the key params"
+    state, code = torch_module(network.operations(), choices.layout)
+    texts = {METADATA: json.dumps(_metadata(source, network, choices.layout))}
+    write_bytes(path, torch_bytes(state, texts))
+    load = f'torch.load("{path.name}", weights_only=True)["params"]'
+    return f"PyTorch; the module that loads it:\n\n{code}model.load_state_dict({load})"
+
+
+def _write_stablehlo(source: Source, path: Path, choices: Choices) -> str:
+    network = source.network(choices.layout)
+    content = stablehlo_bytes(network, choices.uint8)
+    difference = check_stablehlo(content, network, choices.uint8)
+    write_bytes(path, content)
+    return (
+        f"StableHLO of jax.export for {', '.join(PLATFORMS)}; read by JAX releases of six months\n"
+        f"the file and JAX differ by at most {difference:.0e} of the range"
+    )
+
+
+_WRITERS: dict[str, Callable[[Source, Path, Choices], str]] = {
+    ".onnx": _write_onnx,
+    ".safetensors": _write_safetensors,
+    ".pth": _write_torch,
+    ".pt": _write_torch,
+    ".stablehlo": _write_stablehlo,
+}

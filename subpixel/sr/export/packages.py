@@ -1,0 +1,23 @@
+"""Optional packages, asked for by name with a remedy."""
+
+import importlib
+from types import ModuleType
+
+from subpixel.sr.errors import InputError
+
+
+def require_package(name: str, purpose: str) -> ModuleType:
+    """Imports an optional package.
+
+    Raises:
+      InputError: if it is not installed, naming the extra that installs it.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name.partition(".")[0]:
+            raise
+        raise InputError(
+            f"{purpose} needs the package {name}, which is not installed: "
+            "pip install 'subpixel[export]'"
+        ) from None

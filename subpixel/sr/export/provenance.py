@@ -1,0 +1,46 @@
+"""Where a network comes from: the facts that an exported file states about itself."""
+
+import json
+from dataclasses import dataclass
+
+from subpixel.kernels import Layout
+from subpixel.sr.models import ModelConfig, Network
+from subpixel.sr.serialization import to_json
+
+UNKNOWN = "not stated"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What a file states about its weights.
+
+    Attributes:
+      name: the model's name.
+      version: the version of the weights.
+      license: the licence of the weights.
+      training_data: the data sets that the weights were trained on.
+    """
+
+    name: str
+    version: str = UNKNOWN
+    license: str = UNKNOWN
+    training_data: str = UNKNOWN
+
+
+def describe_network(
+    network: Network, config: ModelConfig, layout: Layout, provenance: Provenance
+) -> dict[str, str]:
+    """Returns the metadata of an exported file: text by name."""
+    image = "RGB" if network.channels == 3 else "luma Y of BT.601 in studio range, 16..235 of 255"
+    return {
+        "name": provenance.name,
+        "version": provenance.version,
+        "license": provenance.license,
+        "training_data": provenance.training_data,
+        "scale": str(network.scale),
+        "channels": str(network.channels),
+        "radius": str(network.radius),
+        "layout": layout,
+        "image": image,
+        "model": json.dumps(to_json(config)),
+    }

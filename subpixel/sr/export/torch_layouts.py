@@ -1,0 +1,133 @@
+"""PyTorch checkpoints of a network: two layouts to write, and ours read back."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+
+from subpixel.kernels import Layout, validate_layout
+from subpixel.sr.errors import InputError
+from subpixel.sr.export.torch_module import StateDict, torch_module
+from subpixel.sr.models import ModelConfig
+from subpixel.sr.models.operations import (
+    Activation,
+    AddNearest,
+    Centre,
+    Convolution,
+    Operation,
+    Upsampling,
+)
+from subpixel.sr.models.torch_files import read_checkpoint
+from subpixel.sr.serialization import from_json
+
+# Beside the state dict, under this name, an exported checkpoint states its metadata as JSON.
+METADATA = "subpixel"
+
+
+def compact_state_dict(operations: Sequence[Operation]) -> StateDict:
+    """Returns the state dict of `SRVGGNetCompact` that computes the same function.
+
+    spandrel, and so chaiNNer, reads this architecture of Real-ESRGAN: 3x3 convolutions with PReLU
+    between them, a pixel shuffle, and the input added, enlarged by nearest neighbour. ReLU is a
+    PReLU with the slope 0.
+
+    Raises:
+      InputError: if the network is of another kind.
+    """
+    body: list[Operation] = []
+    factor, features = 1.0, 0
+    for operation in operations:
+        match operation:
+            case Centre(0.0, scale):
+                factor = scale
+            case Convolution(kernel, bias):
+                # No mean is taken, so the zeros beside the image stay zeros under the factor.
+                body.append(Convolution(kernel * np.float32(factor), bias))
+                factor, features = 1.0, kernel.shape[-1]
+            case Activation("relu"):
+                body.append(Activation("prelu", np.zeros(features, np.float32)))
+            case _:
+                body.append(operation)
+    if not re.fullmatch("(CP)+UR", "".join(map(_kind, body))):
+        raise InputError(
+            "the network does not fit SRVGGNetCompact, which has 3x3 convolutions with PReLU or "
+            "ReLU, no mean taken from its input, and the enlarged input added: export to .onnx, "
+            "which chaiNNer reads too"
+        )
+    state, _ = torch_module(body, "subpixel")
+    return {f"body.{name}": tensor for name, tensor in state.items()}
+
+
+def _kind(operation: Operation) -> str:
+    match operation:
+        case Convolution(kernel) if kernel.shape[:2] == (3, 3):
+            return "C"
+        case Activation("prelu"):
+            return "P"
+        case Upsampling(_, kernel) if kernel.shape[:2] == (3, 3):
+            return "U"
+        case AddNearest():
+            return "R"
+        case _:
+            return "-"
+
+
+def read_exported(path: Path) -> tuple[ModelConfig, Layout, Any] | None:
+    """Reads a checkpoint that this project exported, to the numbers that it was made of.
+
+    Args:
+      path: a .pth file.
+
+    Returns:
+      The network's config, its upsampler and its parameters; None if the checkpoint does not state
+      a config of ours.
+
+    Raises:
+      InputError: if it cannot be read, or its tensors are not those of its config.
+    """
+    tensors, texts = read_checkpoint(path)
+    if METADATA not in texts:
+        return None
+    try:
+        metadata = json.loads(texts[METADATA])
+        config, layout = json.loads(metadata["model"]), metadata["layout"]
+        validate_layout(layout)
+    except (ValueError, LookupError, TypeError) as error:
+        raise InputError(f"the metadata of {path} cannot be read: {error!r}") from None
+    config = from_json(config, ModelConfig, str(path))
+    return config, layout, _params_of(config, layout, tensors, path)
+
+
+def _params_of(config: ModelConfig, layout: Layout, tensors: StateDict, path: Path) -> Any:
+    """Returns the parameters whose state dict the tensors are.
+
+    The way from parameters to a state dict only moves numbers. So a network whose parameters are
+    numbered 0, 1, 2, ... shows where each of them went.
+    """
+    graph, state = nnx.split(config.build(layout, seed=0))
+    leaves, structure = jax.tree.flatten(nnx.to_pure_dict(state))
+    sizes = [leaf.size for leaf in leaves]
+    total = sum(sizes)
+    if total >= 2**24:
+        raise InputError(f"{path} has {total} parameters: float32 numbers them up to {2**24}")
+    parts = np.split(np.arange(total, dtype=np.float32), np.cumsum(sizes)[:-1])
+    numbered = [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)]
+    network = nnx.merge(graph, jax.tree.unflatten(structure, numbered))
+    expected, _ = torch_module(network.operations(), layout)
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    wanted = {name: tensor.shape for name, tensor in expected.items()}
+    if shapes != wanted:
+        raise InputError(
+            f"{path} states a network whose tensors have the shapes {wanted}; it holds {shapes}"
+        )
+    values = np.zeros(total, np.float32)
+    for name, numbers in expected.items():
+        values[numbers.astype(np.int64)] = tensors[name]
+    parts = np.split(values, np.cumsum(sizes)[:-1])
+    found = [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)]
+    return jax.tree.unflatten(structure, found)

@@ -1,0 +1,166 @@
+"""The ONNX graph computes what the network computes, in three layouts, and says what it is."""
+
+import json
+from dataclasses import replace
+
+import interpreter
+import numpy as np
+import pytest
+from loops import LAYOUTS
+
+from subpixel.sr.errors import InputError
+from subpixel.sr.export import check, packages
+from subpixel.sr.export.formats import Choices, export_network, onnx_bytes
+from subpixel.sr.export.onnx_graph import build_onnx
+from subpixel.sr.export.runtime import OnnxNetwork
+from subpixel.sr.models.operations import Activation, Centre, Convolution, Upsampling
+
+onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+NETWORKS = [
+    {"channels": 1, "residual": True, "input_mean": 0.45, "input_scale": 1.6},
+    {"channels": 3, "scale": 2, "residual": True, "bias": "shared"},
+    {"channels": 3, "scale": 4, "output_activation": "sigmoid", "dtype": "bfloat16"},
+    {"channels": 1, "scale": 2, "bias": "shared", "kernel_sizes": (4, 2, 2)},
+]
+
+
+def image(channels, *sizes):
+    return np.random.default_rng(8).random((*sizes, channels), np.float32)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_graph_computes_its_network_at_every_size(make_source, network, layout):
+    source = make_source("conv_transpose", **network)
+    exported = OnnxNetwork(onnx_bytes(source, Choices(layout=layout))[0])
+    model = source.network("subpixel")
+    for sizes in [(1, 1, 1), (2, 6, 9), (1, 17, 4)]:
+        x = image(exported.channels, *sizes)
+        y = exported(x)
+        assert y.shape == (sizes[0], *(exported.scale * n for n in sizes[1:]), exported.channels)
+        np.testing.assert_allclose(y, check.run_network(model, x), atol=2e-6)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_uint8_is_rounded_and_clipped_as_the_upscaler_does(make_source, layout):
+    source = make_source(channels=3, scale=2, residual=True)
+    content, _ = onnx_bytes(source, Choices(layout=layout, uint8=True))
+    x = np.random.default_rng(8).integers(0, 256, (1, 9, 8, 3), np.uint8)
+    y = check.run_network(source.network("subpixel"), x / np.float32(255)) * 255
+    assert y.min() < 0 < 255 < y.max()
+    near_half = abs(y % 1 - 0.5) < 1e-3
+    expected = np.floor(np.clip(y, 0, 255) + 0.5).astype(np.uint8)
+    found = OnnxNetwork(content)(x)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found[~near_half], expected[~near_half])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", ["prelu", "relu"])
+def test_other_operations_against_loops(compact_operations, layout, name):
+    operations = [Centre(0.5, 2.0), *compact_operations(name), Activation("sigmoid")]
+    model = build_onnx(
+        operations,
+        scale=2,
+        channels=3,
+        layout=layout,
+        metadata={"scale": "2", "channels": "3", "radius": "4"},
+    )
+    x = image(3, 1, 5, 4)
+    found = OnnxNetwork(model.SerializeToString())(x)
+    np.testing.assert_allclose(found, interpreter.run(operations, x.astype(float)), atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("layout", "nodes"),
+    [
+        ("subpixel", "Sub Conv Tanh Conv Tanh Conv Add DepthToSpace"),
+        ("conv_transpose", "Sub Conv Tanh Conv Tanh ConvTranspose Resize Add"),
+        ("zero_insert", "Sub Conv Tanh Conv Tanh ConvTranspose Conv Resize Add"),
+    ],
+)
+def test_the_graph_is_clean(make_source, layout, nodes):
+    source = make_source(residual=True, bias="shared", input_mean=0.5, input_scale=2.0)
+    content, _ = onnx_bytes(source, Choices(layout=layout))
+    assert [node.op_type for node in onnx.load_from_string(content).graph.node] == nodes.split()
+
+
+def test_sizes_are_free_and_metadata_is_stated(make_source, tmp_path):
+    path = tmp_path / "m.onnx"
+    told = export_network(make_source(scale=2), path, Choices(opset=18))
+    model = onnx.load(path)
+    assert "opset 18" in told
+    assert model.opset_import[0].version == 18
+    assert model.producer_name == "subpixel"
+    (x,), (y,) = model.graph.input, model.graph.output
+    names = [[d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim] for v in (x, y)]
+    assert names == [["batch", 1, "height", "width"], ["batch", 1, "2*height", "2*width"]]
+    network = OnnxNetwork(path)
+    stated = {k: network.metadata[k] for k in ("name", "license", "training_data", "layout")}
+    assert stated == {
+        "name": "small",
+        "license": "Apache-2.0",
+        "training_data": "none",
+        "layout": "subpixel",
+    }
+    assert (network.scale, network.channels, network.radius) == (2, 1, 3)
+    assert network.config["features"] == [5, 4]
+    assert json.loads(network.metadata["model"]) == network.config
+
+
+@pytest.mark.parametrize("opset", [15, 21])
+def test_older_and_newer_operators(make_source, opset):
+    source = make_source(channels=3, residual=True)
+    _, difference = onnx_bytes(source, Choices(layout="conv_transpose", opset=opset))
+    assert difference < 2e-6
+
+
+def test_an_unknown_opset_is_refused(make_source):
+    with pytest.raises(InputError, match=r"opset must be from 15 to \d+.*got 14"):
+        onnx_bytes(make_source(), Choices(opset=14))
+
+
+def test_a_wrong_graph_leaves_no_file(make_source, tmp_path, monkeypatch):
+    source = make_source()
+    right = source.network("subpixel").operations()
+    wrong = [replace(right[0], bias=right[0].bias + 0.01), *right[1:]]
+    monkeypatch.setattr(type(source.network("subpixel")), "operations", lambda self: wrong)
+    with pytest.raises(RuntimeError, match=r"differs from the network by .*no file is written"):
+        export_network(source, tmp_path / "m.onnx", Choices())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_package_one_line_says_what_to_install(make_source, tmp_path, monkeypatch):
+    def missing(name):
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr(packages.importlib, "import_module", missing)
+    with pytest.raises(InputError, match=r"needs the package onnx.*pip install 'subpixel\[export"):
+        export_network(make_source(), tmp_path / "m.onnx", Choices())
+
+
+def test_only_our_models_run(tmp_path):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"m\.onnx cannot be run by ONNX Runtime"):
+        OnnxNetwork(path)
+    kernel, bias = np.ones((1, 1, 1, 4), np.float32), np.zeros(4, np.float32)
+    model = build_onnx([Upsampling(2, kernel, bias)], scale=2, channels=1)
+    with pytest.raises(InputError, match="does not state scale, channels and radius"):
+        OnnxNetwork(model.SerializeToString())
+
+
+def test_a_mean_at_the_border_is_not_folded_into_a_bias():
+    # One pixel of 1 with zeros around it: only the centre tap may see the mean.
+    ones = np.ones((3, 3, 1, 1), np.float32)
+    operations = [
+        Centre(0.25, 2.0),
+        Convolution(ones, np.zeros(1, np.float32)),
+        Upsampling(2, np.ones((1, 1, 1, 4), np.float32), np.zeros(1, np.float32)),
+    ]
+    metadata = {"scale": "2", "channels": "1", "radius": "1"}
+    model = build_onnx(operations, scale=2, channels=1, metadata=metadata)
+    y = OnnxNetwork(model.SerializeToString())(np.ones((1, 1, 1, 1), np.float32))
+    np.testing.assert_array_equal(y, np.full((1, 2, 2, 1), 1.5))

@@ -1,0 +1,215 @@
+"""PyTorch checkpoints: written without PyTorch, loaded by it, and read back to the same numbers."""
+
+import json
+import zipfile
+
+import interpreter
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from subpixel.sr.errors import InputError
+from subpixel.sr.export import check
+from subpixel.sr.export.formats import Choices, export_network
+from subpixel.sr.export.torch_layouts import compact_state_dict, read_exported
+from subpixel.sr.export.torch_module import torch_module
+from subpixel.sr.export.torch_writer import torch_bytes
+from subpixel.sr.models.operations import Centre
+from subpixel.sr.models.torch_files import read_checkpoint, read_torch
+from subpixel.sr.targets import load_target, load_trained
+
+LAYOUTS = ["subpixel", "conv_transpose"]
+NETWORKS = [
+    {"channels": 1, "residual": True, "input_mean": 0.45, "input_scale": 1.6},
+    {"channels": 3, "scale": 2, "residual": True, "bias": "shared"},
+    {"channels": 3, "scale": 4, "output_activation": "sigmoid"},
+    {"channels": 1, "scale": 2, "residual": True, "output_activation": "sigmoid"},
+]
+
+
+def rand(*shape):
+    return np.random.default_rng(5).random(shape, np.float32)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_printed_module_computes_the_network(make_source, tmp_path, network, layout):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    source, path = make_source(**network), tmp_path / "m.pth"
+    told = export_network(source, path, Choices(layout=layout))
+    code = told.partition("\n\n")[2].replace("m.pth", str(path))
+    names = {}
+    exec("import torch\n" + code, names)
+    model = names["model"]
+    assert isinstance(model, torch.nn.Sequential)
+    x = rand(2, 6, 9, network["channels"])
+    with torch.no_grad():
+        y = model(torch.from_numpy(x.transpose(0, 3, 1, 2)))
+    expected = check.run_network(source.network("subpixel"), x)
+    np.testing.assert_allclose(y.numpy().transpose(0, 2, 3, 1), expected, rtol=1e-6, atol=1e-5)
+
+
+def test_a_network_of_layers_alone_is_a_plain_sequential(make_source):
+    operations = make_source(scale=2).network("subpixel").operations()
+    _, code = torch_module(operations, "subpixel")
+    assert "class" not in code
+    assert code.startswith("from torch import nn\n\nmodel = nn.Sequential(\n    nn.Conv2d(1, 5, 5")
+    assert "    nn.PixelShuffle(2),\n" in code
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_read_back_to_the_same_numbers(make_source, tmp_path, network, layout):
+    source, path = make_source(layout, **network), tmp_path / "m.pth"
+    export_network(source, path, Choices(layout=layout))
+    config, found_layout, params = read_exported(path)
+    assert (config, found_layout) == (source.config, layout)
+    assert jax.tree.structure(params) == jax.tree.structure(source.params)
+    jax.tree.map(np.testing.assert_array_equal, params, source.params)
+    # A target of every command, with nothing to be told.
+    target = load_target(str(path), source.config.scale)
+    assert target.facts["upsampler"] == layout
+    x = rand(1, 5, 5, network["channels"])
+    expected = source.network(layout)(jnp.asarray(x))
+    assert load_trained(str(path)).config == source.config
+    np.testing.assert_array_equal(check.run_network(source.network(layout), x), expected)
+    assert target.upscaler.channels == network["channels"]
+
+
+def test_biases_that_happen_to_be_equal_stay_biases_of_phases(make_source, tmp_path):
+    source, path = make_source("conv_transpose"), tmp_path / "m.pth"
+    source.params["bias"]["bias"] = jnp.zeros(9)
+    export_network(source, path, Choices(layout="conv_transpose"))
+    _, _, params = read_exported(path)
+    np.testing.assert_array_equal(params["bias"]["bias"], np.zeros(9))
+
+
+def test_torch_reads_what_is_written_as_weights_only(tmp_path):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    tensors = {"a.weight": rand(2, 3, 5), "b": rand(4), "scalar": rand(), "größe": rand(1, 1)}
+    path = tmp_path / "a.pth"
+    path.write_bytes(torch_bytes(tensors))
+    for options in ({}, {"mmap": True}):
+        loaded = torch.load(path, weights_only=True, **options)
+        assert list(loaded) == list(tensors)
+        for name, tensor in tensors.items():
+            np.testing.assert_array_equal(loaded[name].numpy(), tensor)
+    path.write_bytes(torch_bytes(tensors, {"license": "Apache-2.0"}))
+    loaded = torch.load(path, weights_only=True)
+    assert loaded["license"] == "Apache-2.0"
+    assert list(loaded["params"]) == list(tensors)
+
+
+def test_our_reader_reads_what_is_written(tmp_path):
+    tensors = {"a.weight": rand(2, 3, 5), "b": rand(70_000)}
+    path = tmp_path / "a.pth"
+    path.write_bytes(torch_bytes(tensors, {"text": "süß"}))
+    found, texts = read_checkpoint(path)
+    assert texts == {"text": "süß"}
+    assert list(found) == list(tensors)
+    jax.tree.map(np.testing.assert_array_equal, found, tensors)
+    assert torch_bytes(tensors) == torch_bytes(tensors)
+
+
+def test_what_the_writer_refuses():
+    with pytest.raises(ValueError, match="must be float32; a are not"):
+        torch_bytes({"a": np.zeros(2)})
+    with pytest.raises(ValueError, match='"params" is where the state dict stands'):
+        torch_bytes({}, {"params": ""})
+
+
+@pytest.mark.parametrize("name", ["prelu", "relu"])
+@pytest.mark.parametrize("factor", [None, 3.0])
+def test_compact_against_the_module_of_spandrel(compact_operations, name, factor):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    operations = compact_operations(name)
+    if factor is not None:
+        operations.insert(0, Centre(0.0, factor))
+    state = compact_state_dict(operations)
+    layers = []
+    for index in range(0, 6, 2):
+        outputs, inputs = state[f"body.{index}.weight"].shape[:2]
+        layers += [torch.nn.Conv2d(inputs, outputs, 3, 1, 1), torch.nn.PReLU(outputs)]
+    layers.append(torch.nn.Conv2d(6, 12, 3, 1, 1))
+    body = torch.nn.Sequential(*layers)
+    body.load_state_dict(
+        {key.removeprefix("body."): torch.from_numpy(value) for key, value in state.items()}
+    )
+    x = rand(1, 5, 4, 3)
+    low = torch.from_numpy(x.transpose(0, 3, 1, 2))
+    with torch.no_grad():
+        y = torch.nn.functional.pixel_shuffle(body(low), 2)
+        y += torch.nn.functional.interpolate(low, scale_factor=2, mode="nearest")
+    expected = interpreter.run(operations, x.astype(float))
+    np.testing.assert_allclose(y.numpy().transpose(0, 2, 3, 1), expected, rtol=1e-6, atol=1e-5)
+
+
+def test_spandrel_recognises_compact(compact_operations, tmp_path):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    spandrel = pytest.importorskip("spandrel", reason="spandrel is not installed")
+    operations, path = compact_operations(), tmp_path / "m.pth"
+    path.write_bytes(torch_bytes(compact_state_dict(operations), {"license": "Apache-2.0"}))
+    model = spandrel.ModelLoader().load_from_file(path)
+    assert (model.architecture.id, model.scale, model.input_channels) == ("Compact", 2, 3)
+    x = rand(1, 5, 4, 3)
+    with torch.no_grad():
+        y = model(torch.from_numpy(x.transpose(0, 3, 1, 2)))
+    expected = interpreter.run(operations, x.astype(float)).clip(0, 1)
+    np.testing.assert_allclose(y.numpy().transpose(0, 2, 3, 1), expected, rtol=1e-6, atol=1e-5)
+
+
+def test_networks_that_do_not_fit_compact(make_source, compact_operations):
+    with pytest.raises(InputError, match="does not fit SRVGGNetCompact"):
+        compact_state_dict(make_source(residual=True).network("subpixel").operations())
+    with pytest.raises(InputError, match="no mean taken from its input"):
+        compact_state_dict([Centre(0.5, 1.0), *compact_operations()])
+
+
+def test_what_pytorch_has_no_layer_for(make_source):
+    with pytest.raises(InputError, match="no layer that inserts zeros"):
+        torch_module(make_source().network("subpixel").operations(), "zero_insert")
+    even = make_source(kernel_sizes=(4, 1, 3)).network("subpixel").operations()
+    with pytest.raises(InputError, match="4x4 taps has no symmetric padding"):
+        torch_module(even, "subpixel")
+    even = make_source(kernel_sizes=(5, 1, 2)).network("subpixel").operations()
+    with pytest.raises(InputError, match="6 taps with stride 3 is not aligned"):
+        torch_module(even, "conv_transpose")
+
+
+def rewrite(path, metadata, tensors=None):
+    path.write_bytes(torch_bytes(tensors or read_torch(path), {"subpixel": metadata}))
+
+
+def test_damaged_metadata_is_one_line(make_source, tmp_path):
+    path = tmp_path / "m.pth"
+    export_network(make_source(), path, Choices())
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+    metadata = json.loads(read_checkpoint(path)[1]["subpixel"])
+    for text in ("{", "[]", "{}", json.dumps({**metadata, "layout": "deconv"})):
+        rewrite(path, text)
+        with pytest.raises(InputError, match=r"the metadata of .* cannot be read"):
+            read_exported(path)
+    model = {**json.loads(metadata["model"]), "features": [5, 9]}
+    rewrite(path, json.dumps({**metadata, "model": json.dumps(model)}))
+    with pytest.raises(InputError, match=r"tensors have the shapes .*; it holds"):
+        read_exported(path)
+    rewrite(path, json.dumps(metadata), {"x": rand(2)})
+    with pytest.raises(InputError, match=r"tensors have the shapes .*; it holds"):
+        read_exported(path)
+
+
+def test_a_checkpoint_of_others_states_nothing(tmp_path):
+    path = tmp_path / "m.pth"
+    path.write_bytes(torch_bytes({"a": rand(2)}))
+    assert read_exported(path) is None
+
+
+def test_the_scale_of_a_bare_checkpoint_follows_from_its_last_layer(make_source, tmp_path):
+    source, path = make_source(channels=3, scale=4), tmp_path / "m.pth"
+    state, _ = torch_module(source.network("subpixel").operations(), "subpixel")
+    path.write_bytes(torch_bytes(state))
+    trained = load_trained(str(path))
+    assert (trained.config.scale, trained.config.channels) == (4, 3)
+    jax.tree.map(np.testing.assert_array_equal, trained.params, source.params)
