@@ -134,7 +134,7 @@ def test_compact_against_the_module_of_spandrel(compact_operations, name, factor
     layers.append(torch.nn.Conv2d(6, 12, 3, 1, 1))
     body = torch.nn.Sequential(*layers)
     body.load_state_dict(
-        {key.removeprefix("body."): torch.from_numpy(value) for key, value in state.items()}
+        {key.removeprefix("body."): torch.from_numpy(value.copy()) for key, value in state.items()}
     )
     x = rand(1, 5, 4, 3)
     low = torch.from_numpy(x.transpose(0, 3, 1, 2))
