@@ -21,7 +21,7 @@ from subpixel.sr.console import allow_any_name, one_line
 from subpixel.sr.data.degradation import Kind
 from subpixel.sr.errors import InputError, NonFiniteError, UnfinishedError
 from subpixel.sr.evaluation.protocol import Channel, Grey, LrFrom, Protocol, ProtocolName, Rounding
-from subpixel.sr.models.espcn import OutputActivation
+from subpixel.sr.models.activations import Activation, OutputActivation
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,11 @@ class EvalOptions:
     checkpoint: str | None = None
     """Of a workdir: "best" on the held-out images, "last", or a step. By default the weights
     that the run ended with."""
+    activation: Activation | None = None
+    """Activation after the hidden layers of a PyTorch checkpoint, which does not state it
+    (default: that of the network's paper, "tanh" for ESPCN)."""
     output_activation: OutputActivation | None = None
-    """Of a PyTorch checkpoint, which does not say: "none", or "sigmoid" after the shuffle."""
+    """Activation at the end of a PyTorch checkpoint, which does not state it (default: "none")."""
     data_root: Path | None = None
     """Where data sets lie; by default the environment variable SUBPIXEL_DATA."""
 

@@ -41,10 +41,11 @@ def measure(options: EvalOptions, console: Console) -> int:
     target = load_target(
         options.target,
         options.scale,
-        options.upsampler,
-        protocol.degradation.border,
-        options.output_activation,
-        options.checkpoint,
+        border=protocol.degradation.border,
+        upsampler=options.upsampler,
+        checkpoint=options.checkpoint,
+        activation=options.activation,
+        output_activation=options.output_activation,
     )
     for note in target.notes:
         console.print(f"note: {note}", soft_wrap=True, highlight=False, markup=False)

@@ -90,7 +90,8 @@ def read_exported(path: Path) -> tuple[ModelConfig, Layout, Any] | None:
     Raises:
       InputError: if it cannot be read, or its tensors are not those of its config.
     """
-    tensors, texts = read_checkpoint(path)
+    checkpoint = read_checkpoint(path)
+    tensors, texts = checkpoint.tensors, checkpoint.texts
     if METADATA not in texts:
         return None
     try:

@@ -3,12 +3,13 @@
 A network is one file with two classes. Its config, a member of the union `ModelConfig`, states the
 choices and builds the network. The network, an `nnx.Module`, computes and declares its scale,
 channels and receptive radius, its layers with their work (`layers`), and the same function as plain
-operations for exports (`operations`).
+operations for exports (`operations`). The PyTorch state dicts that it reads are declared by the
+config (`from_torch`), since they say how the network is built.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import jax
 from flax import nnx
@@ -17,6 +18,7 @@ from subpixel import kernels
 from subpixel.kernels import Layout
 from subpixel.sr.models.layers import Layer
 from subpixel.sr.models.operations import Operation
+from subpixel.sr.models.torch_chain import TorchChain, TorchChoices, TorchMatch
 from subpixel.sr.models.upsampler import Upsampler, make_upsampler
 from subpixel.sr.serialization import check_fields, require
 
@@ -89,6 +91,9 @@ class NetworkConfig:
     A member has the field `network`, a `Literal` with one value, which tells it from the others.
     """
 
+    reads: ClassVar[str] = ""
+    """The PyTorch networks whose state dicts are read, for messages; "" if there are none."""
+
     scale: int = 3
     """How many times larger the output is: a whole number of at least 2."""
     channels: Literal[1, 3] = 1
@@ -112,3 +117,19 @@ class NetworkConfig:
     def layers(self, upsampler: Layout) -> Sequence[Layer]:
         """Returns the network's layers with an upsampler; nothing is computed."""
         return self.build_abstract(upsampler).layers()
+
+    @classmethod
+    def from_torch(cls, chain: TorchChain, choices: TorchChoices) -> TorchMatch | None:
+        """Reads the layers of a PyTorch state dict, if this network can compute them.
+
+        Args:
+          chain: the layers of the state dict.
+          choices: what the file does not state.
+
+        Returns:
+          The config and the parameters; None if the layers are those of another network.
+
+        Raises:
+          InputError: if the layers are this network's, and a choice does not fit them.
+        """
+        return None

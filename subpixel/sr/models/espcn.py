@@ -6,7 +6,7 @@ Sub-Pixel Convolutional Neural Network", arXiv 1609.05158.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import jax.numpy as jnp
 from flax import nnx
@@ -17,12 +17,21 @@ from subpixel.sr.models.activations import Activation, OutputActivation
 from subpixel.sr.models.base import Dtype as DtypeName
 from subpixel.sr.models.base import NetworkConfig
 from subpixel.sr.models.stack import Bias, ConvStack
+from subpixel.sr.models.torch_chain import TorchChain, TorchChoices, TorchMatch
+from subpixel.sr.models.torch_params import (
+    assumed,
+    chain_activation,
+    chain_scale,
+    params_from_torch,
+)
 from subpixel.sr.serialization import require
 
 
 @dataclass(frozen=True, kw_only=True)
 class ESPCNConfig(NetworkConfig):
     """ESPCN, arXiv 1609.05158."""
+
+    reads: ClassVar[str] = "ESPCN (two or three hidden convolutions and a pixel shuffle)"
 
     network: Literal["espcn"] = "espcn"
     features: tuple[int, ...] = (64, 32)
@@ -58,6 +67,32 @@ class ESPCNConfig(NetworkConfig):
             "model.kernel_sizes must hold one number more than model.features, that of the last "
             f"layer; got {self.kernel_sizes} and {self.features}",
         )
+
+    @classmethod
+    def from_torch(cls, chain: TorchChain, choices: TorchChoices) -> TorchMatch | None:
+        """Reads two or three hidden convolutions and a pixel shuffle.
+
+        So are the ESPCN of the paper (yjn870, Lornatang, ETDS) and that of PyTorch's own examples
+        and of leftthomas, which has a third hidden layer.
+        """
+        if chain.transposed or len(chain.hidden) not in (2, 3):
+            return None
+        if not (chain.has_prelu or chain.lacks_prelu):
+            return None
+        activation = chain_activation(chain, choices.activation, "tanh")
+        config = cls(
+            scale=chain_scale(chain, choices.scale),
+            channels=chain.channels,
+            features=tuple(conv.weight.shape[0] for conv in chain.hidden),
+            kernel_sizes=tuple(conv.size for conv in (*chain.hidden, chain.head)),
+            activation=activation,
+            output_activation=choices.output_activation or "none",
+        )
+        notes = assumed(
+            activation=None if chain.has_prelu or choices.activation else config.activation,
+            output_activation=None if choices.output_activation else config.output_activation,
+        )
+        return TorchMatch(config, params_from_torch(chain, config.scale, activation), notes)
 
     def build(self, upsampler: Layout, seed: int) -> "ESPCN":
         """Returns a new network. The same seed gives the same function for every upsampler."""

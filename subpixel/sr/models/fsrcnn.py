@@ -9,15 +9,24 @@ arXiv 1608.00367.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import jax.numpy as jnp
 from flax import nnx
 
 from subpixel.kernels import Layout
+from subpixel.sr.errors import InputError
 from subpixel.sr.models.base import Dtype as DtypeName
 from subpixel.sr.models.base import NetworkConfig
 from subpixel.sr.models.stack import ConvStack
+from subpixel.sr.models.torch_chain import TorchChain, TorchChoices, TorchMatch
+from subpixel.sr.models.torch_params import (
+    assumed,
+    chain_activation,
+    chain_scale,
+    params_from_torch,
+    transposed_size,
+)
 from subpixel.sr.serialization import require
 
 # Height and width of the paper's last kernel, in high-resolution pixels.
@@ -27,6 +36,8 @@ LAST_KERNEL = 9
 @dataclass(frozen=True, kw_only=True)
 class FSRCNNConfig(NetworkConfig):
     """FSRCNN(d, s, m), arXiv 1608.00367."""
+
+    reads: ClassVar[str] = "FSRCNN"
 
     network: Literal["fsrcnn"] = "fsrcnn"
     features: int = 56
@@ -65,6 +76,47 @@ class FSRCNNConfig(NetworkConfig):
     def last_size(self) -> int:
         """Kernel size of the last layer, in low-resolution pixels."""
         return self.upsampler_size or -(-LAST_KERNEL // self.scale)
+
+    @classmethod
+    def from_torch(cls, chain: TorchChain, choices: TorchChoices) -> TorchMatch | None:
+        """Reads the layers of the paper with any d, s and m, and PReLU or ReLU.
+
+        The public ones (yjn870, Lornatang, ETDS) have a transposed convolution with the padding 4
+        and the output padding r - 1. It is centred on the first pixel of a block of r, where ours
+        is centred on the block, so its 9 pixels need 10, 12 and 12 at x2, x3 and x4.
+        """
+        if not chain.transposed or len(chain.hidden) < 3:
+            return None
+        sizes = tuple(conv.size for conv in chain.hidden)
+        features = tuple(conv.weight.shape[0] for conv in chain.hidden)
+        d, s, m = features[0], features[1:2], len(features) - 3
+        fits = (
+            chain.head.size % 2 == 1
+            and sizes == (5, 1, *[3] * m, 1)
+            and features == (d, *s * (m + 1), d)
+            and (chain.has_prelu or chain.lacks_prelu)
+        )
+        if not fits:
+            return None
+        if choices.output_activation not in (None, "none"):
+            raise InputError(
+                "it has the layers of FSRCNN, which has no activation at the end; got "
+                f"output_activation {choices.output_activation}"
+            )
+        if chain_activation(chain, choices.activation, "relu") == "tanh":
+            raise InputError("it has the layers of FSRCNN, which has PReLU or ReLU; got tanh")
+        scale = chain_scale(chain, choices.scale)
+        config = cls(
+            scale=scale,
+            channels=chain.channels,
+            features=d,
+            shrunk_features=s[0],
+            mapping_layers=m,
+            upsampler_size=transposed_size(chain.head.size, scale),
+        )
+        notes = assumed(activation=None if chain.has_prelu or choices.activation else "relu")
+        # ReLU is PReLU with the slope 0.
+        return TorchMatch(config, params_from_torch(chain, scale, "prelu"), notes)
 
     def build(self, upsampler: Layout, seed: int) -> "FSRCNN":
         """Returns a new network. The same seed gives the same function for every upsampler."""

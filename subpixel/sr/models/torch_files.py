@@ -1,276 +1,253 @@
 """Reads the tensors of a PyTorch checkpoint without PyTorch, and without executing anything.
 
-A `.pth` file is a zip archive: `data.pkl`, a program for Python's pickle machine that rebuilds the
-saved object, and a file of raw numbers for each storage. Unpickling calls whatever the program
-names, so it is not unpickled here. Its instructions are read one by one, and those that build
-numbers, text, tuples, lists and dicts are carried out on an ordinary list. A name is kept as text
-and a call as a record of that text; only PyTorch's records of tensors are understood, and anything
-else is refused by its name.
+The kind of a file is decided by its content. `torch.save` writes a zip archive, which holds a
+pickle program, `data.pkl`, and a file of raw numbers for each storage; before version 1.6 it wrote
+pickle programs and the raw numbers one after the other. `safetensors.torch` writes a JSON header
+and the raw numbers.
 """
 
+import json
 import math
-import pickletools
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import ml_dtypes
 import numpy as np
+from safetensors import SafetensorError, safe_open
 
 from subpixel.sr.errors import InputError
+from subpixel.sr.models.file_kinds import describe_content, is_safetensors
+from subpixel.sr.models.torch_pickle import Storage, Tensor, UnreadableError, run_pickle
 
-_STORAGES: dict[str, Any] = {
-    "torch.DoubleStorage": np.float64,
-    "torch.FloatStorage": np.float32,
-    "torch.HalfStorage": np.float16,
-    "torch.BFloat16Storage": ml_dtypes.bfloat16,
-    "torch.LongStorage": np.int64,
-    "torch.IntStorage": np.int32,
-    "torch.ShortStorage": np.int16,
-    "torch.CharStorage": np.int8,
-    "torch.ByteStorage": np.uint8,
-    "torch.BoolStorage": np.bool_,
-}
-_DICT = "collections.OrderedDict"
-_TENSOR = "torch._utils._rebuild_tensor_v2"
-_PARAMETER = "torch._utils._rebuild_parameter"
-_NAMES = frozenset({_DICT, _TENSOR, _PARAMETER, *_STORAGES})
+# The first of the pickled values of a file that PyTorch wrote before version 1.6.
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
-# Where training frameworks put the weights beside other things; the averaged ones come first.
-_WEIGHTS = ("params_ema", "params", "state_dict", "model")
+# Where training programs put the weights; others are taken if they are the only ones.
+_WRAPPERS = (
+    "params", "state_dict", "model_state_dict", "model_state", "model", "net", "network", "net_g",
+    "netg", "generator", "generator_state_dict", "g", "weights",
+)  # fmt: skip
+# Parts of a checkpoint whose tensors are not the network's.
+_OTHERS = ("optim", "sched", "discriminator", "net_d", "netd", "scaler", "swa_n", "loss")
+_DEEPEST = 4
+
+# Tensors that overlap, such as a number that is expanded, may unfold to this many numbers.
+_MOST_EXPANDED = 2**20
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a PyTorch file holds.
+
+    Attributes:
+      tensors: by name, in the order of the file.
+      texts: the strings beside the state dict, by name.
+      place: where in the file the tensors were, such as "params_ema"; "" for the file itself.
+    """
+
+    tensors: dict[str, np.ndarray]
+    texts: dict[str, str] = field(default_factory=dict)
+    place: str = ""
+
+
+def is_torch(path: Path) -> bool:
+    """Whether a file is of a kind that `read_checkpoint` reads, by its content.
+
+    A safetensors file is PyTorch's unless its header states a network of this project.
+    """
+    with path.open("rb") as file:
+        head = file.read(512)
+        if not is_safetensors(head):
+            return head[:2] == b"PK" or head[:1] == b"\x80"
+        size = int.from_bytes(head[:8], "little")
+        file.seek(8)
+        try:
+            header = json.loads(file.read(min(size, path.stat().st_size)))
+        except (ValueError, RecursionError):
+            return False
+    return isinstance(header, dict) and "model" not in (header.get("__metadata__") or {})
 
 
 def read_torch(path: Path) -> dict[str, np.ndarray]:
     """Returns the tensors of a checkpoint by their names, in the order of the file.
 
     Args:
-      path: a file that `torch.save` wrote, PyTorch 1.6 or newer: a state dict, or a dict that
-        holds one as "params_ema", "params", "state_dict" or "model".
+      path: as in `read_checkpoint`.
+
+    Raises:
+      InputError: as `read_checkpoint` does.
+    """
+    return read_checkpoint(path).tensors
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Returns the tensors of a checkpoint, and the strings beside them.
+
+    Args:
+      path: a file that `torch.save` wrote, whatever its name, or a safetensors file: a state dict,
+        or dicts that hold one. Averaged weights ("params_ema") are preferred to others.
 
     Raises:
       InputError: if the file is of another kind, damaged, or names anything but tensors.
     """
-    tensors, _ = read_checkpoint(path)
-    return tensors
-
-
-def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Returns the tensors of a checkpoint, and the texts that stand beside them.
-
-    Args:
-      path: as in `read_torch`.
-
-    Raises:
-      InputError: as `read_torch` does.
-    """
     try:
         with path.open("rb") as file:
-            if file.read(1) == b"\x80":
-                raise InputError(
-                    f"{path} is of the kind that PyTorch wrote before version 1.6, which cannot be "
-                    "read without unpickling it: load it in PyTorch with weights_only=True and "
-                    "save it again"
-                )
-        with zipfile.ZipFile(path) as archive:
-            entries = _entries(archive)
-            content = _Program(archive.read(entries["data.pkl"])).run()
-            weights = _find_weights(content)
-            tensors = {name: _array(tensor, archive, entries) for name, tensor in weights.items()}
-            texts = {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, str)}
-            return tensors, texts
+            head = file.read(512)
+            file.seek(0)
+            if head[:2] == b"PK":
+                return _read_zip(path)
+            if head[:1] == b"\x80":
+                return _read_legacy(file)
+            if is_safetensors(head):
+                return _read_safetensors(path)
+        raise InputError(
+            f"{path} is not a PyTorch checkpoint, or it is damaged: it is {describe_content(head)}"
+        )
     except InputError:
         raise
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, SafetensorError) as error:
         raise InputError(f"{path} is not a PyTorch checkpoint, or it is damaged: {error}") from None
-    except (_UnreadableError, ValueError, LookupError, TypeError, RuntimeError) as error:
+    except (UnreadableError, ValueError, LookupError, TypeError, RuntimeError) as error:
         raise InputError(f"{path} cannot be read as a PyTorch checkpoint: {error}") from None
 
 
-class _UnreadableError(Exception):
-    """Why a checkpoint cannot be read."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Name:
-    """A name that the program mentions."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class _Storage:
-    dtype: Any
-    key: str
-    size: int
-
-
-@dataclass(frozen=True)
-class _Tensor:
-    storage: _Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
+def _read_zip(path: Path) -> Checkpoint:
+    with zipfile.ZipFile(path) as archive:
+        entries = _entries(archive)
+        content = run_pickle(archive.read(entries["data.pkl"]))
+        return _checkpoint(content, lambda key: archive.read(entries[f"data/{key}"]))
 
 
 def _entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     """Returns the archive's files by their names below its one folder."""
-    entries = {}
-    for info in archive.infolist():
+    entries = {info.filename.partition("/")[2]: info for info in archive.infolist()}
+    if "constants.pkl" in entries and any(name.startswith("code/") for name in entries):
+        raise UnreadableError(
+            "it is a TorchScript program, whose weights are not read: load it with "
+            "torch.jit.load and save its state_dict() with torch.save"
+        )
+    if "data.pkl" not in entries:
+        names = ", ".join(info.filename for info in archive.infolist()[:3]) or "nothing"
+        raise UnreadableError(f"there is no data.pkl in it; it is a zip archive of {names}")
+    for info in entries.values():
         # PyTorch stores without compression, so what is read is never more than the file's size.
         if info.compress_type != zipfile.ZIP_STORED:
-            raise _UnreadableError("it is compressed, which torch.save never does")
-        entries[info.filename.partition("/")[2]] = info
-    if "data.pkl" not in entries:
-        raise _UnreadableError("there is no data.pkl in it")
+            raise UnreadableError("it is compressed, which torch.save never does")
     if "byteorder" in entries and archive.read(entries["byteorder"]) != b"little":
-        raise _UnreadableError("its numbers are big-endian")
+        raise UnreadableError("its numbers are big-endian")
     return entries
 
 
-def _find_weights(content: Any) -> dict[str, _Tensor]:
-    for key in _WEIGHTS:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
+def _read_legacy(file: BinaryIO) -> Checkpoint:
+    """Reads the format before PyTorch 1.6: pickled values, then the storages in a given order."""
+    try:
+        magic = run_pickle(file)
+    except UnreadableError as error:
+        raise UnreadableError(f"it is a Python pickle; {error}") from None
+    if magic != _LEGACY_MAGIC:
+        raise UnreadableError(
+            "it is a Python pickle, which torch.save did not write (PyTorch before version 1.6 "
+            "wrote its magic number first)"
+        )
+    _, system = run_pickle(file), run_pickle(file)
+    described: dict[str, Storage] = {}
+    content = run_pickle(file, described)
+    if not system.get("little_endian", True):
+        raise UnreadableError("its numbers are big-endian")
+    keys = run_pickle(file)
+    rest, start, storages = memoryview(file.read()), 0, {}
+    for key in map(str, keys):
+        # A storage is its count of numbers in eight bytes, then the numbers.
+        count = int.from_bytes(rest[start : start + 8], "little")
+        end = start + 8 + count * np.dtype(described[key].dtype).itemsize
+        storages[key] = bytes(rest[start + 8 : end])
+        start = end
+    return _checkpoint(content, storages.__getitem__)
+
+
+def _read_safetensors(path: Path) -> Checkpoint:
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata() or {}
+        names = file.keys()
+        return Checkpoint({name: _as_float32(file.get_tensor(name)) for name in names}, metadata)
+
+
+def _checkpoint(content: Any, read: Callable[[str], bytes]) -> Checkpoint:
+    place, weights = _find_weights(content)
+    tensors = {name: _array(tensor, read) for name, tensor in weights.items()}
+    texts = {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, str)}
+    return Checkpoint(tensors, texts, place)
+
+
+def _find_weights(content: Any) -> tuple[str, dict[str, Tensor]]:
+    """Returns the state dict among nested dicts, and its place."""
     if not isinstance(content, dict):
-        raise _UnreadableError("it does not hold a dict of tensors")
-    tensors = {str(name): value for name, value in content.items() if isinstance(value, _Tensor)}
-    if not tensors:
-        raise _UnreadableError("there is no tensor in it")
-    return tensors
+        raise UnreadableError("it does not hold a dict of tensors")
+    found = list(_state_dicts(content, ""))
+    if not found:
+        raise UnreadableError("there is no tensor in it")
+    # A state dict of a network holds kernels; scores and counters may be tensors too.
+    kernels = [(p, t) for p, t in found if any(len(x.shape) >= 3 for x in t.values())] or found
+    usable = [
+        (place, tensors)
+        for place, tensors in kernels
+        if not any(other in place.lower() for other in _OTHERS)
+    ]
+    if not usable:
+        raise UnreadableError(f"its tensors are those of {_named(kernels)}, not of a network")
+    ranks = [_rank(place) for place, _ in usable]
+    best = [pair for pair, rank in zip(usable, ranks, strict=True) if rank == min(ranks)]
+    if len(best) > 1:
+        raise UnreadableError(
+            f"it holds several networks, {_named(best)}: save the state_dict() of one of them alone"
+        )
+    return best[0]
 
 
-def _array(tensor: _Tensor, archive: zipfile.ZipFile, entries: dict) -> np.ndarray:
+def _state_dicts(content: dict[Any, Any], place: str) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    if tensors:
+        yield place, tensors
+    if place.count(".") + 1 < _DEEPEST:
+        for name, value in content.items():
+            if isinstance(value, dict):
+                yield from _state_dicts(value, f"{place}.{name}" if place else str(name))
+
+
+def _rank(place: str) -> int:
+    name = place.rpartition(".")[2].lower()
+    if "ema" in name:
+        return 0
+    return 1 + (_WRAPPERS.index(name) if name in _WRAPPERS else len(_WRAPPERS) + bool(place))
+
+
+def _named(found: list[tuple[str, dict[str, Tensor]]]) -> str:
+    return ", ".join(repr(place) for place, _ in found)
+
+
+def _array(tensor: Tensor, read: Callable[[str], bytes]) -> np.ndarray:
     storage, count = tensor.storage, math.prod(tensor.shape)
     last = tensor.offset + sum(
         (size - 1) * stride for size, stride in zip(tensor.shape, tensor.strides, strict=True)
     )
-    # No overlap: the copy is never larger than what is in the file.
     if min((*tensor.shape, 1)) < 1 or min((*tensor.strides, tensor.offset)) < 0:
-        raise _UnreadableError(f"a tensor has the shape {tensor.shape}, strides {tensor.strides}")
-    values = np.frombuffer(archive.read(entries[f"data/{storage.key}"]), storage.dtype)
-    if len(values) != storage.size or last >= len(values) or count > len(values):
-        raise _UnreadableError(
+        raise UnreadableError(f"a tensor has the shape {tensor.shape}, strides {tensor.strides}")
+    values = np.frombuffer(read(storage.key), storage.dtype)
+    if (
+        len(values) != storage.size
+        or last >= len(values)
+        or count > max(len(values), _MOST_EXPANDED)
+    ):
+        raise UnreadableError(
             f"storage {storage.key} has {len(values)} numbers, not those that its tensor needs"
         )
     strides = [stride * values.itemsize for stride in tensor.strides]
     view = np.lib.stride_tricks.as_strided(values[tensor.offset :], tensor.shape, strides)
-    return view.astype(np.float32) if storage.dtype == ml_dtypes.bfloat16 else view.copy()
+    return _as_float32(view.copy())
 
 
-class _Program:
-    """A pickle program, carried out as far as data goes."""
-
-    def __init__(self, code: bytes):
-        self.code = code
-        self.stack: list[Any] = []
-        self.marks: list[int] = []
-        self.memo: dict[int, Any] = {}
-
-    def run(self) -> Any:
-        """Returns what the program builds."""
-        for opcode, argument, _ in pickletools.genops(self.code):
-            if opcode.name == "STOP":
-                return self.stack.pop()
-            if opcode.name in _LITERALS:
-                self.stack.append(argument)
-            elif opcode.name in _ACTIONS:
-                _ACTIONS[opcode.name](self, argument)
-            else:
-                raise _UnreadableError(f"it uses the pickle instruction {opcode.name}")
-        raise _UnreadableError("its data.pkl has no end")
-
-    def pop_to_mark(self) -> list[Any]:
-        mark = self.marks.pop()
-        items = self.stack[mark:]
-        del self.stack[mark:]
-        return items
-
-    def take(self, count: int) -> tuple[Any, ...]:
-        if count > len(self.stack):
-            raise _UnreadableError("its data.pkl takes more values than it made")
-        items = self.stack[len(self.stack) - count :]
-        del self.stack[len(self.stack) - count :]
-        return tuple(items)
-
-    def name(self, text: str) -> None:
-        if text not in _NAMES:
-            raise _UnreadableError(
-                f"it names {text}, and only tensors are read: save the model's state_dict() alone"
-            )
-        self.stack.append(_Name(text))
-
-    def call(self) -> None:
-        function, arguments = self.take(2)
-        text = function.text if isinstance(function, _Name) else None
-        if text == _DICT and arguments == ():
-            self.stack.append({})
-        elif text == _TENSOR:
-            storage, offset, shape, strides, *_ = arguments
-            for number in (offset, *shape, *strides):
-                if type(number) is not int:
-                    raise _UnreadableError(f"a tensor's shape holds a {type(number).__name__}")
-            if not isinstance(storage, _Storage):
-                raise _UnreadableError("a tensor has no storage")
-            self.stack.append(_Tensor(storage, offset, tuple(shape), tuple(strides)))
-        elif text == _PARAMETER:
-            self.stack.append(arguments[0])
-        else:
-            raise _UnreadableError(f"it calls {text}")
-
-    def load_storage(self) -> None:
-        (reference,) = self.take(1)
-        kind, name, key, _, size = reference
-        if kind != "storage" or not isinstance(name, _Name) or name.text not in _STORAGES:
-            raise _UnreadableError("it refers to something else than a storage")
-        self.stack.append(_Storage(_STORAGES[name.text], str(key), size))
-
-    def store(self, key: int) -> None:
-        self.memo[key] = self.stack[-1]
-
-    def set_items(self, items: list[Any]) -> None:
-        target = self.stack[-1]
-        if not isinstance(target, dict) or not all(isinstance(k, str | int) for k in items[::2]):
-            raise _UnreadableError("it fills something else than a dict by names or numbers")
-        target.update(zip(items[::2], items[1::2], strict=True))
-
-    def set_state(self) -> None:
-        # The attributes of an OrderedDict: PyTorch keeps versions of modules there.
-        self.take(1)
-
-
-_LITERALS = frozenset(
-    {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE",
-     "BINUNICODE8", "SHORT_BINSTRING", "BINSTRING", "BINBYTES", "SHORT_BINBYTES"}
-)  # fmt: skip
-
-_ACTIONS: dict[str, Callable[[_Program, Any], Any]] = {
-    "PROTO": lambda program, _: None,
-    "FRAME": lambda program, _: None,
-    "NONE": lambda program, _: program.stack.append(None),
-    "NEWTRUE": lambda program, _: program.stack.append(True),
-    "NEWFALSE": lambda program, _: program.stack.append(False),
-    "EMPTY_TUPLE": lambda program, _: program.stack.append(()),
-    "EMPTY_LIST": lambda program, _: program.stack.append([]),
-    "EMPTY_DICT": lambda program, _: program.stack.append({}),
-    "MARK": lambda program, _: program.marks.append(len(program.stack)),
-    "TUPLE": lambda program, _: program.stack.append(tuple(program.pop_to_mark())),
-    "TUPLE1": lambda program, _: program.stack.append(program.take(1)),
-    "TUPLE2": lambda program, _: program.stack.append(program.take(2)),
-    "TUPLE3": lambda program, _: program.stack.append(program.take(3)),
-    "APPEND": lambda program, _: program.take(1),
-    "APPENDS": lambda program, _: program.pop_to_mark(),
-    "SETITEM": lambda program, _: program.set_items(list(program.take(2))),
-    "SETITEMS": lambda program, _: program.set_items(program.pop_to_mark()),
-    "BINPUT": lambda program, key: program.store(key),
-    "LONG_BINPUT": lambda program, key: program.store(key),
-    "MEMOIZE": lambda program, _: program.store(len(program.memo)),
-    "BINGET": lambda program, key: program.stack.append(program.memo[key]),
-    "LONG_BINGET": lambda program, key: program.stack.append(program.memo[key]),
-    "GLOBAL": lambda program, names: program.name(names.replace(" ", ".")),
-    "STACK_GLOBAL": lambda program, _: program.name(".".join(program.take(2))),
-    "REDUCE": lambda program, _: program.call(),
-    "BINPERSID": lambda program, _: program.load_storage(),
-    "BUILD": lambda program, _: program.set_state(),
-}
+def _as_float32(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float32) if array.dtype == ml_dtypes.bfloat16 else array

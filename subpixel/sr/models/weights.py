@@ -14,6 +14,7 @@ from subpixel.sr.errors import InputError
 from subpixel.sr.files import write_bytes
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.base import Params
+from subpixel.sr.models.file_kinds import describe_content, is_safetensors
 from subpixel.sr.models.trained import TrainedNetwork, check_params, named_params
 from subpixel.sr.serialization import from_json
 
@@ -63,7 +64,11 @@ def load_weights(path: Path) -> TrainedNetwork:
         validate_layout(upsampler)
         config = from_json(values, ModelConfig, str(path))
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
+        with path.open("rb") as file:
+            head = file.read(512)
         reason = str(error) if isinstance(error, InputError) else repr(error)
+        if not is_safetensors(head):
+            reason = f"it is {describe_content(head)}"
         raise InputError(
             f"{path} is not a weights file of this project, or it is damaged: {reason}"
         ) from error

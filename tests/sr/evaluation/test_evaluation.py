@@ -220,7 +220,7 @@ def test_an_experiment_ends_in_figures_weights_and_a_page(tmp_path, monkeypatch,
     # Without the weights, which an unfinished run does not have, the checkpoint serves.
     for path in (workdir / "weights").iterdir():
         path.unlink()
-    target = load_target(str(workdir), 2, "conv_transpose")
+    target = load_target(str(workdir), 2, upsampler="conv_transpose")
     network, about = target.upscaler, target.to_json()
     assert about["step"] == 6
     result = evaluate({"m": network}, find_images("test set", tmp_path), Protocol(2))["m"]

@@ -105,7 +105,8 @@ def test_our_reader_reads_what_is_written(tmp_path):
     tensors = {"a.weight": rand(2, 3, 5), "b": rand(70_000)}
     path = tmp_path / "a.pth"
     path.write_bytes(torch_bytes(tensors, {"text": "süß"}))
-    found, texts = read_checkpoint(path)
+    checkpoint = read_checkpoint(path)
+    found, texts = checkpoint.tensors, checkpoint.texts
     assert texts == {"text": "süß"}
     assert list(found) == list(tensors)
     jax.tree.map(np.testing.assert_array_equal, found, tensors)
@@ -186,7 +187,7 @@ def test_damaged_metadata_is_one_line(make_source, tmp_path):
     export_network(make_source(), path, Choices())
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
-    metadata = json.loads(read_checkpoint(path)[1]["subpixel"])
+    metadata = json.loads(read_checkpoint(path).texts["subpixel"])
     for text in ("{", "[]", "{}", json.dumps({**metadata, "layout": "deconv"})):
         rewrite(path, text)
         with pytest.raises(InputError, match=r"the metadata of .* cannot be read"):

@@ -220,7 +220,8 @@ def test_an_espcn_of_pytorchs_is_the_same_function(tmp_path):
     ("change", "scale", "message"),
     [
         (None, 3, "gives 12 channels before the shuffle, and x3 of 3 takes 27"),
-        (lambda arrays: arrays.pop(), 2, "is not an ESPCN of three odd-sized"),
+        (lambda arrays: [arrays.pop(), arrays.pop()], 2, "are not a chain of convolutions"),
+        (lambda arrays: arrays.__setitem__(1, arrays[1][:3]), 2, "are not a chain of convolu"),
         (lambda arrays: arrays[0].fill(np.nan), 2, "are not all finite"),
     ],
 )

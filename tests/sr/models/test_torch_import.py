@@ -1,0 +1,361 @@
+"""Public PyTorch networks, in every way that they are saved, compute what PyTorch computes."""
+
+import argparse
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from subpixel.kernels import LAYOUTS
+from subpixel.sr.errors import InputError
+from subpixel.sr.models import ESPCNConfig, FSRCNNConfig, PlainConfig
+from subpixel.sr.models.torch_files import read_checkpoint
+from subpixel.sr.targets import load_target, load_trained
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+
+
+def conv(inputs, outputs, size, **options):
+    return nn.Conv2d(inputs, outputs, size, padding=size // 2, **options)
+
+
+class Espcn(nn.Module):
+    """The names of yjn870."""
+
+    def __init__(self, scale, channels=1, activation=nn.Tanh, features=(8, 6), bias=True):
+        super().__init__()
+        first, second = features
+        self.first_part = nn.Sequential(
+            conv(channels, first, 5), activation(), conv(first, second, 3), activation()
+        )
+        self.last_part = nn.Sequential(
+            conv(second, channels * scale**2, 3, bias=bias), nn.PixelShuffle(scale)
+        )
+
+    def forward(self, x):
+        return self.last_part(self.first_part(x))
+
+
+class LongEspcn(nn.Module):
+    """The four convolutions of PyTorch's examples and of leftthomas."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.conv1, self.conv2 = conv(1, 7, 5), conv(7, 7, 3)
+        self.conv3, self.conv4 = conv(7, 5, 3), conv(5, scale**2, 3)
+        self.pixel_shuffle = nn.PixelShuffle(scale)
+
+    def forward(self, x):
+        for layer in (self.conv1, self.conv2, self.conv3):
+            x = self.relu(layer(x))
+        return self.pixel_shuffle(self.conv4(x))
+
+
+class Fsrcnn(nn.Module):
+    """The names of yjn870 and ETDS."""
+
+    def __init__(self, scale, channels=1, d=9, s=4, m=11, prelu=nn.PReLU):
+        super().__init__()
+        self.first_part = nn.Sequential(conv(channels, d, 5), prelu(d))
+        middle = [conv(d, s, 1), prelu(s)]
+        for _ in range(m):
+            middle += [conv(s, s, 3), prelu(s)]
+        self.mid_part = nn.Sequential(*middle, conv(s, d, 1), prelu(d))
+        self.last_part = nn.ConvTranspose2d(
+            d, channels, 9, stride=scale, padding=4, output_padding=scale - 1
+        )
+
+    def forward(self, x):
+        return self.last_part(self.mid_part(self.first_part(x)))
+
+
+class LornatangFsrcnn(nn.Module):
+    """The names of Lornatang, two mapping layers."""
+
+    def __init__(self, scale, d=9, s=4):
+        super().__init__()
+        self.feature_extraction = nn.Sequential(conv(1, d, 5), nn.PReLU(d))
+        self.shrink = nn.Sequential(conv(d, s, 1), nn.PReLU(s))
+        self.map = nn.Sequential(conv(s, s, 3), nn.PReLU(s), conv(s, s, 3), nn.PReLU(s))
+        self.expand = nn.Sequential(conv(s, d, 1), nn.PReLU(d))
+        self.deconv = nn.ConvTranspose2d(
+            d, 1, (9, 9), (scale, scale), (4, 4), (scale - 1, scale - 1)
+        )
+
+    def forward(self, x):
+        x = self.map(self.shrink(self.feature_extraction(x)))
+        return self.deconv(self.expand(x))
+
+
+class Compact(nn.Module):
+    """Real-ESRGAN's SRVGGNetCompact."""
+
+    def __init__(self, scale, channels=3, width=6, count=2):
+        super().__init__()
+        layers = [conv(channels, width, 3), nn.PReLU(width)]
+        for _ in range(count):
+            layers += [conv(width, width, 3), nn.PReLU(width)]
+        self.body = nn.ModuleList([*layers, conv(width, channels * scale**2, 3)])
+        self.scale = scale
+
+    def forward(self, x):
+        y = x
+        for layer in self.body:
+            y = layer(y)
+        y = nn.functional.pixel_shuffle(y, self.scale)
+        return y + nn.functional.interpolate(x, scale_factor=self.scale, mode="nearest")
+
+
+def randomised(network):
+    """Gives every parameter a random number, so that no mistake is hidden by a zero."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.2)
+    return network
+
+
+def assert_same(trained, network, channels, after=lambda y: y):
+    x = np.random.default_rng(0).random((2, 7, 6, channels), np.float32)
+    with torch.no_grad():
+        expected = after(network(torch.from_numpy(x).permute(0, 3, 1, 2)))
+    expected = expected.permute(0, 2, 3, 1).numpy()
+    for layout in LAYOUTS:
+        found = trained.build().with_upsampler(layout)(jnp.asarray(x))
+        np.testing.assert_allclose(found, expected, rtol=0, atol=3e-6 * abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("network", "channels", "options", "kind"),
+    [
+        (lambda: Espcn(3), 1, {}, ESPCNConfig),
+        (lambda: Espcn(2, channels=3), 3, {}, ESPCNConfig),
+        (lambda: Espcn(2, activation=nn.ReLU), 1, {"activation": "relu"}, ESPCNConfig),
+        (lambda: Espcn(4, activation=nn.PReLU), 1, {}, ESPCNConfig),
+        (lambda: Espcn(3, bias=False), 1, {}, ESPCNConfig),
+        (lambda: LongEspcn(3), 1, {"activation": "relu"}, ESPCNConfig),
+        (lambda: Fsrcnn(2), 1, {"scale": 2}, FSRCNNConfig),
+        (lambda: Fsrcnn(3, channels=3), 3, {"scale": 3}, FSRCNNConfig),
+        (lambda: Fsrcnn(4, m=0), 1, {"scale": 4}, FSRCNNConfig),
+        (lambda: Fsrcnn(5, m=1), 1, {"scale": 5}, FSRCNNConfig),
+        (lambda: Fsrcnn(3, prelu=lambda _: nn.PReLU()), 1, {"scale": 3}, FSRCNNConfig),
+        (
+            lambda: Fsrcnn(3, prelu=lambda _: nn.ReLU()),
+            1,
+            {"scale": 3, "activation": "relu"},
+            FSRCNNConfig,
+        ),
+        (lambda: LornatangFsrcnn(3), 1, {"scale": 3}, FSRCNNConfig),
+        (lambda: Compact(4), 3, {}, PlainConfig),
+    ],
+)
+def test_public_networks_compute_what_pytorch_computes(tmp_path, network, channels, options, kind):
+    network = randomised(network())
+    torch.save(network.state_dict(), tmp_path / "a.pth")
+    trained = load_trained(str(tmp_path / "a.pth"), **options)
+    assert isinstance(trained.config, kind)
+    assert_same(trained, network, channels)
+
+
+@pytest.mark.parametrize("after", ["sigmoid", "tanh"])
+def test_an_activation_at_the_end_is_an_option(tmp_path, after):
+    network = randomised(Espcn(3, channels=3))
+    torch.save(network.state_dict(), tmp_path / "a.pth")
+    trained = load_trained(str(tmp_path / "a.pth"), output_activation=after)
+    assert_same(trained, network, 3, getattr(torch, after))
+    assert trained.facts == {"activation": "tanh", "output_activation": after}
+
+
+def sorted_keys(network):
+    return dict(sorted(network.state_dict().items()))
+
+
+def with_buffers(network):
+    state = {"mean": torch.tensor([0.4, 0.5, 0.6]), **network.state_dict()}
+    return {**state, "total_ops": torch.zeros(1), "first_part.0.total_params": torch.zeros(1)}
+
+
+def weight_norm(network):
+    for module in list(network.modules()):
+        if isinstance(module, nn.Conv2d):
+            with pytest.warns(FutureWarning, match="weight_norm"):
+                nn.utils.weight_norm(module)
+    return network.state_dict()
+
+
+def parametrised_weight_norm(network):
+    for module in list(network.modules()):
+        if isinstance(module, nn.Conv2d):
+            nn.utils.parametrizations.weight_norm(module)
+    return network.state_dict()
+
+
+def data_parallel(network):
+    return {f"module.{name}": tensor for name, tensor in network.state_dict().items()}
+
+
+def checkpoint_of_a_training(network):
+    optimizer = torch.optim.Adam(network.parameters())
+    network(torch.ones(1, network_channels(network), 4, 4)).sum().backward()
+    optimizer.step()
+    return {
+        "epoch": 3,
+        "best_psnr": np.float64(30.5),
+        "args": argparse.Namespace(lr=1e-3, name="a"),
+        "losses": [1.0, 0.5],
+        "model_state_dict": network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+
+
+def network_channels(network):
+    return 1 if isinstance(network, Fsrcnn) else 3
+
+
+def gan(network):
+    return {"generator": network.state_dict(), "discriminator": nn.Conv2d(3, 4, 3).state_dict()}
+
+
+def nested(network):
+    return {"net": {"params": Espcn(3).state_dict(), "params_ema": network.state_dict()}}
+
+
+def half(network):
+    # Values that half precision holds exactly.
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(parameter.half().float())
+    return {name: tensor.half() for name, tensor in network.state_dict().items()}
+
+
+def channels_last(network):
+    return {
+        name: tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+        for name, tensor in network.state_dict().items()
+    }
+
+
+CONTENTS = [
+    sorted_keys, with_buffers, weight_norm, parametrised_weight_norm, data_parallel,
+    checkpoint_of_a_training, gan, nested, half, channels_last,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+@pytest.mark.parametrize("suffix", [".pth", ".pth.tar", ".ckpt", ".bin", ""])
+def test_the_content_decides_and_not_the_place_or_the_name(tmp_path, content, suffix):
+    network = randomised(Fsrcnn(3) if content is sorted_keys else Espcn(3, channels=3))
+    path = tmp_path / f"a{suffix}"
+    torch.save(content(network), path, _use_new_zipfile_serialization=suffix != ".pth")
+    trained = load_trained(str(path), 3)
+    assert_same(trained, network, network_channels(network))
+    assert ("tensors of no layer are left out: mean" in trained.notes) == (content is with_buffers)
+
+
+@pytest.mark.parametrize("content", [sorted_keys, with_buffers, half])
+def test_safetensors_of_pytorch_are_read(tmp_path, content):
+    network = randomised(Fsrcnn(4) if content is sorted_keys else Espcn(3, channels=3))
+    arrays = {name: tensor.numpy() for name, tensor in content(network).items()}
+    save_file(arrays, tmp_path / "a.safetensors", {"format": "pt"})
+    trained = load_trained(str(tmp_path / "a.safetensors"), network_scale(network))
+    assert_same(trained, network, network_channels(network))
+
+
+def network_scale(network):
+    return network.last_part.stride[0] if isinstance(network, Fsrcnn) else 3
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_views_and_expanded_tensors_are_read_by_their_strides(tmp_path, legacy):
+    whole = torch.arange(24.0).reshape(4, 6)
+    state = {
+        "a": whole[1:3, 1:4],
+        "b": whole.T,
+        "c": torch.tensor([2.0]).expand(5),
+        "d": whole[::2, ::3],
+        "e": torch.tensor(3),
+        "w": torch.zeros(1, 1, 1),
+    }
+    torch.save(state, tmp_path / "a", _use_new_zipfile_serialization=not legacy)
+    read = read_checkpoint(tmp_path / "a").tensors
+    for name, expected in state.items():
+        np.testing.assert_array_equal(read[name], expected.numpy())
+
+
+def test_a_file_tells_of_what_it_does_not_state(tmp_path):
+    path = str(tmp_path / "a.pth")
+    torch.save(randomised(Espcn(3)).state_dict(), path)
+    (note,) = load_target(path, 3).notes
+    assert note == (
+        "the file does not state its activations: activation tanh and output-activation none "
+        "assumed; --activation or --output-activation says otherwise"
+    )
+    (note,) = load_target(path, 3, activation="relu").notes
+    assert "output-activation none assumed; --output-activation says otherwise" in note
+    assert load_target(path, 3, activation="tanh", output_activation="none").notes == ()
+    torch.save(Fsrcnn(3).state_dict(), path)
+    assert load_target(path, 3).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "message"),
+    [
+        (lambda: Espcn(3), {"scale": 2}, "gives 9 channels before the shuffle, and x2 of 1 takes"),
+        (lambda: Espcn(3), {"activation": "prelu"}, "does not hold the slopes of PReLU"),
+        (lambda: Fsrcnn(3), {"scale": 3, "activation": "relu"}, "it holds the slopes of PReLU"),
+        (lambda: Fsrcnn(3), {}, "does not state the scale: give the scale"),
+        (
+            lambda: Fsrcnn(3),
+            {"scale": 3, "output_activation": "tanh"},
+            "FSRCNN, which has no activation at the end",
+        ),
+        (
+            lambda: Fsrcnn(3, prelu=lambda _: nn.ReLU()),
+            {"scale": 3, "activation": "tanh"},
+            "PReLU or ReLU; got tanh",
+        ),
+        (
+            lambda: nn.Sequential(conv(1, 4, 5), nn.BatchNorm2d(4), conv(4, 9, 3)),
+            {},
+            "1 is a batch normalisation",
+        ),
+        (lambda: nn.Sequential(conv(1, 4, 5), conv(8, 9, 3)), {}, "are not a chain of convolu"),
+        (lambda: nn.Sequential(conv(1, 4, 5), nn.Linear(4, 4)), {}, "only convolutions with squ"),
+        (
+            lambda: nn.Sequential(*(conv(1 if i == 0 else 4, 4, 3) for i in range(8))),
+            {},
+            r"its 8 convolutions are 0\.weight|its 8 convolutions are 0 \(4, 1, 3, 3\)",
+        ),
+        (lambda: nn.Sequential(nn.Conv2d(1, 4, 4), conv(4, 9, 3)), {}, "are not a chain"),
+    ],
+)
+def test_other_networks_are_refused_by_what_they_are(tmp_path, network, options, message):
+    torch.save(network().state_dict(), tmp_path / "a.pth")
+    with pytest.raises(InputError, match=message) as error:
+        load_trained(str(tmp_path / "a.pth"), **options)
+    assert str(error.value).startswith(f"{tmp_path / 'a.pth'} is not a network that is read (ESPCN")
+    assert "\n" not in str(error.value)
+
+
+def test_files_that_hold_no_state_dict_are_refused_by_what_they_are(tmp_path):
+    path = tmp_path / "a.pt"
+    with pytest.warns(DeprecationWarning, match="torch.jit"):
+        torch.jit.script(Espcn(3)).save(str(path))
+    with pytest.raises(InputError, match="it is a TorchScript program"):
+        load_trained(str(path))
+    torch.save(nn.Conv2d(1, 2, 3), path)
+    with pytest.raises(InputError, match=r"names torch\.nn\.modules.*a whole model instead"):
+        load_trained(str(path))
+    optimizer = torch.optim.Adam(Espcn(3).parameters())
+    torch.save({"a": Espcn(3).state_dict(), "b": Espcn(3).state_dict()}, path)
+    with pytest.raises(InputError, match=r"several networks, 'a', 'b': save the state_dict\(\)"):
+        load_trained(str(path))
+    torch.save({"optimizer": optimizer.state_dict()}, path)
+    with pytest.raises(InputError, match="there is no tensor in it"):
+        load_trained(str(path))
+    torch.save({"discriminator": nn.Conv2d(3, 4, 3).state_dict()}, path)
+    with pytest.raises(InputError, match="are those of 'discriminator', not of a network"):
+        load_trained(str(path))
