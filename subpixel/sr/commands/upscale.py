@@ -40,7 +40,7 @@ class Upscale:
     model: str = DEFAULT_MODEL
     """A released model's name, a weights file, a workdir, a PyTorch checkpoint, or "bicubic"."""
     engine: Engine = "jax"
-    """What computes the network: "jax", or "onnxruntime" where that is installed."""
+    """What computes the network: JAX."""
     consistent: bool = False
     """Moves the result until bicubic shrinks it to the input again."""
     format: Literal["png", "jpg", "webp", "tiff", "bmp", "avif"] | None = None

@@ -78,7 +78,7 @@ def upscale(
       scale: how many times larger the result is; by default the scale of the model, and 3 where it
         has several.
       size: width and height of a box that the result fits into, instead of a scale.
-      engine: "jax" or "onnxruntime".
+      engine: "jax".
       consistent: whether the result is moved until bicubic shrinks it to the input again.
 
     Returns:

@@ -98,8 +98,12 @@ def find_models(name: str, engine: Engine = "jax", consistent: bool = False) -> 
 def _released(name: str) -> list[tuple[int, str]]:
     names = {f"espcn_x{r}": r for r in (2, 3, 4)}
     scales = names.values() if name == DEFAULT_MODEL else [names[name]] if name in names else []
-    files = ((r, _RESULTS / f"espcn_x{r}_bsds/weights/subpixel.safetensors") for r in scales)
-    return [(r, str(path)) for r, path in files if path.is_file()]
+    found = []
+    for scale in scales:
+        runs = (_RESULTS / f"espcn_x{scale}", _RESULTS / f"espcn_x{scale}_bsds")
+        files = (run / "weights/subpixel.safetensors" for run in runs)
+        found += [(scale, str(path)) for path in files if path.is_file()][:1]
+    return found
 
 
 def _bicubic(scale: int, rounds: int) -> Model:

@@ -164,7 +164,7 @@ def _write_uncompressed(result: Strips, dtype: str, path: Path) -> None:
     import tifffile
 
     shape = (result.height, result.width, result.channels)
-    offset, _ = tifffile.imwrite(
+    written = tifffile.imwrite(
         path,
         shape=shape if result.channels > 1 else shape[:2],
         dtype=_DTYPES[dtype],
@@ -176,8 +176,10 @@ def _write_uncompressed(result: Strips, dtype: str, path: Path) -> None:
         metadata=None,
         returnoffset=True,
     )
+    if written is None:
+        raise OSError(f"{path} was not written")
     with path.open("r+b") as file:
-        file.seek(offset)
+        file.seek(written[0])
         for strip in result.rows:
             _quantised(strip, dtype).tofile(file)
 

@@ -8,7 +8,7 @@ import pytest
 from loops import LAYOUTS
 
 from subpixel.__main__ import main
-from subpixel.sr.export import check
+from subpixel.sr.errors import InputError
 from subpixel.sr.export.formats import Choices, export_network
 from subpixel.sr.targets import load_trained
 
@@ -25,10 +25,38 @@ def test_safetensors_in_every_layout(make_source, tmp_path, layout):
     trained = load_trained(str(path))
     assert (trained.config, trained.upsampler) == (source.config, layout)
     x = np.random.default_rng(0).random((1, 5, 6, 3), np.float32)
-    expected = check.run_network(source.network("subpixel"), x)
-    graph = trained.config.build(layout, 0)
-    assert graph.upsampler.kernel.shape == trained.params["upsampler"]["kernel"].shape
-    back, again = tmp_path / "b.safetensors", make_source(channels=3)
-    export_network(type(source)(*vars(trained).values()) if False else again, back, Choices())
+    found, expected = trained.build()(x), source.network("subpixel")(x)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
+    back = tmp_path / "back.safetensors"
+    export_network(make_source(channels=3), back, Choices())
     jax.tree.map(np.testing.assert_array_equal, load_trained(str(back)).params, source.params)
-    assert expected.shape == (1, 15, 18, 3)
+
+
+def test_the_command_writes_a_file_and_replaces_it_only_when_told(
+    make_source, tmp_path, monkeypatch, capsys
+):
+    weights, path = tmp_path / "w.safetensors", tmp_path / "m.safetensors"
+    export_network(make_source(), weights, Choices())
+    assert export(monkeypatch, weights, "-o", path, "--layout=zero_insert") == 0
+    assert "zero_insert" in capsys.readouterr().out
+    assert load_trained(str(path)).upsampler == "zero_insert"
+    with pytest.raises(InputError, match="exists: give another name, or --overwrite"):
+        export(monkeypatch, weights, "-o", path)
+    assert export(monkeypatch, weights, "-o", path, "--overwrite") == 0
+    assert load_trained(str(path)).upsampler == "subpixel"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "m.xyz"], "has no suffix of a format"),
+        (["-o", "m.safetensors", "--uint8"], "--uint8 means nothing for a .safetensors file"),
+        (["-o", "m.pth", "--compact"], "does not fit SRVGGNetCompact"),
+    ],
+)
+def test_what_the_command_refuses(make_source, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    export_network(make_source(), tmp_path / "w.safetensors", Choices())
+    with pytest.raises(InputError, match=message):
+        export(monkeypatch, "w.safetensors", *arguments)
+    assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
