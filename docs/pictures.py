@@ -1,0 +1,78 @@
+"""Makes the pictures of docs/upscale.md and docs/video.md: `python docs/pictures.py`.
+
+The photographs are coffee (CC0) and chelsea (CC0), which scikit-image brings.
+"""
+
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+from skimage import data
+
+import subpixel.sr
+from subpixel.image import imresize
+from subpixel.sr.upscaling.engine import DEFAULT_MODEL, find_models
+from subpixel.sr.upscaling.photographs import Settings
+from subpixel.sr.upscaling.video import VideoEncoding, upscale_video
+
+DOCS = Path(__file__).parent
+SCALE = 3
+GAP = 8
+
+
+def beside(*images: np.ndarray) -> Image.Image:
+    """Returns images of one height side by side, with a white gap."""
+    gap = np.full((images[0].shape[0], GAP, 3), 255, np.uint8)
+    parts = [part for image in images for part in (gap, image)][1:]
+    return Image.fromarray(np.concatenate(parts, axis=1))
+
+
+def photograph() -> Image.Image:
+    """Returns a crop that was shrunk: each pixel as a square, bicubic, and the network."""
+    lr = imresize(data.coffee()[20:392, 90:540], 1 / 2)[30:130, 70:180]
+    squares = lr.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
+    bicubic = subpixel.sr.upscale(lr, "bicubic", scale=SCALE)
+    network = subpixel.sr.upscale(lr, DEFAULT_MODEL, scale=SCALE)
+    return beside(squares, bicubic, network)
+
+
+def clip() -> Image.Image:
+    """Returns a frame of a clip as it was decoded, and of the enlarged clip."""
+    with tempfile.TemporaryDirectory() as folder:
+        small, large = Path(folder, "small.mp4"), Path(folder, "large.mp4")
+        _write_clip(small)
+        settings = Settings(find_models(DEFAULT_MODEL))
+        upscale_video(small, large, settings, VideoEncoding(), lambda *_: None)
+        before, after = (_frame(path, 6) for path in (small, large))
+    squares = before.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
+    return beside(squares, after)
+
+
+def _write_clip(path: Path) -> None:
+    photo = imresize(data.chelsea(), 1 / 2)
+    with av.open(str(path), "w") as sink:
+        stream = sink.add_stream("libx264", rate=12, options={"crf": "12"})
+        stream.width, stream.height, stream.pix_fmt = 160, 112, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 12)
+        for i in range(12):
+            values = np.ascontiguousarray(photo[20:132, 2 * i + 20 : 2 * i + 180])
+            frame = av.VideoFrame.from_ndarray(values, format="rgb24")
+            frame.pts, frame.time_base = i, Fraction(1, 12)
+            sink.mux(stream.encode(frame))
+        sink.mux(stream.encode(None))
+
+
+def _frame(path: Path, number: int) -> np.ndarray:
+    with av.open(str(path)) as source:
+        for i, frame in enumerate(source.decode(source.streams.video[0])):
+            if i == number:
+                return frame.to_ndarray(format="rgb24")
+    raise ValueError(f"{path} has no frame {number}")
+
+
+if __name__ == "__main__":
+    photograph().save(DOCS / "upscale.webp", quality=90)
+    clip().save(DOCS / "video.webp", quality=90)
