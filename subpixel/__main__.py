@@ -25,12 +25,13 @@ from subpixel.sr.commands.data import (
 from subpixel.sr.commands.describe import describe
 from subpixel.sr.commands.export import Export, export
 from subpixel.sr.commands.figures import FiguresTable, show_figures
-from subpixel.sr.commands.upscale import Upscale, upscale
+from subpixel.sr.commands.upscale import Upscale, UpscaleBench, bench_upscale, upscale
 from subpixel.sr.errors import InputError
 
 COMMANDS = {
     ("bench", "conv-transpose"): (ConvTransposeBench, bench_conv_transpose),
     ("bench", "training"): (TrainingBench, bench_training),
+    ("bench", "upscale"): (UpscaleBench, bench_upscale),
     ("figures", "table"): (FiguresTable, show_figures),
     ("upscale",): (Upscale, upscale),
     ("export",): (Export, export),

@@ -12,7 +12,7 @@ from subpixel.image import imresize
 from subpixel.sr.errors import InputError, NonFiniteError
 from subpixel.sr.upscaling.colour import BACK_PROJECTION_RADIUS, back_project
 
-Engine = Literal["jax"]
+Engine = Literal["jax", "onnxruntime"]
 BICUBIC = "bicubic"
 DEFAULT_MODEL = "espcn"
 BICUBIC_SCALES = tuple(range(2, 17))
@@ -96,13 +96,14 @@ def find_models(name: str, engine: Engine = "jax", consistent: bool = False) -> 
 
 
 def _released(name: str) -> list[tuple[int, str]]:
-    names = {f"espcn_x{r}": r for r in (2, 3, 4)}
+    names = {f"{DEFAULT_MODEL}_x{r}": r for r in (2, 3, 4)}
     scales = names.values() if name == DEFAULT_MODEL else [names[name]] if name in names else []
     found = []
-    for scale in scales:
-        runs = (_RESULTS / f"espcn_x{scale}", _RESULTS / f"espcn_x{scale}_bsds")
-        files = (run / "weights/subpixel.safetensors" for run in runs)
-        found += [(scale, str(path)) for path in files if path.is_file()][:1]
+    for r in scales:
+        runs = (_RESULTS / f"{DEFAULT_MODEL}_x{r}", _RESULTS / f"{DEFAULT_MODEL}_x{r}_bsds")
+        files = [str(run / "weights" / "subpixel.safetensors") for run in runs]
+        # The better run of a scale comes first.
+        found += [(r, file) for file in files if Path(file).is_file()][:1]
     return found
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -9,32 +10,61 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from subpixel.sr.errors import InputError
+from subpixel.sr.export.formats import Choices, Source, onnx_bytes
+from subpixel.sr.export.provenance import Provenance
+from subpixel.sr.export.runtime import OnnxNetwork
 from subpixel.sr.inference.upscaler import forward
 from subpixel.sr.targets import load_trained
 from subpixel.sr.training.compilations import keep_compilations
 from subpixel.sr.upscaling.colour import back_project, enlarge_opaque
 from subpixel.sr.upscaling.engine import Engine
 
+ONNX_SUFFIX = ".onnx"
+
 Loaded = tuple[int, int, Callable[[np.ndarray], Any]]
 
 
 def load_network(target: str, engine: Engine, rounds: int) -> Loaded:
-    """Returns scale, radius and the call of a network; it is compiled once for a tile's shape.
+    """Returns scale, radius and the call of a network.
 
     Args:
-      target: a weights file, a workdir or a PyTorch checkpoint.
-      engine: what computes it.
+      target: a weights file, a workdir or a PyTorch checkpoint; for ONNX Runtime also a file of
+        `python -m subpixel export`.
+      engine: "jax", which compiles a network once for a tile's shape, or "onnxruntime".
       rounds: of back-projection.
 
     Raises:
-      InputError: if there is no such target, or it cannot be read.
+      InputError: if there is no such target, it cannot be read, or the engine is not installed.
     """
-    del engine
+    if engine == "onnxruntime":
+        return _load_onnx(target, rounds)
+    if Path(target).suffix.lower() == ONNX_SUFFIX:
+        raise InputError(f"{target} is run by ONNX Runtime: add --engine=onnxruntime")
     keep_compilations()
     trained = load_trained(target)
     scale, channels = trained.config.scale, trained.config.channels
     run = partial(_enlarge, trained.graph, scale, channels, rounds, trained.params)
     return scale, trained.shapes.radius, run
+
+
+def _load_onnx(target: str, rounds: int) -> Loaded:
+    path = Path(target)
+    if path.suffix.lower() == ONNX_SUFFIX and path.is_file():
+        network = OnnxNetwork(path)
+    else:
+        trained = load_trained(target)
+        provenance = Provenance(name=path.name)
+        source = Source(trained.config, trained.upsampler, trained.params, provenance)
+        network = OnnxNetwork(onnx_bytes(source, Choices())[0])
+    if network.uint8:
+        raise InputError(f"{target} rounds to 8 bits inside: export it without --uint8")
+
+    def run(tile: np.ndarray) -> np.ndarray:
+        hr = enlarge_opaque(tile, lambda x: network(x[None])[0], network.scale, network.channels)
+        return back_project(tile, hr.clip(0, 1), network.scale, rounds) if rounds else hr
+
+    return network.scale, network.radius, run
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))

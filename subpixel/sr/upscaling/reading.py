@@ -97,7 +97,7 @@ def open_photograph(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photo
     megapixels = image.width * image.height / 1e6
     if megapixels > max_megapixels:
         raise InputError(
-            f"{path} has {megapixels:,.0f} megapixels, and at most {max_megapixels:,g} are read: "
+            f"{path} has {megapixels:,.1f} megapixels, and at most {max_megapixels:,g} are read: "
             "a file that claims more than it holds fills a disk. --max-megapixels allows more"
         )
     return _normalise(path, image)

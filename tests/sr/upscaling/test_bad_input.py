@@ -113,7 +113,7 @@ BAD = {
     "cut.bmp": (cut_bmp, "cannot be decoded"),
     "text.jpg": (text, "is no image of a kind that is read"),
     "zero.png": (zero_sized, "cannot be decoded"),
-    "bomb.png": (bomb, "has 3,600 megapixels, and at most 400 are read"),
+    "bomb.png": (bomb, "has 3,600.0 megapixels, and at most 400 are read"),
     "missing.png": (nothing, "does not exist"),
     "dangling.png": (dangling, "is a link that leads nowhere"),
     "loop.png": (loop, "link"),

@@ -7,9 +7,11 @@ from files import COFFEE, rgba
 from flax import nnx
 
 from subpixel.image import imresize
-from subpixel.sr.errors import NonFiniteError
+from subpixel.sr.errors import InputError, NonFiniteError
+from subpixel.sr.export.formats import Choices, Source, export_network
+from subpixel.sr.export.provenance import Provenance
 from subpixel.sr.models.espcn import ESPCNConfig
-from subpixel.sr.models.weights import save_weights
+from subpixel.sr.models.weights import load_weights, save_weights
 from subpixel.sr.upscaling import networks, strips
 from subpixel.sr.upscaling.arrays import upscale
 from subpixel.sr.upscaling.colour import enlarge_tile
@@ -149,3 +151,31 @@ def test_a_network_that_is_not_finite_is_named(weights, tmp_path):
     save_weights(tmp_path / "huge.safetensors", huge, config, "subpixel")
     with pytest.raises(NonFiniteError, match=r"huge\.safetensors is not finite"):
         upscale(COFFEE, str(tmp_path / "huge.safetensors"))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("consistent", [False, True])
+def test_onnx_runtime_computes_what_jax_computes(channels, consistent, weights):
+    pytest.importorskip("onnxruntime")
+    values = COFFEE / np.float32(255)
+    results = [
+        upscale(values, str(weights[channels]), engine=engine, consistent=consistent)
+        for engine in ("jax", "onnxruntime")
+    ]
+    np.testing.assert_allclose(*results, rtol=0, atol=1e-5)
+
+
+def test_an_exported_file_is_run(weights, tmp_path):
+    pytest.importorskip("onnxruntime")
+    path = tmp_path / "model.onnx"
+    network = load_weights(weights[1])
+    source = Source(network.config, network.upsampler, network.params, Provenance(name="a"))
+    export_network(source, path, Choices())
+    result = upscale(COFFEE, str(path), engine="onnxruntime")
+    difference = result.astype(int) - upscale(COFFEE, str(weights[1]))
+    assert np.abs(difference).max() <= 1
+    with pytest.raises(InputError, match="add --engine=onnxruntime"):
+        upscale(COFFEE, str(path))
+    export_network(source, tmp_path / "eight.onnx", Choices(uint8=True))
+    with pytest.raises(InputError, match="rounds to 8 bits inside: export it without --uint8"):
+        upscale(COFFEE, str(tmp_path / "eight.onnx"), engine="onnxruntime")
