@@ -264,6 +264,8 @@ class Checkpoints:
         self._thread.shutdown()
         with suppress(ValueError, OSError):
             self._manager.close()
+        # The exception holds this object alive, and must not hold the tasks of a failed save alive.
+        del self._manager
 
 
 def _reason(error: Exception) -> str:

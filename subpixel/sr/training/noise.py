@@ -3,6 +3,7 @@
 import gc
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ import orbax.checkpoint as ocp
 ORBAX = str(Path(ocp.__file__).parent)
 # Tensorstore's errors of the file system contain this field.
 STORAGE_ERROR = "os_error_code="
+# Seconds to wait for a write that does not end, such as one to a network disk.
+PATIENCE = 30
 
 
 @contextmanager
@@ -35,12 +38,23 @@ def suppress_duplicate_tracebacks() -> Iterator[None]:
     sys.unraisablehook = report_others
     try:
         yield
+    except BaseException:
+        _wait_for_reports()
+        raise
     finally:
-        # asyncio reports an exception that nobody reads when its task is deleted.
-        gc.collect()
         sys.unraisablehook = report
         for logger in loggers:
             logger.removeFilter(_is_news)
+
+
+def _wait_for_reports() -> None:
+    """Waits until the other writes of a failed save have been reported."""
+    for thread in threading.enumerate():
+        if type(thread).__module__.startswith(ocp.__name__):
+            # Orbax's own `join` raises the exception of the thread.
+            threading.Thread.join(thread, PATIENCE)
+    # asyncio reports an exception that nobody reads when its task is deleted.
+    gc.collect()
 
 
 def _is_news(record: logging.LogRecord) -> bool:
