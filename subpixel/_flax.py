@@ -1,44 +1,30 @@
-"""What a transposed-convolution layer of Flax does around the convolution, for either API."""
+"""The parts of a transposed-convolution layer that Flax NNX and Flax Linen share."""
 
-import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax.typing import PrecisionLike
+from jax import lax
 from jax.typing import DTypeLike
 
+from subpixel._compat import reshape
+from subpixel.ops._axes import partition, whole_numbers, with_one_batch_axis
 from subpixel.ops.conv_transpose import Method, conv_transpose
 
 
-def per_axis(value: Any, ndim: int) -> tuple[int, ...]:
-    """Repeats a stride or a dilation for each axis as Flax does; None is 1."""
-    if value is None:
-        value = 1
-    return (value,) * ndim if isinstance(value, int) else tuple(value)
+def per_axis(name: str, value: Any, ndim: int) -> tuple[int, ...]:
+    """Returns a stride or a dilation for each axis; None is 1, as in Flax."""
+    return whole_numbers(name, 1 if value is None else value, ndim)
 
 
-def kernel_shape(
-    kernel_size: tuple[int, ...],
-    in_features: int,
-    out_features: int,
-    groups: int,
-    *,
-    transposed: bool,
-) -> tuple[int, ...]:
-    """Returns the shape of the parameter: Flax's, with groups.
-
-    Raises:
-      ValueError: if the groups do not divide the channels on either side.
-    """
+def validate_groups(groups: int, in_features: int, out_features: int) -> None:
+    """Raises ValueError if the groups do not divide the input or output channels."""
     if groups < 1 or in_features % groups or out_features % groups:
         raise ValueError(
             f"feature_group_count must be at least 1 and divide in_features and out_features; got "
             f"{groups} for {in_features} and {out_features}"
         )
-    if transposed:
-        return (*kernel_size, out_features // groups, in_features)
-    return (*kernel_size, in_features // groups, out_features)
 
 
 def masked(kernel: jax.Array, mask: jax.Array | None) -> jax.Array:
@@ -71,58 +57,66 @@ def upsample(
     groups: int,
     method: Method,
 ) -> jax.Array:
-    """Convolves, wraps around if the padding is "CIRCULAR", and adds the bias.
+    """Applies a transposed convolution, with circular padding if asked, and adds the bias.
 
     Args:
       inputs: shape (..., s1, ..., sd, in), with any number of batch axes, or none.
       kernel: shape (k1, ..., kd, in / groups, out), or transposed.
       bias: shape (out,), or None.
-      strides: of each axis.
+      strides: stride for each axis.
       padding: as `flax.linen.linear.canonicalize_padding` returns it.
-      dilation: of the kernel, for each axis.
-      transpose_kernel: as in `subpixel.conv_transpose`, and so the rest.
-      precision: of the convolution.
-      preferred_element_type: of the convolution.
-      groups: of channels.
-      method: of the convolution.
+      dilation: dilation of the kernel for each axis.
+      transpose_kernel: as in `subpixel.conv_transpose`.
+      precision: as in `subpixel.conv_transpose`.
+      preferred_element_type: as in `subpixel.conv_transpose`.
+      groups: number of groups of channels.
+      method: as in `subpixel.conv_transpose`.
 
     Returns:
       Shape (..., q1, ..., qd, out).
     """
-    ndim = len(strides)
-    batch = inputs.shape[: inputs.ndim - ndim - 1]
     circular = padding == "CIRCULAR"
-    y = conv_transpose(
-        inputs.reshape(math.prod(batch), *inputs.shape[len(batch) :]),
-        kernel,
-        strides,
-        "VALID" if circular else padding,
-        rhs_dilation=dilation,
-        transpose_kernel=transpose_kernel,
-        precision=precision,
-        preferred_element_type=preferred_element_type,
-        feature_group_count=groups,
-        method=method,
-    )
-    if circular:
-        sizes = inputs.shape[len(batch) : -1]
-        periods = [size * s for size, s in zip(sizes, strides, strict=True)]
-        for axis, period in enumerate(periods, start=1):
-            y = _wrap(y, axis, period, late=transpose_kernel)
-    if bias is not None:
-        y = y + bias.reshape((1,) * (y.ndim - 1) + (-1,))
-    return y.reshape(*batch, *y.shape[1:])
+
+    def convolve(x: jax.Array) -> jax.Array:
+        y = conv_transpose(
+            x,
+            kernel,
+            strides,
+            "VALID" if circular else padding,
+            rhs_dilation=dilation,
+            transpose_kernel=transpose_kernel,
+            precision=precision,
+            preferred_element_type=preferred_element_type,
+            feature_group_count=groups,
+            method=method,
+        )
+        if circular:
+            for axis, stride in enumerate(strides, start=1):
+                y = wrap(y, axis, x.shape[axis] * stride, late=transpose_kernel)
+        return y
+
+    y = with_one_batch_axis(convolve, inputs, len(strides))
+    return y if bias is None else y + reshape(bias, (1,) * (y.ndim - 1) + bias.shape)
 
 
-def _wrap(y: jax.Array, axis: int, period: int, *, late: bool) -> jax.Array:
-    """Sums what lies a whole number of periods apart, the input's first pixel staying first.
+def wrap(y: jax.Array, axis: int, period: int, *, late: bool) -> jax.Array:
+    """Sums the pixels whose distance is a multiple of the period: circular padding.
 
-    An odd pixel of padding goes before, as Flax has it for kernels of even size, or after, if
-    `late`, as for the transpose of its circular convolution.
+    The result starts at the first pixel of the input. If the number of missing pixels is odd, the
+    odd one is added before the image, as Flax does for kernels of even size, or after it if `late`,
+    as the transpose of Flax's circular convolution needs.
     """
+    if not period:
+        return lax.slice_in_dim(y, 0, 0, axis=axis)
     missing = -(y.shape[axis] - period) % (2 * period)
     before = missing // 2 if late else (missing + 1) // 2
     widths = [(0, 0)] * y.ndim
     widths[axis] = (before, missing - before)
     padded = jnp.pad(y, widths)
-    return padded.reshape(*y.shape[:axis], -1, period, *y.shape[axis + 1 :]).sum(axis=axis)
+    count = padded.shape[axis] // period
+    spec = partition(y)
+    return reshape(
+        padded,
+        (*y.shape[:axis], count, period, *y.shape[axis + 1 :]),
+        (*spec[:axis], None, *spec[axis:]),
+    ).sum(axis=axis)

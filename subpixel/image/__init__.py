@@ -1,10 +1,24 @@
-"""Image functions as super-resolution measures them: MATLAB's `imresize`, BT.601 luma, PSNR, SSIM.
+"""Image functions with the conventions of super-resolution: MATLAB's `imresize`, luma, PSNR, SSIM.
 
-All take channels-last arrays, (..., h, w, c), of NumPy or of JAX, and answer in the same library.
+All functions take channels-last arrays, (..., h, w, c), of NumPy or JAX, and return arrays of the
+same library.
 """
 
-from subpixel.image._color import rgb_to_luma, rgb_to_ycbcr, ycbcr_to_rgb
+from subpixel.image._arrays import ImageArray, to_uint8
+from subpixel.image._color import LumaRange, rgb_to_luma, rgb_to_ycbcr, ycbcr_to_rgb
 from subpixel.image._metrics import psnr, ssim
-from subpixel.image._resize import imresize, modcrop
+from subpixel.image._resize import Border, imresize, modcrop
 
-__all__ = ["imresize", "modcrop", "psnr", "rgb_to_luma", "rgb_to_ycbcr", "ssim", "ycbcr_to_rgb"]
+__all__ = [
+    "Border",
+    "ImageArray",
+    "LumaRange",
+    "imresize",
+    "modcrop",
+    "psnr",
+    "rgb_to_luma",
+    "rgb_to_ycbcr",
+    "ssim",
+    "to_uint8",
+    "ycbcr_to_rgb",
+]

@@ -1,21 +1,22 @@
-"""What the image functions ask of the array library that they are called with."""
+"""Array helpers that the image functions share, for NumPy and JAX."""
 
 from types import ModuleType
 from typing import TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 ImageArray = TypeVar("ImageArray", np.ndarray, jax.Array)
 
 
 def namespace(image) -> ModuleType:
-    """Returns `numpy` or `jax.numpy`, whichever the array belongs to."""
-    return image.__array_namespace__()
+    """Returns `jax.numpy` for an array of JAX, else `numpy`."""
+    return jnp if isinstance(image, jax.Array) else np
 
 
 def as_float(image):
-    """Returns the array in floating point: float32 and float64 stay, all else gets the default.
+    """Converts to floating point: float32 and float64 stay, other types get the default.
 
     NumPy's default is float64, JAX's is float32 unless x64 is enabled.
     """
@@ -25,8 +26,15 @@ def as_float(image):
     return image.astype(xp.asarray(0.0).dtype)
 
 
-def to_uint8(image):
-    """Clips to 0..255 and rounds halves up, as MATLAB's `uint8` does."""
+def to_uint8(image: ImageArray) -> ImageArray:
+    """Clips to 0..255 and rounds halves up, as MATLAB's `uint8` does.
+
+    Args:
+      image: an array of any shape and real type.
+
+    Returns:
+      The same shape, uint8.
+    """
     xp = namespace(image)
     return xp.floor(xp.clip(image, 0, 255) + 0.5).astype(xp.uint8)
 

@@ -1,7 +1,7 @@
 """ITU-R BT.601 luma and chroma in studio range, as MATLAB's `rgb2ycbcr` computes them.
 
-Y lies in 16..235 and Cb, Cr in 16..240 for R, G, B in 0..255. BT.601 gives the matrix; MATLAB's
-digits of it are those that published PSNRs were measured with.
+Y lies in 16..235 and Cb, Cr in 16..240 for R, G, B in 0..255. The matrix is that of BT.601 with
+MATLAB's digits, which published PSNR values were measured with.
 """
 
 from typing import Literal
@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from subpixel.image._arrays import ImageArray, as_float, namespace, to_uint8, validate_image
+from subpixel.ops._axes import validate_choice
 
 LumaRange = Literal["studio", "full"]
 
@@ -25,9 +26,9 @@ def rgb_to_luma(rgb: ImageArray, luma_range: LumaRange = "studio") -> ImageArray
     """Returns Y of an RGB image.
 
     Args:
-      rgb: (..., h, w, 3) in 0..255. What is uint8 gives uint8, rounded, as in MATLAB.
+      rgb: (..., h, w, 3) in 0..255. A uint8 image gives a uint8 result, rounded as in MATLAB.
       luma_range: "studio", 16..235, as in MATLAB; or "full", 0..255, as in JPEG files and in
-        Pillow's mode L, where an error weighs 255 / 219 times as much: 1.32 dB of PSNR.
+        Pillow's mode L. Errors are 255 / 219 times as large in "full": 1.32 dB of PSNR.
 
     Returns:
       (..., h, w, 1).
@@ -35,8 +36,7 @@ def rgb_to_luma(rgb: ImageArray, luma_range: LumaRange = "studio") -> ImageArray
     Raises:
       ValueError: if there are not three channels, or the range is unknown.
     """
-    if luma_range not in ("studio", "full"):
-        raise ValueError(f'luma_range must be "studio" or "full"; got {luma_range!r}')
+    validate_choice("luma_range", luma_range, LumaRange)
     if luma_range == "full":
         return _transform(rgb, _FULL_RANGE, np.zeros(1))
     return _transform(rgb, _FROM_RGB[:1], _OFFSET[:1])
@@ -46,7 +46,7 @@ def rgb_to_ycbcr(rgb: ImageArray) -> ImageArray:
     """Returns Y, Cb and Cr of an RGB image.
 
     Args:
-      rgb: (..., h, w, 3) in 0..255. What is uint8 gives uint8, rounded, as in MATLAB.
+      rgb: (..., h, w, 3) in 0..255. A uint8 image gives a uint8 result, rounded as in MATLAB.
 
     Returns:
       (..., h, w, 3), Y in 16..235, Cb and Cr in 16..240.
@@ -58,7 +58,7 @@ def rgb_to_ycbcr(rgb: ImageArray) -> ImageArray:
 
 
 def ycbcr_to_rgb(ycbcr: ImageArray) -> ImageArray:
-    """Undoes `rgb_to_ycbcr`; what is uint8 gives uint8, clipped and rounded.
+    """Inverts `rgb_to_ycbcr`; a uint8 image gives a uint8 result, clipped and rounded.
 
     Args:
       ycbcr: (..., h, w, 3).
@@ -76,11 +76,12 @@ def _transform(image, matrix: np.ndarray, offset: np.ndarray):
     validate_image(image)
     if image.shape[-1] != 3:
         raise ValueError(
-            f"a colour image has three channels; got the shape {image.shape}. A grey image is "
-            "repeated for the three first"
+            f"a colour image has three channels; got the shape {image.shape}: repeat a "
+            "grey image three times"
         )
     xp = namespace(image)
     values = as_float(image)
     weights = xp.asarray(matrix.T, dtype=values.dtype)
-    result = xp.matmul(values, weights) + xp.asarray(offset, dtype=values.dtype)
+    constant = xp.asarray(offset.reshape((1,) * (image.ndim - 1) + (-1,)), dtype=values.dtype)
+    result = xp.matmul(values, weights) + constant
     return to_uint8(result) if image.dtype == np.uint8 else result

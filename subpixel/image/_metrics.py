@@ -1,4 +1,4 @@
-"""PSNR and SSIM, in the forms that super-resolution is measured with."""
+"""PSNR and SSIM with the conventions of super-resolution."""
 
 from functools import reduce
 from operator import add
@@ -8,44 +8,48 @@ import numpy as np
 from subpixel.image._arrays import ImageArray, as_float, namespace, validate_image
 
 
-def psnr(image: ImageArray, reference: ImageArray, *, shave: int = 0, peak: float = 255.0):
+def psnr(
+    image: ImageArray, reference: ImageArray, *, shave: int = 0, peak: float = 255.0
+) -> ImageArray:
     """Returns the peak signal-to-noise ratio, 10 log10(peak**2 / mean squared error).
 
     Args:
       image: (..., h, w, c).
       reference: the same shape.
-      shave: pixels left out at every side.
-      peak: the largest value possible.
+      shave: number of pixels removed from every side.
+      peak: largest possible value.
 
     Returns:
       dB, shape (...); infinity where the two are identical.
 
     Raises:
-      ValueError: if the shapes differ, or nothing is left after shaving.
+      ValueError: if the shapes differ, or no pixel is left after shaving.
     """
     image, reference = _pair(image, reference, shave)
     xp = namespace(image)
     error = xp.mean((image - reference) ** 2, axis=(-3, -2, -1))
-    # log of the quotient, with the quotient's zero spelled out: NumPy warns of a division by it.
+    # NumPy warns about a division by zero, so identical images are replaced before the division.
     identical = error == 0
     ratio = peak**2 / xp.where(identical, 1.0, error)
     return xp.where(identical, xp.inf, 10 * xp.log10(ratio))
 
 
-def ssim(image: ImageArray, reference: ImageArray, *, shave: int = 0, peak: float = 255.0):
+def ssim(
+    image: ImageArray, reference: ImageArray, *, shave: int = 0, peak: float = 255.0
+) -> ImageArray:
     """Returns the structural similarity with an 11x11 Gaussian window, sigma 1.5, 'valid'.
 
     Args:
-      image: (..., h, w, c); each channel is measured by itself.
+      image: (..., h, w, c); each channel is measured separately.
       reference: the same shape.
-      shave: pixels left out at every side first.
-      peak: the largest value possible.
+      shave: number of pixels removed from every side first.
+      peak: largest possible value.
 
     Returns:
       The mean over pixels and channels, shape (...).
 
     Raises:
-      ValueError: if the shapes differ, or less than 11x11 pixels are left after shaving.
+      ValueError: if the shapes differ, or fewer than 11x11 pixels are left after shaving.
 
     Reference: Wang et al., "Image quality assessment: from error visibility to structural
     similarity", 2004; K1 = 0.01, K2 = 0.03.
@@ -73,7 +77,7 @@ _WINDOW /= _WINDOW.sum()
 
 
 def _blur(image):
-    """Convolves rows and columns with the window, keeping only what it wholly covers."""
+    """Convolves rows and columns with the window; only fully covered pixels are kept."""
     rows, columns = (size - _WINDOW.size + 1 for size in image.shape[-3:-1])
     taps = [float(weight) for weight in _WINDOW]
     image = reduce(add, (w * image[..., i : i + rows, :, :] for i, w in enumerate(taps)))
@@ -90,7 +94,8 @@ def _pair(image, reference, shave: int):
     height, width = image.shape[-3:-1]
     if min(height, width) <= 2 * shave:
         raise ValueError(
-            f"nothing of {width}x{height} pixels is left after shaving {shave} from every side"
+            f"nothing of {width}x{height} pixels is left after shaving {shave} from every side: "
+            "give a larger image or a smaller shave"
         )
     kept = (..., slice(shave, height - shave), slice(shave, width - shave), slice(None))
     return as_float(image[kept]), as_float(reference[kept])

@@ -8,12 +8,13 @@ from typing import Literal
 import numpy as np
 
 from subpixel.image._arrays import ImageArray, as_float, namespace, to_uint8, validate_image
+from subpixel.ops._axes import validate_choice
 
 Border = Literal["symmetric", "replicate"]
 
 
 def modcrop(image: ImageArray, scale: int) -> ImageArray:
-    """Crops right and bottom so that the scale divides height and width.
+    """Crops the right and bottom edges until the scale divides height and width.
 
     Args:
       image: (..., h, w, c).
@@ -23,7 +24,7 @@ def modcrop(image: ImageArray, scale: int) -> ImageArray:
       (..., h - h % scale, w - w % scale, c).
 
     Raises:
-      ValueError: if nothing would be left.
+      ValueError: if the image is smaller than the scale.
     """
     validate_image(image)
     height, width = image.shape[-3:-1]
@@ -40,24 +41,24 @@ def imresize(
 ) -> ImageArray:
     """Resizes as MATLAB's `imresize(image, scale, 'bicubic')`.
 
-    Keys' cubic kernel with a = -0.5, widened by 1 / scale when shrinking. Rows are resized first,
-    then columns, and for uint8 the result of each pass is rounded to uint8.
+    The kernel is Keys' cubic kernel with a = -0.5, widened by 1 / scale when the image shrinks.
+    Rows are resized first, then columns. For uint8 the result of each pass is rounded to uint8.
 
     Args:
       image: (..., h, w, c), uint8 in 0..255 or float in any range.
-      scale: of both axes; 1 / 3 makes an image three times smaller.
-      antialias: whether the kernel is widened when shrinking.
-      border: what lies outside: "symmetric", the image mirrored with its edge pixel repeated, as
-        MATLAB has it since about 2014; or "replicate", the edge pixel, as it had before. Many
-        public low-resolution files were made with the older one. They differ in the outermost
-        ring or two.
+      scale: scale of both axes; 1 / 3 makes an image three times smaller.
+      antialias: whether the kernel is widened when the image shrinks.
+      border: values outside the image: "symmetric" mirrors the image and repeats its edge pixel, as
+        MATLAB does since about 2014; "replicate" is the edge pixel, as older versions of MATLAB
+        have it. Many public low-resolution files were made with the older rule. The results differ
+        in the outermost one or two pixels.
 
     Returns:
-      (..., ceil(h * scale), ceil(w * scale), c), of the dtype of a uint8, float32 or float64
-      image; otherwise of the library's default float.
+      (..., ceil(h * scale), ceil(w * scale), c). uint8, float32 and float64 images keep their
+      type; others get the library's default floating-point type.
 
     Raises:
-      ValueError: if the shape is not an image's, or the scale not positive.
+      ValueError: if the shape is not that of an image, or the scale is not positive.
 
     Reference: Keys, "Cubic convolution interpolation for digital image processing", 1981; the
     conventions are MATLAB's.
@@ -65,8 +66,7 @@ def imresize(
     validate_image(image)
     if not scale > 0:
         raise ValueError(f"the scale of a resize must be positive; got {scale!r}")
-    if border not in ("symmetric", "replicate"):
-        raise ValueError(f'border must be "symmetric" or "replicate"; got {border!r}')
+    validate_choice("border", border, Border)
     result = image
     for axis in (image.ndim - 3, image.ndim - 2):
         result = _resize_axis(as_float(result), axis, scale, antialias, border)
@@ -80,7 +80,7 @@ def _resize_axis(image, axis: int, scale: float, antialias: bool, border: Border
     indices, weights = _taps(image.shape[axis], scale, antialias, border)
     shape = [1] * image.ndim
     shape[axis] = -1
-    # Tap by tap, so that a large picture is never held once for each tap.
+    # Tap by tap: a single gather would need the memory of the image once for each tap.
     return reduce(
         add,
         (
@@ -95,7 +95,7 @@ def _resize_axis(image, axis: int, scale: float, antialias: bool, border: Border
 def _taps(
     size: int, scale: float, antialias: bool, border: Border
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns which pixels each output pixel is made of, and their weights: (outputs, taps)."""
+    """Returns the source pixels of each output pixel and their weights, both (outputs, taps)."""
     stretch = min(scale, 1.0) if antialias else 1.0
     width = 4 / stretch
     centre = (np.arange(1, math.ceil(size * scale) + 1) / scale) + 0.5 * (1 - 1 / scale) - 1

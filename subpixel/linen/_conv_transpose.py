@@ -1,4 +1,4 @@
-"""`subpixel.linen.ConvTranspose`: Flax Linen's, over the function of `subpixel`."""
+"""`subpixel.linen.ConvTranspose`: Flax Linen's layer with `subpixel.conv_transpose`."""
 
 from typing import cast
 
@@ -6,18 +6,19 @@ import flax.linen as nn
 import jax
 from flax.linen.linear import canonicalize_padding
 
-from subpixel._flax import kernel_shape, masked, per_axis, upsample
+from subpixel._flax import masked, per_axis, upsample, validate_groups
+from subpixel.ops._axes import validate_choice, whole_numbers
 from subpixel.ops.conv_transpose import Method
 
 
 class ConvTranspose(nn.ConvTranspose):
     """`flax.linen.ConvTranspose`, several times faster, and with groups.
 
-    Attributes, variables, initial values and results are those of the original, of which this is a
-    subclass: change the import, and old checkpoints load as they are.
+    This is a subclass with the attributes, variables, initial values and results of the original.
+    Only the import changes, and old checkpoints can be loaded.
 
     Attributes:
-      feature_group_count: groups of channels, each with its own kernel.
+      feature_group_count: number of groups of channels; each group has its own kernel.
       method: as in `subpixel.conv_transpose`.
 
     Example:
@@ -31,18 +32,20 @@ class ConvTranspose(nn.ConvTranspose):
     feature_group_count: int = 1
     method: Method = "auto"
 
+    def __post_init__(self):
+        validate_choice("method", self.method, Method)
+        super().__post_init__()
+
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """(..., s1, ..., sd, in) -> (..., q1, ..., qd, features)."""
-        sizes = self.kernel_size
-        sizes = (sizes,) if isinstance(sizes, int) else tuple(sizes)
-        shape = kernel_shape(
-            sizes,
-            inputs.shape[-1],
-            self.features,
-            self.feature_group_count,
-            transposed=self.transpose_kernel,
-        )
+        sizes = whole_numbers("kernel_size", self.kernel_size, None)
+        groups, in_features = self.feature_group_count, inputs.shape[-1]
+        validate_groups(groups, in_features, self.features)
+        channels = (in_features // groups, self.features)
+        if self.transpose_kernel:
+            channels = (self.features // groups, in_features)
+        shape = (*sizes, *channels)
         kernel = masked(self.param("kernel", self.kernel_init, shape, self.param_dtype), self.mask)
         bias = None
         if self.use_bias:
@@ -50,12 +53,12 @@ class ConvTranspose(nn.ConvTranspose):
         promoted = self.promote_dtype(inputs, kernel, bias, dtype=self.dtype)
         return upsample(
             *cast(tuple[jax.Array, jax.Array, jax.Array | None], tuple(promoted)),
-            strides=per_axis(self.strides, len(sizes)),
+            strides=per_axis("strides", self.strides, len(sizes)),
             padding=canonicalize_padding(self.padding, len(sizes)),
-            dilation=per_axis(self.kernel_dilation, len(sizes)),
+            dilation=per_axis("kernel_dilation", self.kernel_dilation, len(sizes)),
             transpose_kernel=self.transpose_kernel,
             precision=self.precision,
             preferred_element_type=self.preferred_element_type,
-            groups=self.feature_group_count,
+            groups=groups,
             method=self.method,
         )

@@ -13,7 +13,8 @@ from flax.linen.dtypes import promote_dtype
 from flax.typing import Dtype, Initializer, PrecisionLike
 
 from subpixel.linen._conv_transpose import ConvTranspose
-from subpixel.ops.conv import Padding, subpixel_conv, zero_insert_conv
+from subpixel.ops._axes import Padding, whole_numbers
+from subpixel.ops.conv import subpixel_conv, validate_padding, zero_insert_conv
 from subpixel.ops.pixel_shuffle import Order, Scale, pixel_shuffle, scale_per_axis, validate_order
 
 __all__ = ["ConvTranspose", "PixelShuffle", "SubpixelConv", "ZeroInsertConv"]
@@ -23,7 +24,7 @@ class PixelShuffle(nn.Module):
     """Rearranges channels into space: `subpixel.pixel_shuffle` as a layer.
 
     Attributes:
-      scale: r, a number for every axis between the first and the last, or one for each.
+      scale: r, one number for every axis between the first and the last, or one for each.
       order: "dcr" (TensorFlow) or "crd" (PyTorch).
 
     Example:
@@ -34,13 +35,17 @@ class PixelShuffle(nn.Module):
     scale: Scale
     order: Order = "dcr"
 
+    def __post_init__(self):
+        validate_order(self.order)
+        super().__post_init__()
+
     def __call__(self, x: jax.Array) -> jax.Array:
         """(..., s1, ..., sd, r**d * c) -> (..., r*s1, ..., r*sd, c)."""
         return pixel_shuffle(x, self.scale, order=self.order)
 
 
 class _Upsampling(nn.Module):
-    """The parameters of an upsampling by an ordinary convolution, and how they are promoted."""
+    """Parameters of an upsampling layer with an ordinary convolution, and their promotion."""
 
     features: int
     kernel_size: int | Sequence[int]
@@ -53,9 +58,12 @@ class _Upsampling(nn.Module):
     kernel_init: Initializer = nn.initializers.lecun_normal()
     bias_init: Initializer = nn.initializers.zeros_init()
 
+    def __post_init__(self):
+        validate_padding(self.padding, len(whole_numbers("kernel_size", self.kernel_size, None)))
+        super().__post_init__()
+
     def _per_axis(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        size = self.kernel_size
-        sizes = (size,) if isinstance(size, int) else tuple(size)
+        sizes = whole_numbers("kernel_size", self.kernel_size, None)
         return sizes, scale_per_axis(self.scale, len(sizes))
 
     def _promoted(
@@ -74,16 +82,16 @@ class SubpixelConv(_Upsampling):
     """A convolution at low resolution and a pixel shuffle: the fast layout.
 
     Attributes:
-      features: channels of the output.
-      kernel_size: k of each spatial axis, in low-resolution pixels; a number means one axis.
+      features: number of output channels.
+      kernel_size: k for each spatial axis, in low-resolution pixels; one number means one axis.
       scale: r, one number or one for each spatial axis.
       padding: "SAME", "VALID" or (low, high) pairs, in low-resolution pixels.
       use_bias: whether to add a bias for each phase, r**d * features numbers.
-      dtype: of the computation; by default promoted from input and parameters.
-      param_dtype: of the parameters.
+      dtype: type of the computation (default: promoted from input and parameters).
+      param_dtype: type of the parameters.
       precision: as in `jax.lax.conv_general_dilated`.
       kernel_init: initializer of the kernel (k1, ..., kd, in, r**d * features);
-        `subpixel.initializers.icnr` avoids a checkerboard at the start.
+        `subpixel.initializers.icnr` avoids an initial checkerboard pattern.
       bias_init: initializer of the bias.
       order: order of the channels before the shuffle, as in `subpixel.pixel_shuffle`.
 
@@ -96,10 +104,13 @@ class SubpixelConv(_Upsampling):
 
     order: Order = "dcr"
 
+    def __post_init__(self):
+        validate_order(self.order)
+        super().__post_init__()
+
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """(..., s1, ..., sd, in) -> (..., r*s1, ..., r*sd, features)."""
-        validate_order(self.order)
         sizes, scales = self._per_axis()
         x, kernel, bias = self._promoted(x, sizes, math.prod(scales) * self.features)
         return subpixel_conv(
@@ -114,17 +125,17 @@ class SubpixelConv(_Upsampling):
 
 
 class ZeroInsertConv(_Upsampling):
-    """A convolution over the image with zeros between its pixels: the slow layout.
+    """A convolution over the zero-inserted image: the slow layout.
 
     Attributes:
-      features: channels of the output.
-      kernel_size: of each spatial axis, in high-resolution pixels; a number means one axis. With
-        "SAME" it must be a multiple of the scale.
+      features: number of output channels.
+      kernel_size: size for each spatial axis, in high-resolution pixels; one number means one axis.
+        With "SAME" it must be a multiple of the scale.
       scale: r, one number or one for each spatial axis.
       padding: "SAME", "VALID" or (low, high) pairs, as in `subpixel.zero_insert_conv`.
       use_bias: whether to add a bias for each output channel.
-      dtype: of the computation; by default promoted from input and parameters.
-      param_dtype: of the parameters.
+      dtype: type of the computation (default: promoted from input and parameters).
+      param_dtype: type of the parameters.
       precision: as in `jax.lax.conv_general_dilated`.
       kernel_init: initializer of the kernel (k1, ..., kd, in, features).
       bias_init: initializer of the bias.
@@ -142,4 +153,4 @@ class ZeroInsertConv(_Upsampling):
         sizes, scales = self._per_axis()
         x, kernel, bias = self._promoted(x, sizes, self.features)
         y = zero_insert_conv(x, kernel, scales, padding=self.padding, precision=self.precision)
-        return y if bias is None else y + bias
+        return y if bias is None else y + bias.reshape((1,) * (y.ndim - 1) + (-1,))

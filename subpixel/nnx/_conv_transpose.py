@@ -1,8 +1,8 @@
-"""`subpixel.nnx.ConvTranspose`, and the exchange of Flax's own for it inside a model."""
+"""`subpixel.nnx.ConvTranspose`, and its exchange for Flax's own layers inside a model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableSequence, Sequence
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,9 @@ from flax.nnx.nn import dtypes
 from flax.nnx.nn.linear import canonicalize_padding
 from flax.typing import Dtype, Initializer, PaddingLike, PrecisionLike, PromoteDtypeFn
 
-from subpixel._flax import kernel_shape, masked, per_axis, upsample
+from subpixel._compat import supported_by_flax
+from subpixel._flax import masked, per_axis, upsample, validate_groups
+from subpixel.ops._axes import validate_choice
 from subpixel.ops.conv_transpose import Method
 
 _kernel_init = nnx.initializers.lecun_normal()
@@ -21,34 +23,34 @@ _bias_init = nnx.initializers.zeros_init()
 class ConvTranspose(nnx.ConvTranspose):
     """`flax.nnx.ConvTranspose`, several times faster, and with groups.
 
-    Constructor, parameters, initial values, state and results are those of the original, of which
-    this is a subclass: change the import, and old checkpoints load as they are.
+    This is a subclass with the constructor, parameters, initial values, state and results of the
+    original. Only the import changes, and old checkpoints can be loaded.
 
     Args:
-      in_features: channels of the input.
-      out_features: channels of the output.
-      kernel_size: of each spatial axis; a number means one axis.
-      strides: of each axis, or one number for all; by default 1.
+      in_features: number of input channels.
+      out_features: number of output channels.
+      kernel_size: size of the kernel for each spatial axis; one number means one axis.
+      strides: stride for each axis, or one number for all (default: 1).
       padding: "SAME", "VALID", "CIRCULAR", a number, or (low, high) pairs, as in Flax.
-      kernel_dilation: distance between the kernel's taps, for each axis or for all.
+      kernel_dilation: distance between the kernel's taps, for each axis or one number for all.
       use_bias: whether to add a bias for each output channel.
-      mask: multiplied with the kernel, and of its shape.
-      dtype: of the computation; by default promoted from input and parameters.
-      param_dtype: of the parameters.
+      mask: array of the kernel's shape that multiplies the kernel.
+      dtype: type of the computation (default: promoted from input and parameters).
+      param_dtype: type of the parameters.
       precision: as in `subpixel.conv_transpose`.
       kernel_init: initializer of the kernel (k1, ..., kd, in / groups, out).
       bias_init: initializer of the bias (out,).
       transpose_kernel: whether the kernel is reversed and shaped (k1, ..., kd, out / groups, in).
       promote_dtype: promotes ``(inputs, kernel, bias)`` to `dtype`.
       preferred_element_type: as in `subpixel.conv_transpose`.
-      feature_group_count: groups of channels, each with its own kernel.
+      feature_group_count: number of groups of channels; each group has its own kernel.
       method: as in `subpixel.conv_transpose`.
       rngs: random streams.
-      kernel_metadata: of the kernel's variable.
-      bias_metadata: of the bias's variable.
+      kernel_metadata: metadata of the kernel's variable.
+      bias_metadata: metadata of the bias's variable.
 
     Raises:
-      ValueError: if the groups do not divide the channels.
+      ValueError: if the groups do not divide the channels, or the method is unknown.
 
     Example:
       >>> layer = ConvTranspose(3, 4, (4, 4), 2, rngs=nnx.Rngs(0))
@@ -81,32 +83,39 @@ class ConvTranspose(nnx.ConvTranspose):
         kernel_metadata: Mapping[str, Any] = MappingProxyType({}),
         bias_metadata: Mapping[str, Any] = MappingProxyType({}),
     ):
-        sizes = (kernel_size,) if isinstance(kernel_size, int) else tuple(kernel_size)
-        shape = kernel_shape(
-            sizes, in_features, out_features, feature_group_count, transposed=transpose_kernel
-        )
+        validate_choice("method", method, Method)
+        validate_groups(feature_group_count, in_features, out_features)
+        newer = {"kernel_metadata": kernel_metadata}
+        supported = supported_by_flax(newer)
         super().__init__(
-            in_features,
-            out_features,
+            # Flax's constructor derives the kernel's shape from these: the channels of one group.
+            in_features if transpose_kernel else in_features // feature_group_count,
+            out_features // feature_group_count if transpose_kernel else out_features,
             kernel_size,
             strides,
             padding=padding,
             kernel_dilation=kernel_dilation,
-            use_bias=use_bias,
+            use_bias=False,
             mask=mask,
             dtype=dtype,
             param_dtype=param_dtype,
             precision=precision,
-            kernel_init=lambda key, _, dtype: kernel_init(key, shape, dtype),
+            kernel_init=kernel_init,
             bias_init=bias_init,
             transpose_kernel=transpose_kernel,
             promote_dtype=promote_dtype,
-            preferred_element_type=preferred_element_type,
             rngs=rngs,
-            kernel_metadata=kernel_metadata,
-            bias_metadata=bias_metadata,
+            **supported,
         )
-        self.kernel_shape = shape
+        if kernel_metadata and not supported:
+            self.kernel = nnx.Param(self.kernel[...], **kernel_metadata)
+        if use_bias:
+            bias = bias_init(rngs.params(), (out_features,), param_dtype)
+            self.bias = nnx.Param(bias, **bias_metadata)
+        self.use_bias = use_bias
+        self.in_features = in_features
+        self.out_features = out_features
+        self.preferred_element_type = preferred_element_type
         self.feature_group_count = feature_group_count
         self.method: Method = method
 
@@ -120,9 +129,9 @@ class ConvTranspose(nnx.ConvTranspose):
             inputs,
             kernel,
             bias,
-            strides=per_axis(self.strides, ndim),
+            strides=per_axis("strides", self.strides, ndim),
             padding=canonicalize_padding(self.padding, ndim),
-            dilation=per_axis(self.kernel_dilation, ndim),
+            dilation=per_axis("kernel_dilation", self.kernel_dilation, ndim),
             transpose_kernel=self.transpose_kernel,
             precision=self.precision,
             preferred_element_type=self.preferred_element_type,
@@ -132,30 +141,72 @@ class ConvTranspose(nnx.ConvTranspose):
 
 
 def swap_conv_transpose(model: nnx.Module, *, method: Method = "auto") -> dict[str, ConvTranspose]:
-    """Turns every `flax.nnx.ConvTranspose` inside a model into ours, in place.
+    """Replaces every `flax.nnx.ConvTranspose` inside a model by this package's layer.
 
-    The layers stay the same objects with the same variables, so whatever refers to them, such as an
-    optimizer made before, still serves. Layers of a subclass, which may compute something else, are
-    left alone.
+    The new layers share the variables of the old ones, so an optimizer made before the call can
+    still be used. Instances of subclasses, which may compute something else, are not replaced. If
+    `model` is itself a `flax.nnx.ConvTranspose`, nothing can be replaced inside it: its new layer
+    is returned under the path ``""``.
 
     Args:
-      model: a module with transposed convolutions at any depth, or one itself.
+      model: a module with transposed convolutions at any depth.
       method: as in `subpixel.conv_transpose`.
 
     Returns:
-      The layers that were turned by their path in the model, such as ``"decoder.0.up"``.
+      The new layers by their path in the model, such as ``"decoder.0.up"``.
+
+    Raises:
+      ValueError: if the method is unknown.
 
     Example:
       >>> layer = nnx.ConvTranspose(8, 4, (4, 4), (2, 2), rngs=nnx.Rngs(0))
       >>> list(swap_conv_transpose(nnx.Sequential(layer, nnx.relu)))
       ['layers.0']
     """
+    validate_choice("method", method, Method)
+    nodes = list(nnx.iter_graph(model))
     swapped: dict[str, ConvTranspose] = {}
-    for path, module in list(nnx.iter_modules(model)):
-        if type(module) is nnx.ConvTranspose:
-            module.__class__ = ConvTranspose
-            layer = cast(ConvTranspose, module)
-            layer.feature_group_count = 1
-            layer.method = method
-            swapped[".".join(map(str, path))] = layer
+    new: dict[int, ConvTranspose] = {}
+    for path, node in nodes:
+        if type(node) is nnx.ConvTranspose:
+            new[id(node)] = swapped[".".join(map(str, path))] = _from_flax(node, method)
+    for _, node in nodes:
+        _replace_children(node, new)
     return swapped
+
+
+def _from_flax(layer: nnx.ConvTranspose, method: Method) -> ConvTranspose:
+    """Makes our layer with the variables and the other attributes of Flax's."""
+    ours = ConvTranspose(
+        layer.in_features,
+        layer.out_features,
+        layer.kernel_size,
+        transpose_kernel=layer.transpose_kernel,
+        use_bias=False,
+        mask=layer.mask,
+        kernel_init=nnx.initializers.zeros_init(),
+        method=method,
+        rngs=nnx.Rngs(0),
+    )
+    for name, value in vars(layer).items():
+        if not name.startswith("_") and name != "mask":
+            setattr(ours, name, value)
+    return ours
+
+
+def _replace_children(node: Any, new: Mapping[int, ConvTranspose]) -> None:
+    """Replaces the layers with the given ids among the direct children of a container."""
+    if isinstance(node, MutableSequence):
+        for index, child in enumerate(node):
+            if id(child) in new:
+                node[index] = new[id(child)]
+    elif isinstance(node, dict):
+        for key, child in list(node.items()):
+            if id(child) in new:
+                node[key] = new[id(child)]
+    elif isinstance(node, nnx.Module):
+        for name, child in list(vars(node).items()):
+            if id(child) in new:
+                setattr(node, name, new[id(child)])
+            elif isinstance(child, tuple) and any(id(c) in new for c in child):
+                setattr(node, name, tuple(new.get(id(c), c) for c in child))

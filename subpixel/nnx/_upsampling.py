@@ -12,8 +12,10 @@ from flax import nnx
 from flax.nnx.nn.dtypes import promote_dtype
 from flax.typing import Dtype, Initializer, PrecisionLike
 
+from subpixel._compat import no_parameter
 from subpixel.nnx._conv_transpose import ConvTranspose, swap_conv_transpose
-from subpixel.ops.conv import Padding, subpixel_conv, zero_insert_conv
+from subpixel.ops._axes import Padding, whole_numbers
+from subpixel.ops.conv import subpixel_conv, validate_padding, zero_insert_conv
 from subpixel.ops.pixel_shuffle import Order, Scale, pixel_shuffle, scale_per_axis, validate_order
 
 __all__ = [
@@ -33,7 +35,7 @@ class PixelShuffle(nnx.Module):
     """Rearranges channels into space: `subpixel.pixel_shuffle` as a layer.
 
     Args:
-      scale: r, a number for every axis between the first and the last, or one for each.
+      scale: r, one number for every axis between the first and the last, or one for each.
       order: "dcr" (TensorFlow) or "crd" (PyTorch).
     """
 
@@ -50,13 +52,13 @@ class PixelShuffle(nnx.Module):
 class PhaseBias(nnx.Module):
     """Adds a bias that repeats with the scale: one number for each phase and channel.
 
-    It is the bias of a convolution before a pixel shuffle, added after it. So it serves every
-    layout of the upsampling. With a scale of 1 it is an ordinary bias.
+    It has the effect of a bias of the convolution before a pixel shuffle, but is added after the
+    shuffle, so it can be used with every layout. With a scale of 1 it is an ordinary bias.
 
     Args:
-      features: channels of the input, c.
+      features: number of input channels, c.
       scale: r for each of the d spatial axes.
-      param_dtype: of the parameter.
+      param_dtype: type of the parameter.
       bias_init: initializer of the parameter, shape (r**d * c,) in the order "dcr".
       rngs: random streams.
     """
@@ -85,11 +87,12 @@ class PhaseBias(nnx.Module):
             )
         tile = self.bias[...].reshape(*self.scale, -1).astype(x.dtype)
         repeats = (size // r for size, r in zip(sizes, self.scale, strict=True))
-        return x + jnp.tile(tile, (*repeats, 1))
+        bias = jnp.tile(tile, (*repeats, 1))
+        return x + bias.reshape((1,) * (x.ndim - bias.ndim) + bias.shape)
 
 
 class _Upsampling(nnx.Module):
-    """The parameters of an upsampling by an ordinary convolution, and how they are promoted."""
+    """Parameters of an upsampling layer with an ordinary convolution, and their promotion."""
 
     def __init__(
         self,
@@ -105,6 +108,7 @@ class _Upsampling(nnx.Module):
         bias_init: Initializer,
         rngs: nnx.Rngs,
     ):
+        validate_padding(padding, len(scale))
         self.scale = scale
         self.padding = padding
         self.dtype = dtype
@@ -114,7 +118,7 @@ class _Upsampling(nnx.Module):
         if use_bias:
             self.bias = nnx.Param(bias_init(rngs.params(), kernel_shape[-1:], param_dtype))
         else:
-            self.bias = nnx.data(None)
+            self.bias = no_parameter()
 
     def _promote(self, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array | None]:
         bias = None if self.bias is None else self.bias[...]
@@ -125,18 +129,18 @@ class SubpixelConv(_Upsampling):
     """A convolution at low resolution and a pixel shuffle: the fast layout.
 
     Args:
-      in_features: channels of the input.
-      out_features: channels of the output.
-      kernel_size: k of each spatial axis, in low-resolution pixels; a number means one axis.
+      in_features: number of input channels.
+      out_features: number of output channels.
+      kernel_size: k for each spatial axis, in low-resolution pixels; one number means one axis.
       scale: r, one number or one for each spatial axis.
       padding: "SAME", "VALID" or (low, high) pairs, in low-resolution pixels.
       order: order of the channels before the shuffle, as in `subpixel.pixel_shuffle`.
       use_bias: whether to add a bias for each phase, r**d * out_features numbers.
-      dtype: of the computation; by default promoted from input and parameters.
-      param_dtype: of the parameters.
+      dtype: type of the computation (default: promoted from input and parameters).
+      param_dtype: type of the parameters.
       precision: as in `jax.lax.conv_general_dilated`.
       kernel_init: initializer of the kernel (k1, ..., kd, in, r**d * out);
-        `subpixel.initializers.icnr` avoids a checkerboard at the start.
+        `subpixel.initializers.icnr` avoids an initial checkerboard pattern.
       bias_init: initializer of the bias.
       rngs: random streams.
 
@@ -166,7 +170,7 @@ class SubpixelConv(_Upsampling):
     ):
         validate_order(order)
         self.order: Order = order
-        sizes = _per_axis(kernel_size)
+        sizes = whole_numbers("kernel_size", kernel_size, None)
         scales = scale_per_axis(scale, len(sizes))
         super().__init__(
             (*sizes, in_features, math.prod(scales) * out_features),
@@ -196,18 +200,18 @@ class SubpixelConv(_Upsampling):
 
 
 class ZeroInsertConv(_Upsampling):
-    """A convolution over the image with zeros between its pixels: the slow layout.
+    """A convolution over the zero-inserted image: the slow layout.
 
     Args:
-      in_features: channels of the input.
-      out_features: channels of the output.
-      kernel_size: of each spatial axis, in high-resolution pixels; a number means one axis. With
-        "SAME" it must be a multiple of the scale.
+      in_features: number of input channels.
+      out_features: number of output channels.
+      kernel_size: size for each spatial axis, in high-resolution pixels; one number means one axis.
+        With "SAME" it must be a multiple of the scale.
       scale: r, one number or one for each spatial axis.
       padding: "SAME", "VALID" or (low, high) pairs, as in `subpixel.zero_insert_conv`.
       use_bias: whether to add a bias for each output channel.
-      dtype: of the computation; by default promoted from input and parameters.
-      param_dtype: of the parameters.
+      dtype: type of the computation (default: promoted from input and parameters).
+      param_dtype: type of the parameters.
       precision: as in `jax.lax.conv_general_dilated`.
       kernel_init: initializer of the kernel (k1, ..., kd, in, out).
       bias_init: initializer of the bias.
@@ -236,7 +240,7 @@ class ZeroInsertConv(_Upsampling):
         bias_init: Initializer = _bias_init,
         rngs: nnx.Rngs,
     ):
-        sizes = _per_axis(kernel_size)
+        sizes = whole_numbers("kernel_size", kernel_size, None)
         super().__init__(
             (*sizes, in_features, out_features),
             scale=scale_per_axis(scale, len(sizes)),
@@ -254,8 +258,4 @@ class ZeroInsertConv(_Upsampling):
         """(..., s1, ..., sd, in) -> (..., r*s1, ..., r*sd, out)."""
         x, kernel, bias = self._promote(x)
         y = zero_insert_conv(x, kernel, self.scale, padding=self.padding, precision=self.precision)
-        return y if bias is None else y + bias
-
-
-def _per_axis(kernel_size: int | Sequence[int]) -> tuple[int, ...]:
-    return (kernel_size,) if isinstance(kernel_size, int) else tuple(kernel_size)
+        return y if bias is None else y + bias.reshape((1,) * (y.ndim - 1) + (-1,))

@@ -1,5 +1,6 @@
 """Pure JAX functions on channels-last arrays: convolutions that upsample, and pixel shuffle."""
 
+from subpixel.ops import _rules as _rules
 from subpixel.ops.conv import subpixel_conv, zero_insert_conv
 from subpixel.ops.conv_transpose import conv_transpose
 from subpixel.ops.pixel_shuffle import pixel_shuffle, pixel_unshuffle

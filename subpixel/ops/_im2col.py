@@ -1,25 +1,27 @@
-"""How `subpixel.ops._primitive` computes: matrix products, and columns folded and unfolded.
+"""Transposed convolution as a matrix product with im2col or col2im, and XLA's own.
 
-Unfolding lays an image out as one column of numbers for each tap; folding sums the columns back
-into an image. Columns take k / s times the memory of the image, on each axis. What the three
-results are is said in `subpixel.ops._primitive`, and the layouts too.
+im2col copies the pixels under each kernel tap into a column of a matrix. col2im is its transpose:
+it adds the columns back into an image. Along each axis the matrix takes k / s times the memory of
+the image. `subpixel.ops._primitive` defines the three results and the array layouts.
 """
 
 import functools
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from subpixel._compat import reshape, zeros
+from subpixel.ops._axes import partition
 from subpixel.ops._geometry import Axis
 
 Result = Literal["output", "input", "kernel"]
 
 
 def result_shape(a, b, result: Result, axes: tuple[Axis, ...]) -> tuple[int, ...]:
-    """Returns the shape of what `contract` returns."""
+    """Returns the shape of the result of `contract`."""
     if result == "output":
         return (a.shape[0], *(axis.out for axis in axes), a.shape[-2], b.shape[-1])
     if result == "input":
@@ -27,21 +29,28 @@ def result_shape(a, b, result: Result, axes: tuple[Axis, ...]) -> tuple[int, ...
     return (*(axis.taps for axis in axes), a.shape[-2], a.shape[-1], b.shape[-1])
 
 
-def evaluate(a, b, *, result, axes, dtype, precision, method, platform) -> jax.Array:
-    """Does what `subpixel.ops._primitive.contract` says, in terms of JAX's own operations."""
+def compute(a, b, *, result, axes, dtype, precision, method, platform) -> jax.Array:
+    """Computes `subpixel.ops._primitive.contract` with JAX's own operations."""
     shape = result_shape(a, b, result, axes)
     if 0 in (*a.shape, *b.shape, *shape):
-        return jnp.zeros(shape, dtype)
-    common = jnp.promote_types(a.dtype, b.dtype)
+        return lax.full(shape, 0, dtype)
+    common = widest(a.dtype, b.dtype)
     a, b = a.astype(common), b.astype(common)
     if method == "auto" and (platform != "cpu" or _favours_native(a, b, result, axes)):
-        return _native(a, b, result, axes, shape, precision).astype(dtype)
-    # Sums of half-precision numbers are kept in float32 and rounded once.
-    wide = jnp.promote_types(jnp.promote_types(common, dtype), jnp.float32)
-    return _by_columns(a, b, result, axes, precision, wide).astype(dtype)
+        result = native_result(a, b, result=result, axes=axes, precision=precision)
+        return result.astype(dtype)
+    # Sums of half-precision numbers are accumulated in float32 and rounded once.
+    accumulator = widest(common, dtype, jnp.float32)
+    return _by_im2col(a, b, result, axes, precision, accumulator).astype(dtype)
 
 
-def _by_columns(a, b, result: Result, axes: tuple[Axis, ...], precision, dtype) -> jax.Array:
+def widest(*dtypes: Any) -> Any:
+    """Returns the type of a sum of floating-point types, also where JAX promotes strictly."""
+    with jax.numpy_dtype_promotion("standard"):
+        return functools.reduce(jnp.promote_types, dtypes)
+
+
+def _by_im2col(a, b, result: Result, axes: tuple[Axis, ...], precision, dtype) -> jax.Array:
     matmul = functools.partial(_matmul, precision=precision, dtype=dtype)
     n, taps, groups = len(axes), tuple(axis.taps for axis in axes), a.shape[-2]
     if result == "output":
@@ -49,24 +58,24 @@ def _by_columns(a, b, result: Result, axes: tuple[Axis, ...], precision, dtype) 
         weights = b.reshape(-1, *b.shape[n:]).transpose(1, 2, 0, 3).reshape(groups, a.shape[-1], -1)
         product = matmul(_rows(a), weights).swapaxes(0, 1)
         product = product.reshape(*a.shape[:-2], groups, *taps, b.shape[-1])
-        return _fold(jnp.moveaxis(product, n + 1, -2), axes)
+        return _col2im(jnp.moveaxis(product, n + 1, -2), axes)
     if result == "input":
         # (g, t * o, i)
         weights = b.reshape(-1, *b.shape[n:]).transpose(1, 0, 3, 2).reshape(groups, -1, b.shape[-2])
-        product = matmul(_columns(a, axes), weights).swapaxes(0, 1)
+        product = matmul(_patches(a, axes), weights).swapaxes(0, 1)
     else:
-        product = matmul(_rows(a).swapaxes(1, 2), _columns(b, axes))
+        product = matmul(_rows(a).swapaxes(1, 2), _patches(b, axes))
         product = product.reshape(*product.shape[:2], -1, b.shape[-1]).transpose(2, 0, 1, 3)
     return product.reshape(result_shape(a, b, result, axes))
 
 
 def _favours_native(a, b, result: Result, axes: tuple[Axis, ...]) -> bool:
-    """Whether XLA's own convolution was measured to be faster on a CPU.
+    """Returns whether XLA's own convolution was measured to be faster on a CPU.
 
-    Its two gradients together never were: ours share their columns. Nor was its output in three
-    dimensions, in float64 or with groups, where it is from three to two hundred times slower. The
-    rest, float32 over 4 x 32 x 32 x 32 on a machine with other work, jaxlib 0.10.2 on an AMD EPYC,
-    in processor time of native over ours:
+    XLA's two gradients together were never faster, because ours share the im2col matrix. XLA's
+    output was never faster in three dimensions, in float64 or with groups, where it is 3 to 200
+    times slower. The table has the other cases as processor time of XLA's over ours, in float32,
+    for an input of 4 x 32 x 32 x 32 (jaxlib 0.10.2, AMD EPYC, a machine with other work):
 
     ========================  =======  ======  ======  ======  =======  =======  =======
     taps, stride              4x4, 2   5x5, 2  7x7, 2  9x9, 2  10x10,3  5x5, 1   3x3, 1
@@ -78,8 +87,7 @@ def _favours_native(a, b, result: Result, axes: tuple[Axis, ...]) -> bool:
     """
     if result != "output" or len(axes) > 2 or a.dtype != jnp.float32 or a.shape[-2] > 1:
         return False
-    # XLA reads beyond its arrays under some negative paddings.
-    if b.shape[-1] < 3 or min((min(axis.low, axis.high) for axis in axes), default=0) < 0:
+    if b.shape[-1] < 3 or not all(axis.is_plain for axis in axes):
         return False
     overlap = math.prod(axis.taps for axis in axes) / math.prod(axis.stride for axis in axes)
     return overlap > 9 or all(axis.stride == 1 for axis in axes)
@@ -88,7 +96,7 @@ def _favours_native(a, b, result: Result, axes: tuple[Axis, ...]) -> bool:
 def _matmul(a: jax.Array, b: jax.Array, precision, dtype) -> jax.Array:
     """(g, m, k), (g, k, n) -> (g, m, n)."""
     product = functools.partial(jnp.matmul, precision=precision, preferred_element_type=dtype)
-    # XLA's CPU compiler lays a product without a batch out better than one with a batch of one.
+    # XLA's CPU compiler chooses a better layout without a batch than with a batch of one.
     return product(a[0], b[0])[None] if a.shape[0] == 1 else product(a, b)
 
 
@@ -97,27 +105,27 @@ def _rows(x: jax.Array) -> jax.Array:
     return x.reshape(-1, *x.shape[-2:]).swapaxes(0, 1)
 
 
-def _columns(y: jax.Array, axes: tuple[Axis, ...]) -> jax.Array:
+def _patches(y: jax.Array, axes: tuple[Axis, ...]) -> jax.Array:
     """(n, q..., g, o) -> (g, n * s, t * o)."""
     taps = math.prod(axis.taps for axis in axes)
-    columns = _unfold(y, axes).reshape(-1, taps, *y.shape[-2:])
-    return columns.transpose(2, 0, 1, 3).reshape(y.shape[-2], -1, taps * y.shape[-1])
+    patches = _im2col(y, axes).reshape(-1, taps, *y.shape[-2:])
+    return patches.transpose(2, 0, 1, 3).reshape(y.shape[-2], -1, taps * y.shape[-1])
 
 
-def _unfold(y: jax.Array, axes: tuple[Axis, ...]) -> jax.Array:
-    """(n, q..., g, o) -> (n, s..., k..., g, o), zero where a tap falls outside."""
+def _im2col(y: jax.Array, axes: tuple[Axis, ...]) -> jax.Array:
+    """(n, q..., g, o) -> (n, s..., k..., g, o), zero where a tap lies outside the image."""
     for number, axis in enumerate(axes):
         index = axis.outputs()
-        # (n, s1.., q, .., k1.., g, o): the taps join those of the axes already done.
+        # (n, s1.., q, .., k1.., g, o): the new axis of taps goes behind those of earlier axes.
         y = _take(y, index, 1 + number, filled=bool((index == axis.out).any()))
         y = jnp.moveaxis(y, 2 + number, len(axes) + 1 + number)
     return y
 
 
-def _fold(columns: jax.Array, axes: tuple[Axis, ...]) -> jax.Array:
-    """(n, s..., k..., g, o) -> (n, q..., g, o), the transpose of `_unfold`."""
+def _col2im(columns: jax.Array, axes: tuple[Axis, ...]) -> jax.Array:
+    """(n, s..., k..., g, o) -> (n, q..., g, o), the transpose of `_im2col`."""
     n = len(axes)
-    # The last axis first: its pixels lie closest together, and XLA compiles it twice as fast.
+    # The last axis goes first: its pixels are adjacent, and XLA compiles this twice as fast.
     for number, axis in reversed(list(enumerate(axes))):
         space = 1 + number
         columns = jnp.moveaxis(columns, space + n, space + 1)
@@ -136,15 +144,15 @@ def _fold(columns: jax.Array, axes: tuple[Axis, ...]) -> jax.Array:
 
 def _take(x: jax.Array, index, axis: int, *, filled: bool) -> jax.Array:
     """Gathers along an axis; an index past the end gives a zero."""
-    # A gather, not slices that are stacked: XLA compiles it ten times faster, and runs it five
-    # times faster, than a concatenation of strided slices.
+    # XLA compiles a gather ten times faster than a concatenation of strided slices, and runs it
+    # five times faster.
     mode = "fill" if filled else "clip"
     return jnp.take(x, index, axis=axis, mode=mode, fill_value=0 if filled else None)
 
 
-def _native(a, b, result: Result, axes: tuple[Axis, ...], shape, precision) -> jax.Array:
-    """The same by XLA's convolution over the dilated input, and by its transposes."""
-    third = jax.ShapeDtypeStruct(shape, a.dtype)
+def native_result(a, b, *, result: Result, axes: tuple[Axis, ...], precision) -> jax.Array:
+    """Computes the result with XLA's convolution over the dilated input, or a transpose of it."""
+    third = jax.ShapeDtypeStruct(result_shape(a, b, result, axes), a.dtype)
     convolve = functools.partial(native_output, axes=axes, precision=precision)
     if result == "output":
         return convolve(a, b)
@@ -156,16 +164,21 @@ def _native(a, b, result: Result, axes: tuple[Axis, ...], shape, precision) -> j
 def native_output(
     x, w, *, axes: tuple[Axis, ...], precision=None, preferred_element_type=None
 ) -> jax.Array:
-    """XLA's own transposed convolution, (n, s..., g, i), (k..., g, i, o) -> (n, q..., g, o)."""
-    *batch, groups, features = x.shape
+    """XLA's own transposed convolution, (n, s..., g, i), (k..., g, i, o) -> (n, q..., g, o).
+
+    XLA's CPU compiler reads outside its arrays where a float32 convolution has a negative padding.
+    A gradient has one where the padding of the forward convolution reaches beyond the kernel's
+    extent. So the padding is clamped to 0..extent - 1, and the output is padded or cropped instead.
+    Symbolic sizes keep their padding, because a symbolic size cannot be cropped.
+    """
+    groups, features = x.shape[-2:]
+    n, last = len(axes), len(axes) + 1
     kernel = jnp.moveaxis(w, -3, -2)
-    n = len(axes)
-    last = n + 1
     y = lax.conv_general_dilated(
-        x.reshape(*batch, groups * features),
-        kernel.reshape(*kernel.shape[:-2], -1),
+        _join(x, groups * features),
+        _join(kernel, groups * kernel.shape[-1]),
         window_strides=(1,) * n,
-        padding=[(axis.low, axis.high) for axis in axes],
+        padding=[_clamped(axis) for axis in axes],
         lhs_dilation=[axis.stride for axis in axes],
         rhs_dilation=[axis.dilation for axis in axes],
         dimension_numbers=lax.ConvDimensionNumbers(
@@ -175,4 +188,35 @@ def native_output(
         precision=precision,
         preferred_element_type=preferred_element_type,
     )
-    return y.reshape(*y.shape[:-1], groups, -1)
+    for number, axis in enumerate(axes, start=1):
+        low, high = _clamped(axis)
+        y = _resize(y, number, axis.low - low, axis.high - high)
+    return reshape(y, (*y.shape[:-1], groups, w.shape[-1]), (*partition(y)[:-1], None, None))
+
+
+def _join(x: jax.Array, features: int) -> jax.Array:
+    """(..., g, i) -> (..., g * i)."""
+    return reshape(x, (*x.shape[:-2], features), (*partition(x)[:-2], None))
+
+
+def _clamped(axis: Axis) -> tuple[int, int]:
+    if not isinstance(axis.size, int):
+        return axis.low, axis.high
+    low, high = (min(max(p, 0), axis.extent - 1) for p in (axis.low, axis.high))
+    return low, high
+
+
+def _resize(y: jax.Array, axis: int, before: int, after: int) -> jax.Array:
+    """Adds zeros before and after, or removes as many pixels where a number is negative."""
+    # Not `lax.pad`: XLA merges it into the convolution, which has a negative padding again.
+    shape = list(y.shape)
+    parts = [y]
+    for count, index in ((before, 0), (after, 1)):
+        if count > 0:
+            shape[axis] = count
+            parts.insert(index and len(parts), zeros(tuple(shape), y))
+    if len(parts) > 1:
+        y = lax.concatenate(parts, axis)
+    if min(before, after) < 0:
+        y = lax.slice_in_dim(y, max(-before, 0), y.shape[axis] - max(-after, 0), axis=axis)
+    return y

@@ -1,24 +1,23 @@
-"""The primitive under `subpixel.conv_transpose`: one trilinear form, read three ways.
+"""The JAX primitive under `subpixel.conv_transpose`: three contractions that are one family.
 
-A transposed convolution pairs an input x, a kernel w and an output's cotangent y to the number
-``sum y[q] * x[i] * w[t]`` over all ``q = s*i + low - d*t``. Leaving one of the three out gives the
-three operations of training, and each is bilinear in the other two:
+A transposed convolution relates an input x, a kernel w and a cotangent y of the output through the
+number ``sum y[q] * x[i] * w[t]`` over all ``q = s*i + low - d*t``. The derivative by one of the
+three is a function of the other two, linear in each:
 
 ========  ==========  =====================================================
-result    from        it is
+result    from        meaning
 ========  ==========  =====================================================
 "output"  x and w     the transposed convolution
-"input"   y and w     the gradient of its input, a strided convolution of y
-"kernel"  x and y     the gradient of its kernel
+"input"   y and w     the gradient by the input: a strided convolution of y
+"kernel"  x and y     the gradient by the kernel
 ========  ==========  =====================================================
 
-The family is closed under transposition, so one primitive gives derivatives of every order, in
-either direction. Each is one matrix product beside a rearrangement by fixed indices, *unfolding* y
-into a column for every tap, or *folding* such columns back by summing the ``ceil(k / s)`` that fall
-on one output pixel: no product with an inserted zero, for any geometry.
+The transpose of each of the three is another of the three, so one primitive gives derivatives of
+every order in forward and reverse mode. Each is one matrix product and a rearrangement by fixed
+indices (im2col of y, or col2im), and none multiplies by an inserted zero.
 
-The primitive's arrays have an axis of groups: x (n, s..., g, i), w (k..., g, i, o),
-y (n, q..., g, o).
+The arrays have an axis of groups: x (n, s..., g, i), w (k..., g, i, o), y (n, q..., g, o).
+`subpixel.ops._rules` adds the rules for JAX's other transformations.
 """
 
 import functools
@@ -31,12 +30,11 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jax.typing import DTypeLike
 
+from subpixel._compat import mark_varying, resolve_precision, varying_axes
 from subpixel.ops._geometry import Axis
-from subpixel.ops._im2col import Result, evaluate, result_shape
+from subpixel.ops._im2col import Result, compute, result_shape
 
-Method = Literal["auto", "subpixel"]
-
-_primitive = Primitive("subpixel_conv_transpose")
+primitive = Primitive("subpixel_conv_transpose")
 
 # The position of an array's axes of groups and channels, and that of its batch.
 _LETTERS = {
@@ -59,37 +57,38 @@ def contract(
     axes: tuple[Axis, ...],
     dtype: DTypeLike,
     precision: lax.PrecisionLike = None,
-    method: Method = "auto",
+    method: Literal["auto", "im2col"] = "auto",
 ) -> jax.Array:
     """Contracts two of (input, output, kernel), in this order, to the third.
 
     Args:
-      a: the first operand; see the table and the layouts above.
-      b: the second.
+      a: the first operand; the module's table and array layouts say which.
+      b: the second operand.
       result: which of the three to return.
-      axes: the geometry of each spatial axis.
-      dtype: of the result.
-      precision: of the matrix product, as in `jax.lax.dot_general`.
-      method: "subpixel", or "auto" to choose what is fastest where it was measured.
+      axes: geometry of each spatial axis.
+      dtype: type of the result.
+      precision: precision of the matrix product, as in `jax.lax.dot_general`.
+      method: "im2col", or "auto" for the method that was measured to be the fastest.
     """
-    vma = [_varying_axes(v) for v in (a, b)]
-    # In shard_map, a replicated kernel meets a sharded input: as every operation of JAX does, say
-    # so here, and the transposition sums the kernel's gradient over the devices.
+    varying = [varying_axes(v) for v in (a, b)]
+    # In shard_map, a replicated kernel meets a sharded input. The mark makes the transposition
+    # sum the kernel's gradient over the devices, as it does for JAX's own operations.
     a, b = (
-        lax.pcast(v, tuple(sorted((vma[0] | vma[1]) - own)), to="varying")
-        if (vma[0] | vma[1]) - own
+        mark_varying(v, tuple(sorted((varying[0] | varying[1]) - own)))
+        if (varying[0] | varying[1]) - own
         else v
-        for v, own in zip((a, b), vma, strict=True)
+        for v, own in zip((a, b), varying, strict=True)
     )
-    return _primitive.bind(
-        a, b, result=result, axes=axes, dtype=jnp.dtype(dtype), precision=precision, method=method
+    return primitive.bind(
+        a,
+        b,
+        result=result,
+        axes=axes,
+        dtype=jnp.dtype(dtype),
+        # Now, not at lowering: a context of `jax.default_matmul_precision` has ended by then.
+        precision=resolve_precision(precision),
+        method=method,
     )
-
-
-def _varying_axes(v: jax.Array) -> frozenset[str]:
-    aval = jax.typeof(v)
-    kind = getattr(aval, "manual_axis_type", None)  # since JAX 0.10; before, `vma`
-    return frozenset(getattr(aval, "vma", ()) if kind is None else kind.varying)
 
 
 def _abstract(a, b, *, result, axes, dtype, **_):
@@ -100,17 +99,17 @@ def _abstract(a, b, *, result, axes, dtype, **_):
     jax.jit, static_argnames=("result", "axes", "dtype", "precision", "method"), inline=True
 )
 def _compiled(a, b, **params):
-    return _primitive.bind(a, b, **params)
+    return primitive.bind(a, b, **params)
 
 
 def _eager(a, b, **params):
     if jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
-        return evaluate(a, b, **params, platform=jax.default_backend())
+        return compute(a, b, **params, platform=jax.default_backend())
     return _compiled(a, b, **params)
 
 
 def _transpose(number: int, cotangent, a, b, *, result, dtype, **params):
-    """The gradient of operand `number`: the same form, contracted to that operand."""
+    """Returns the gradient by operand `number`: the contraction to that operand."""
     del dtype
     names = _OPERANDS[result]
     operand = (a, b)[number]
@@ -126,9 +125,9 @@ def _transpose(number: int, cotangent, a, b, *, result, dtype, **params):
 
 
 def _batch(arrays, dims, *, result, **params):
-    """Folds a mapped axis into the axis that nothing is summed over and one operand lacks.
+    """Merges the mapped axis into an axis that one operand and the result have: batch or channels.
 
-    If both operands are mapped, every example is a group.
+    If both operands are mapped, every example becomes a group.
     """
     names = _OPERANDS[result]
     mapped = [dim is not None for dim in dims]
@@ -156,12 +155,12 @@ def _batch(arrays, dims, *, result, **params):
 
 
 def _lowering(platform: str | None):
-    return mlir.lower_fun(functools.partial(evaluate, platform=platform), multiple_results=False)
+    return mlir.lower_fun(functools.partial(compute, platform=platform), multiple_results=False)
 
 
-_primitive.def_abstract_eval(_abstract)
-_primitive.def_impl(_eager)
-ad.defbilinear(_primitive, functools.partial(_transpose, 0), functools.partial(_transpose, 1))
-batching.primitive_batchers[_primitive] = _batch
-mlir.register_lowering(_primitive, _lowering(None))
-mlir.register_lowering(_primitive, _lowering("cpu"), platform="cpu")
+primitive.def_abstract_eval(_abstract)
+primitive.def_impl(_eager)
+ad.defbilinear(primitive, functools.partial(_transpose, 0), functools.partial(_transpose, 1))
+batching.primitive_batchers[primitive] = _batch
+mlir.register_lowering(primitive, _lowering(None))
+mlir.register_lowering(primitive, _lowering("cpu"), platform="cpu")

@@ -1,6 +1,6 @@
-"""The three layouts of learned upsampling, as functions on channels-last arrays.
+"""Two of the three upsampling layouts, as functions on channels-last arrays.
 
-`subpixel.kernels` converts a kernel from one to another.
+`subpixel.conv_transpose` is the third. `subpixel.kernels` converts kernels between the layouts.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,12 @@ import numpy as np
 from jax import lax
 from jax.typing import DTypeLike
 
+from subpixel._compat import reshape
+from subpixel.ops._axes import Padding, padding_pairs, partition, with_one_batch_axis
+from subpixel.ops._geometry import Axis
+from subpixel.ops._im2col import native_output
 from subpixel.ops.conv_transpose import conv_transpose
-from subpixel.ops.pixel_shuffle import Order, Scale, pixel_shuffle, scale_per_axis
+from subpixel.ops.pixel_shuffle import Order, Scale, pixel_shuffle, scale_per_axis, validate_order
 
 __all__ = [
     "conv_transpose",
@@ -22,24 +26,16 @@ __all__ = [
     "zero_insert_padding",
 ]
 
-Padding = str | Sequence[tuple[int, int]]
-
-_DIMENSION_NUMBERS = {
-    1: ("NHC", "HIO", "NHC"),
-    2: ("NHWC", "HWIO", "NHWC"),
-    3: ("NHWDC", "HWDIO", "NHWDC"),
-}
-
 
 def zero_insert_padding(kernel_size: int, scale: int) -> tuple[int, int]:
-    """Returns the padding of the image with zeros *between* its pixels that keeps it aligned.
+    """Returns the (low, high) padding that "SAME" means for the zero-inserted image.
 
-    With it, a kernel of `kernel_size` taps, a multiple of the scale, gives ``scale * n`` pixels
-    from n, and the same ones as its sub-pixel kernel does with "SAME". It is also the padding to
-    give to `jax.lax.conv_transpose`; where ``kernel_size / scale`` is odd, that is its own "SAME".
+    With this padding a kernel of `kernel_size` taps gives ``scale * n`` pixels from n, with the
+    same values as its sub-pixel kernel with "SAME". `jax.lax.conv_transpose` needs the same
+    padding; if ``kernel_size / scale`` is odd, this is its own "SAME".
 
     Raises:
-      ValueError: if the kernel is not a multiple of the scale.
+      ValueError: if the kernel size is not a multiple of the scale.
     """
     if kernel_size % scale:
         raise ValueError(
@@ -61,60 +57,69 @@ def subpixel_conv(
     precision: lax.PrecisionLike = None,
     preferred_element_type: DTypeLike | None = None,
 ) -> jax.Array:
-    """Upsamples by a convolution at low resolution and a pixel shuffle.
+    """Upsamples with a convolution at low resolution and a pixel shuffle.
 
-    The fast layout: no multiplication by an inserted zero.
+        This is the fast layout: it does not multiply by inserted zeros.
 
-    Args:
-      x: shape (..., s1, ..., sd, in), with any number of batch axes.
-      kernel: shape (k1, ..., kd, in, r**d * out).
-      scale: r, one number or one for each spatial axis.
-      bias: shape (r**d * out,), added before the shuffle: one number for each phase.
-      padding: "SAME", "VALID" or a (low, high) pair for each axis, in low-resolution pixels.
-      order: of the channels before the shuffle, as in `pixel_shuffle`.
-      precision: as in `jax.lax.conv_general_dilated`.
-      preferred_element_type: as in `jax.lax.conv_general_dilated`.
+        Args:
+          x: shape (..., s1, ..., sd, in), with any number of batch axes.
+          kernel: shape (k1, ..., kd, in, r**d * out).
+          scale: r, one number or one for each spatial axis.
+          bias: shape (r**d * out,): one number for each phase, added before the shuffle.
+          padding: "SAME", "VALID" or a (low, high) pair for each axis, in low-resolution pixels.
+          order: order of the channels before the shuffle, as in `pixel_shuffle`.
+          precision: as in `jax.lax.conv_general_dilated`.
+          preferred_element_type: as in `jax.lax.conv_general_dilated`.
 
-    Returns:
-      Shape (..., r*s1, ..., r*sd, out) with "SAME".
+        Returns:
+          Shape (..., r*s1, ..., r*sd, out) with "SAME".
 
-    Raises:
-      ValueError: if ranks, channels or padding do not fit, or r**d does not divide the kernel's
-        outputs.
-      TypeError: if the scale is not a whole number.
+        Raises:
+          ValueError: if ranks, channels or padding do not fit, or r**d does not divide the kernel's
+            outputs.
+          TypeError: if the scale is not a whole number.
 
-    Example:
-      >>> import jax.numpy as jnp
-      >>> subpixel_conv(jnp.ones((1, 5, 5, 32)), jnp.ones((3, 3, 32, 9)), 3).shape
-      (1, 15, 15, 1)
+        Example:
+          >>> import jax.numpy as jnp
+    import numpy as np
+          >>> subpixel_conv(jnp.ones((1, 5, 5, 32)), jnp.ones((3, 3, 32, 9)), 3).shape
+          (1, 15, 15, 1)
 
-    Reference: Shi et al., arXiv 1609.05158, section 2.2.
+        Reference: Shi et al., arXiv 1609.05158, section 2.2.
     """
     ndim = validate_operands(x, kernel)
     scales = scale_per_axis(scale, ndim)
-    validate_padding(padding, ndim)
-    convolve = _convolve_by_columns if _gains_from_columns(x, kernel) else _convolve
-    low = convolve(x, kernel, padding, precision, preferred_element_type)
+    validate_order(order)
+    pairs = _plain_padding(padding, kernel.shape[:ndim])
+    convolve = _im2col_convolution if _gains_from_im2col(x, kernel) else _native_convolution
+    phases = with_one_batch_axis(
+        lambda x: convolve(x, kernel, pairs, precision, preferred_element_type), x, ndim
+    )
     if bias is not None:
-        low = low + bias
-    return pixel_shuffle(low, scales, order=order)
+        phases = phases + reshape(bias, (1,) * (phases.ndim - 1) + bias.shape)
+    return pixel_shuffle(phases, scales, order=order)
 
 
 def insert_zeros(x: jax.Array, scale: Scale) -> jax.Array:
-    """Puts r - 1 zeros after every pixel of each spatial axis.
+    """Inserts r - 1 zeros after every pixel along each spatial axis.
 
     Args:
       x: shape (batch, s1, ..., sd, c).
       scale: r, one number or one for each spatial axis.
 
     Returns:
-      Shape (batch, r*s1, ..., r*sd, c), zero but at the multiples of r.
+      Shape (batch, r*s1, ..., r*sd, c), zero except at multiples of r.
     """
-    scales = scale_per_axis(scale, x.ndim - 2)
-    # Not `lax.pad` with interior padding: XLA would fold it into the convolution that follows.
+    ndim = x.ndim - 2
+    scales = scale_per_axis(scale, ndim)
+    # Not `lax.pad` with interior padding: XLA merges it into the convolution that follows.
+    pixels = jnp.expand_dims(x, range(2, 2 * ndim + 1, 2))
+    widths = [(0, 0, 0), *(w for r in scales for w in ((0, 0, 0), (0, r - 1, 0))), (0, 0, 0)]
+    # An explicit transfer: `jax.transfer_guard("disallow")` forbids the implicit one of a constant.
+    zero = jax.device_put(np.zeros((), x.dtype))
+    padded = lax.pad(pixels, zero, widths)
     sizes = (s * r for s, r in zip(x.shape[1:-1], scales, strict=True))
-    zeros = jnp.zeros((x.shape[0], *sizes, x.shape[-1]), x.dtype)
-    return zeros.at[(slice(None), *(slice(None, None, r) for r in scales))].set(x)
+    return reshape(padded, (x.shape[0], *sizes, x.shape[-1]), partition(x))
 
 
 def zero_insert_conv(
@@ -126,80 +131,91 @@ def zero_insert_conv(
     precision: lax.PrecisionLike = None,
     preferred_element_type: DTypeLike | None = None,
 ) -> jax.Array:
-    """Upsamples by an ordinary convolution over the image with zeros between its pixels.
+    """Upsamples with an ordinary convolution over the zero-inserted image.
 
-    The slow layout, as it is drawn in textbooks: most of its products are with a zero.
+        This is the slow layout that textbooks draw: most of its products have a zero as a factor.
 
-    Args:
-      x: shape (..., s1, ..., sd, in), with any number of batch axes.
-      kernel: shape (k1, ..., kd, in, out).
-      scale: r, one number or one for each spatial axis.
-      padding: "SAME", which needs a kernel size that is a multiple of the scale and is aligned
-        with the sub-pixel layout; "VALID"; or a (low, high) pair for each axis. All count
-        pixels of the image with zeros between its pixels, none after the last.
-      precision: as in `jax.lax.conv_general_dilated`.
-      preferred_element_type: as in `jax.lax.conv_general_dilated`.
+        Args:
+          x: shape (..., s1, ..., sd, in), with any number of batch axes.
+          kernel: shape (k1, ..., kd, in, out).
+          scale: r, one number or one for each spatial axis.
+          padding: "SAME", "VALID" or a (low, high) pair for each axis, in pixels of the
+            zero-inserted image, which has no zeros after its last pixel. "SAME" gives the values of
+            the sub-pixel layout and needs a kernel size that is a multiple of the scale.
+          precision: as in `jax.lax.conv_general_dilated`.
+          preferred_element_type: as in `jax.lax.conv_general_dilated`.
 
-    Returns:
-      Shape (..., r*s1, ..., r*sd, out) with "SAME".
+        Returns:
+          Shape (..., r*s1, ..., r*sd, out) with "SAME".
 
-    Raises:
-      ValueError: if ranks, channels or padding do not fit, or "SAME" is asked of another kernel
-        size.
-      TypeError: if the scale is not a whole number.
+        Raises:
+          ValueError: if ranks, channels or padding do not fit, or the padding is "SAME" and the
+            kernel size is not a multiple of the scale.
+          TypeError: if the scale is not a whole number.
 
-    Example:
-      >>> import jax.numpy as jnp
-      >>> zero_insert_conv(jnp.ones((1, 5, 5, 32)), jnp.ones((9, 9, 32, 1)), 3).shape
-      (1, 15, 15, 1)
+        Example:
+          >>> import jax.numpy as jnp
+    import numpy as np
+          >>> zero_insert_conv(jnp.ones((1, 5, 5, 32)), jnp.ones((9, 9, 32, 1)), 3).shape
+          (1, 15, 15, 1)
 
-    Reference: Shi et al., arXiv 1609.07009, figure 4.
+        Reference: Shi et al., arXiv 1609.07009, figure 4.
     """
     ndim = validate_operands(x, kernel)
     scales = scale_per_axis(scale, ndim)
-    validate_padding(padding, ndim)
+    padding = padding_pairs(_upper(padding), ndim)
     sizes = kernel.shape[:ndim]
     pairs = upsampling_padding(sizes, scales, padding) if isinstance(padding, str) else padding
-    batch = x.shape[: x.ndim - ndim - 1]
-    stuffed = insert_zeros(x.reshape(-1, *x.shape[x.ndim - ndim - 1 :]), scales)
-    stuffed = stuffed.reshape(*batch, *stuffed.shape[1:])
-    # `insert_zeros` leaves r - 1 zeros after the last pixel, which take the place of padding.
-    pairs = [(low, high - r + 1) for (low, high), r in zip(pairs, scales, strict=True)]
-    return _convolve(stuffed, kernel, pairs, precision, preferred_element_type)
+    # `insert_zeros` leaves r - 1 zeros after the last pixel, which replace as much padding.
+    pairs = tuple((low, high - r + 1) for (low, high), r in zip(pairs, scales, strict=True))
+    return with_one_batch_axis(
+        lambda x: _native_convolution(
+            insert_zeros(x, scales), kernel, pairs, precision, preferred_element_type
+        ),
+        x,
+        ndim,
+    )
 
 
 def upsampling_padding(
     kernel_size: Sequence[int], scales: Sequence[int], padding: str
 ) -> tuple[tuple[int, int], ...]:
-    """Returns the pairs that a padding by name stands for in `zero_insert_conv`.
+    """Returns the (low, high) pairs that a padding name means in `zero_insert_conv`.
 
     Raises:
       ValueError: if the name is unknown, or a kernel size does not fit "SAME".
     """
-    name = padding.upper()
+    name = padding_pairs(_upper(padding), len(scales))
     if name == "VALID":
         return ((0, 0),) * len(scales)
-    if name == "SAME":
-        sizes = zip(kernel_size, scales, strict=True)
-        return tuple(zero_insert_padding(size, r) for size, r in sizes)
-    raise ValueError(f'padding must be "SAME", "VALID" or (low, high) pairs; got {padding!r}')
+    sizes = zip(kernel_size, scales, strict=True)
+    return tuple(zero_insert_padding(size, r) for size, r in sizes)
 
 
 def validate_padding(padding: Padding, ndim: int) -> None:
     """Raises ValueError unless the padding is "SAME", "VALID" or a pair for each spatial axis."""
-    named = isinstance(padding, str) and padding.upper() in ("SAME", "VALID")
-    if not named and np.shape(padding) != (ndim, 2):
-        raise ValueError(
-            f'padding must be "SAME", "VALID" or a (low, high) pair for each of {ndim} spatial '
-            f"axes; got {padding!r}"
-        )
+    padding_pairs(_upper(padding), ndim)
+
+
+def _upper(padding: Padding) -> Padding:
+    return padding.upper() if isinstance(padding, str) else padding
+
+
+def _plain_padding(padding: Padding, taps: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Returns the (low, high) pairs of an ordinary convolution with strides of 1."""
+    pairs = padding_pairs(_upper(padding), len(taps))
+    if pairs == "VALID":
+        return ((0, 0),) * len(taps)
+    if pairs == "SAME":
+        return tuple(((k - 1) // 2, k // 2) for k in taps)
+    return pairs
 
 
 def validate_operands(x: jax.Array, kernel: jax.Array) -> int:
     """Returns the number of spatial axes of a channels-last convolution of x with the kernel.
 
     Raises:
-      ValueError: if they are not 1 to 3, or the channels of the two differ.
+      ValueError: if there are not 1 to 3 spatial axes, or x and the kernel differ in channels.
     """
     ndim = kernel.ndim - 2
     if not 1 <= ndim <= 3 or x.ndim < ndim + 1:
@@ -216,12 +232,12 @@ def validate_operands(x: jax.Array, kernel: jax.Array) -> int:
     return ndim
 
 
-def _gains_from_columns(x: jax.Array, kernel: jax.Array) -> bool:
-    """Whether the gradients of the transposed convolution by 1, a plain one, are the faster.
+def _gains_from_im2col(x: jax.Array, kernel: jax.Array) -> bool:
+    """Returns whether im2col gives faster gradients than XLA for a convolution of stride 1.
 
-    They share their columns of outputs, so there must be few of those. Forward and both gradients,
-    XLA's time over ours, 3x3 kernels, patches of 4 x 17x17 and 2 x 32x32 on two cores of an AMD
-    EPYC, jaxlib 0.10.2:
+    The two gradients share the im2col matrix of the outputs, so there must be few outputs. The
+    table has XLA's time over ours, for forward and both gradients, with 3x3 kernels and patches of
+    4 x 17x17 and 2 x 32x32 (two cores of an AMD EPYC, jaxlib 0.10.2):
 
     ======  =====  =====  ======  ======  ======  ======  ======  =======
     in, out 32, 4  32, 9  64, 12  56, 9   32, 27  64, 64  32, 48  64, 256
@@ -229,48 +245,45 @@ def _gains_from_columns(x: jax.Array, kernel: jax.Array) -> bool:
     2 x 32  4.09   2.11   3.39    4.10    0.67    0.74    1.50    0.99
     ======  =====  =====  ======  ======  ======  ======  ======  =======
     """
-    # Symbolic sizes, as in an export, have no columns.
+    # Symbolic sizes, as in an export, have no index tables.
     known = all(isinstance(size, int) for size in x.shape)
     return known and kernel.ndim == 4 and 3 * kernel.shape[-1] <= kernel.shape[-2]
 
 
-def _convolve_by_columns(
+def _im2col_convolution(
     x: jax.Array,
     kernel: jax.Array,
-    padding: Padding,
+    padding: tuple[tuple[int, int], ...],
     precision: lax.PrecisionLike,
     preferred_element_type: DTypeLike | None,
 ) -> jax.Array:
-    flat, strides = x.reshape(-1, *x.shape[-3:]), (1, 1)
-    if isinstance(padding, str):
-        padding = lax.padtype_to_pads(x.shape[-3:-1], kernel.shape[:2], strides, padding)
-    y = conv_transpose(
-        flat,
+    """An ordinary convolution as a transposed convolution with strides of 1."""
+    return conv_transpose(
+        x,
         kernel,
-        strides,
+        (1,) * len(padding),
         padding,
         precision=precision,
         preferred_element_type=preferred_element_type,
     )
-    return y.reshape(*x.shape[:-3], *y.shape[1:])
 
 
-def _convolve(
+def _native_convolution(
     x: jax.Array,
     kernel: jax.Array,
-    padding: Padding,
+    padding: tuple[tuple[int, int], ...],
     precision: lax.PrecisionLike,
     preferred_element_type: DTypeLike | None,
 ) -> jax.Array:
-    ndim = kernel.ndim - 2
-    batch = x.shape[: x.ndim - ndim - 1]
-    y = lax.conv_general_dilated(
-        x.reshape(-1, *x.shape[x.ndim - ndim - 1 :]),
-        kernel,
-        window_strides=(1,) * ndim,
-        padding=padding,
-        dimension_numbers=_DIMENSION_NUMBERS[ndim],
+    axes = tuple(
+        Axis(size, taps, 1, 1, low, high)
+        for size, taps, (low, high) in zip(x.shape[1:-1], kernel.shape[:-2], padding, strict=True)
+    )
+    y = native_output(
+        jnp.expand_dims(x, -2),
+        jnp.expand_dims(kernel, -3),
+        axes=axes,
         precision=precision,
         preferred_element_type=preferred_element_type,
     )
-    return y.reshape(*batch, *y.shape[1:])
+    return jnp.squeeze(y, -2)

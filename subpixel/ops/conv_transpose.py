@@ -1,29 +1,29 @@
-"""The transposed convolution, exact and fast: `jax.lax.conv_transpose` with groups.
+"""The transposed convolution: a faster `jax.lax.conv_transpose`, with groups.
 
-On a CPU, XLA computes the gradient of the kernel by a convolution whose window is as large as the
-image, and in three dimensions even the result by one over the input with zeros between its pixels.
-Here all are a matrix product and a rearrangement: see `subpixel.ops._primitive`.
+On a CPU, XLA computes the gradient by the kernel as a convolution whose window is as large as the
+image. In three dimensions it computes the result itself as a convolution over the zero-inserted
+input. Here each is a matrix product and a rearrangement: see `subpixel.ops._primitive`.
 """
 
 import operator
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import AxisType
 from jax.typing import ArrayLike, DTypeLike
 
-from subpixel.ops._geometry import Axis, resolve_padding, whole_numbers
+from subpixel._compat import explicit_sharding, reshape
+from subpixel.ops._axes import Padding, partition, validate_choice, whole_numbers
+from subpixel.ops._geometry import Axis, resolve_padding
 from subpixel.ops._im2col import native_output
 from subpixel.ops._primitive import contract
 
-Padding = str | Sequence[tuple[int, int]]
-Method = Literal["auto", "subpixel", "native"]
+Method = Literal["auto", "im2col", "native"]
 
-# Integers, complex and 8-bit numbers are left to XLA.
+# XLA's own convolution computes integer, complex and 8-bit types.
 _FLOATS = ("float64", "float32", "bfloat16", "float16")
 
 
@@ -45,36 +45,38 @@ def conv_transpose(
     """Transposed convolution: `jax.lax.conv_transpose`, several times faster, with groups.
 
     Results, gradients of every order and behaviour under JAX's transformations are those of
-    `jax.lax.conv_transpose`, which this replaces as it stands.
+    `jax.lax.conv_transpose`, so this function can replace it without other changes.
 
     Args:
       lhs: shape (n, s1, ..., sd, in), or as `dimension_numbers` says.
       rhs: the kernel, shape (k1, ..., kd, in / groups, out); with `transpose_kernel`
         (k1, ..., kd, out / groups, in).
-      strides: of each spatial axis.
-      padding: "SAME" (s * n pixels from n), "VALID", both as in TensorFlow and Keras, or a
-        (low, high) pair for each axis, which may be negative.
-      rhs_dilation: distance between the kernel's taps on each axis; by default 1.
-      dimension_numbers: as in `jax.lax.conv_general_dilated`; by default channels last.
-      transpose_kernel: whether the kernel is the painted one of PyTorch, TensorFlow and Keras,
-        spatially reversed and with its channels swapped.
+      strides: stride for each spatial axis.
+      padding: "SAME" (s * n pixels from n) or "VALID", both as in TensorFlow and Keras, or a
+        (low, high) pair for each axis, which may be negative. As in JAX, another name, such as
+        "valid" in lower case, is the padding of an ordinary convolution and needs strides of 1.
+      rhs_dilation: distance between the kernel's taps for each axis (default: 1).
+      dimension_numbers: as in `jax.lax.conv_general_dilated` (default: channels last).
+      transpose_kernel: whether the kernel is that of PyTorch, TensorFlow and Keras: spatially
+        reversed, with its channels swapped.
       precision: as in `jax.lax.conv_general_dilated`.
-      preferred_element_type: of the accumulation and the result, no narrower than the operands'.
-      use_consistent_padding: whether pairs mean the padding of the forward convolution, as in
-        PyTorch, rather than that around the zero-inserted input.
-      feature_group_count: groups of channels that are convolved each with its own kernel.
-      method: "subpixel" for the matrix product and rearrangement; "native" for XLA's convolution;
-        "auto" for what was measured to be faster on CPU (the table stands in
-        `subpixel.ops._im2col`), and "native" elsewhere, where nothing has been measured:
-        ``python -m subpixel bench conv-transpose --method subpixel`` measures it there.
+      preferred_element_type: type of the accumulation and the result, not narrower than the
+        operands' type.
+      use_consistent_padding: whether pairs are the padding of the forward convolution, as in
+        PyTorch, instead of the padding of the zero-inserted input.
+      feature_group_count: number of groups of channels; each group has its own kernel.
+      method: "im2col" for a matrix product and a rearrangement; "native" for XLA's convolution;
+        "auto" for the faster of the two as measured on CPU (see the table in
+        `subpixel.ops._im2col`), and "native" on other platforms, which were not measured.
+        ``python -m subpixel bench conv-transpose --method im2col`` measures them.
 
     Returns:
       Shape (n, q1, ..., qd, out), or as `dimension_numbers` says.
 
     Raises:
       ValueError: if ranks, channels, groups, strides, dilations or padding do not fit together, or
-        the output would be empty.
-      TypeError: if the operands' types differ, or `preferred_element_type` is narrower than they.
+        the output of an input that is not empty would be empty.
+      TypeError: if the operands' types differ, or `preferred_element_type` is narrower.
 
     Example:
       >>> import jax.numpy as jnp
@@ -84,8 +86,7 @@ def conv_transpose(
     Reference: Shi et al., "Is the deconvolution layer the same as a convolutional layer?",
     arXiv 1609.07009.
     """
-    if method not in get_args(Method):
-        raise ValueError(f'method must be "auto", "subpixel" or "native"; got {method!r}')
+    validate_choice("method", method, Method)
     lhs, rhs = jnp.asarray(lhs), jnp.asarray(rhs)
     numbers = _dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
     if lhs.dtype != rhs.dtype:
@@ -101,10 +102,10 @@ def conv_transpose(
     axes = _axes(
         x.shape, w.shape, strides, padding, rhs_dilation, consistent=use_consistent_padding
     )
-    x = x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
+    x = reshape(x, (*x.shape[:-1], groups, x.shape[-1] // groups), (*partition(x)[:-1], None, None))
     w = _split_groups(w, groups, transposed=transpose_kernel)
     y = _dispatch(x, w, axes, precision, preferred_element_type, method)
-    y = y.reshape(*y.shape[:-2], y.shape[-2] * y.shape[-1])
+    y = reshape(y, (*y.shape[:-2], y.shape[-2] * y.shape[-1]), (*partition(y)[:-2], None))
     return y.transpose(np.argsort((out_spec[0], *out_spec[2:], out_spec[1])))
 
 
@@ -161,7 +162,9 @@ def _validate_channels(
 
 def _split_groups(w: jax.Array, groups: int, *, transposed: bool) -> jax.Array:
     """(k..., i, g * o), or transposed (k..., o, g * i), -> (k..., g, i, o)."""
-    split = w.reshape(*w.shape[:-1], groups, w.shape[-1] // groups)
+    split = reshape(
+        w, (*w.shape[:-1], groups, w.shape[-1] // groups), (*partition(w)[:-1], None, None)
+    )
     if transposed:
         split = jnp.flip(split, range(w.ndim - 2))
         return jnp.moveaxis(split, -3, -1)
@@ -180,15 +183,18 @@ def _axes(
     """Takes channels-last shapes."""
     sizes, taps = x[1:-1], w[:-2]
     n = len(sizes)
-    strides = whole_numbers("strides", strides, n)
-    dilations = (1,) * n if dilation is None else whole_numbers("rhs_dilation", dilation, n)
+    strides = whole_numbers("strides", strides, n, repeat=False)
+    dilations = (
+        (1,) * n if dilation is None else whole_numbers("rhs_dilation", dilation, n, repeat=False)
+    )
     if 0 in taps:
-        raise ValueError(f"a kernel of {taps} taps has none: every size must be at least 1")
+        raise ValueError(f"a kernel of {taps} taps is empty: every size must be at least 1")
     extents = [d * (k - 1) + 1 for k, d in zip(taps, dilations, strict=True)]
     pairs = resolve_padding(padding, sizes, extents, strides, consistent=consistent)
-    columns = zip(sizes, taps, strides, dilations, *zip(*pairs, strict=True), strict=True)
-    axes = tuple(Axis(*column) for column in columns) if n else ()
-    if any(axis.out < 1 for axis in axes):
+    each = zip(sizes, taps, strides, dilations, *zip(*pairs, strict=True), strict=True)
+    axes = tuple(Axis(*numbers) for numbers in each) if n else ()
+    # The output of a symbolic size, as in an export, is known only where it is called.
+    if any(isinstance(axis.size, int) and axis.size and axis.out < 1 for axis in axes):
         raise ValueError(
             f"the output would be empty, {tuple(axis.out for axis in axes)}: an input of {sizes} "
             f"with strides of {strides}, padding {pairs} around the zero-inserted input and a "
@@ -213,7 +219,7 @@ def _dispatch(
             x, w, axes=axes, precision=precision, preferred_element_type=preferred_element_type
         )
 
-    if method == "native" or not _is_served(x, w):
+    if not _is_served(x, w) or method == "native":
         return native(x, w)
     dtype = x.dtype
     if preferred_element_type is not None:
@@ -224,10 +230,9 @@ def _dispatch(
 
 
 def _is_served(x: jax.Array, w: jax.Array) -> bool:
-    """Whether the types are real, the sizes known, and the placement left to the compiler."""
+    """Returns whether the primitive computes these: real types, known sizes, no explicit mesh."""
     if x.dtype.name not in _FLOATS:
         return False
     if not all(isinstance(size, int) for size in (*x.shape, *w.shape)):
         return False
-    kinds = (kind for v in (x, w) for kind in jax.typeof(v).sharding.mesh.axis_types)
-    return AxisType.Explicit not in kinds
+    return explicit_sharding(x) is None and explicit_sharding(w) is None

@@ -1,58 +1,44 @@
 """Pixel shuffle: r**d low-resolution channels become one channel at r times the resolution.
 
-This file is the only place that knows what the two channel orders are.
+Only this file defines the two channel orders.
 """
 
 import math
-import operator
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 import jax
+
+from subpixel._compat import reshape
+from subpixel.ops._axes import partition, validate_choice, whole_numbers
 
 Scale = int | Sequence[int]
 Order = Literal["dcr", "crd"]
 
 
 def scale_per_axis(scale: Scale, ndim: int) -> tuple[int, ...]:
-    """Returns the scale of each of `ndim` spatial axes, validated.
+    """Returns the validated scale of each of `ndim` spatial axes.
 
     Raises:
       TypeError: if a scale is not a whole number.
-      ValueError: if it is not at least 2, or has the wrong length.
+      ValueError: if the scale is smaller than 2, or there is not one for each axis.
     """
-    scales = (scale,) * ndim if not isinstance(scale, Sequence) else tuple(scale)
-    # A string is a sequence too: its letters, not their number, are what is wrong with it.
-    if len(scales) != ndim and not isinstance(scale, str):
-        raise ValueError(
-            f"scale has {len(scales)} entries, {scales}, but there are {ndim} spatial axes: "
-            "give one whole number for all of them or one for each"
-        )
-    try:
-        whole = tuple(operator.index(s) for s in scales)
-    except TypeError:
-        raise TypeError(
-            f"scale must be a whole number, or one for each spatial axis; got {scale!r}"
-        ) from None
-    if min(whole, default=1) < 1 or math.prod(whole) < 2:
+    scales = whole_numbers("scale", scale, ndim, least=None)
+    if min(scales, default=1) < 1 or math.prod(scales) < 2:
         raise ValueError(f"scale must be at least 2; got {scale!r}")
-    return whole
+    return scales
 
 
 def validate_order(order: str) -> None:
     """Raises ValueError if `order` is not the name of a channel order."""
-    if order not in get_args(Order):
-        raise ValueError(
-            f'order must be "dcr" (TensorFlow, phase-major) or "crd" (PyTorch, channel-major); '
-            f"got {order!r}"
-        )
+    validate_choice("order", order, Order)
 
 
 def channels_per_phase(channels: int, scales: tuple[int, ...]) -> int:
-    """Returns `channels` divided by the number of phases, r**d.
+    """Returns the number of channels of one phase: `channels` divided by r**d.
 
     Raises:
-      ValueError: if the phases do not divide the channels.
+      ValueError: if r**d does not divide `channels`.
     """
     phases = math.prod(scales)
     if channels % phases:
@@ -67,20 +53,22 @@ def split_phases(x: jax.Array, scales: tuple[int, ...], order: Order) -> jax.Arr
     """Splits the last axis, (..., r**d * c) -> (..., r1, ..., rd, c)."""
     validate_order(order)
     channels = channels_per_phase(x.shape[-1], scales)
+    lead = x.ndim - 1
+    parts = (*scales, channels) if order == "dcr" else (channels, *scales)
+    split = reshape(x, (*x.shape[:-1], *parts), (*partition(x)[:-1], *(None for _ in parts)))
     if order == "dcr":
-        return x.reshape(*x.shape[:-1], *scales, channels)
-    split = x.reshape(*x.shape[:-1], channels, *scales)
-    batch = range(x.ndim - 1)
-    return split.transpose(*batch, *range(x.ndim, split.ndim), x.ndim - 1)
+        return split
+    return split.transpose(*range(lead), *range(lead + 1, split.ndim), lead)
 
 
 def join_phases(x: jax.Array, ndim: int, order: Order) -> jax.Array:
-    """Joins the last axes, (..., r1, ..., rd, c) -> (..., r**d * c): undoes `split_phases`."""
+    """Joins the last axes, (..., r1, ..., rd, c) -> (..., r**d * c): inverts `split_phases`."""
     validate_order(order)
-    first = x.ndim - 1 - ndim
+    lead = x.ndim - 1 - ndim
     if order == "crd":
-        x = x.transpose(*range(first), x.ndim - 1, *range(first, x.ndim - 1))
-    return x.reshape(*x.shape[:first], -1)
+        x = x.transpose(*range(lead), x.ndim - 1, *range(lead, x.ndim - 1))
+    channels = math.prod(x.shape[lead:])
+    return reshape(x, (*x.shape[:lead], channels), (*partition(x)[:lead], None))
 
 
 def _spatial_scales(x: jax.Array, scale: Scale) -> tuple[int, ...]:
@@ -88,8 +76,8 @@ def _spatial_scales(x: jax.Array, scale: Scale) -> tuple[int, ...]:
     if not 1 <= ndim <= min(3, x.ndim - 1):
         raise ValueError(
             f"an input of shape {x.shape} and a scale of {scale!r} leave {ndim} spatial axes: "
-            "between the batch and the channels there must be 1, 2 or 3; give the scale as a "
-            "sequence, such as (2, 2), where the number of batch axes is not one"
+            "there must be 1, 2 or 3 between the batch and the channels; if the number of batch "
+            "axes is not one, give the scale as a sequence, such as (2, 2)"
         )
     return scale_per_axis(scale, ndim)
 
@@ -97,15 +85,16 @@ def _spatial_scales(x: jax.Array, scale: Scale) -> tuple[int, ...]:
 def pixel_shuffle(x: jax.Array, scale: Scale, *, order: Order = "dcr") -> jax.Array:
     """Rearranges channels into space: output pixel ``r*q + b`` is phase ``b`` of pixel ``q``.
 
-    Also known as depth-to-space, or the merging of the phases of a polyphase filter.
+    Other names are depth-to-space and, in signal processing, the interleaving of polyphase
+    components.
 
     Args:
       x: shape (..., s1, ..., sd, r**d * c), d = 1, 2 or 3.
-      scale: r. A single number applies to every axis between the first, the batch, and the last;
-        a sequence of d numbers, which may differ, allows any number of batch axes.
-      order: "dcr", where channel ``phase * c + i`` holds a phase of output channel ``i`` (depth,
-        column, row: TensorFlow, ONNX's default, dm_pix), or "crd", where it is channel
-        ``i * r**d + phase`` (PyTorch). Phases count in row-major order.
+      scale: r. One number is the scale of every axis between the first (the batch) and the last.
+        A sequence of d numbers allows different scales, and any number of batch axes.
+      order: "dcr" (depth, column, row): channel ``phase * c + i`` holds a phase of output channel
+        ``i``, as in TensorFlow, ONNX by default, and dm_pix. "crd": channel ``i * r**d + phase``
+        holds it, as in PyTorch. Phases are numbered in row-major order.
 
     Returns:
       Shape (..., r*s1, ..., r*sd, c).
@@ -129,16 +118,16 @@ def pixel_shuffle(x: jax.Array, scale: Scale, *, order: Order = "dcr") -> jax.Ar
     interleaved = [axis for i in range(ndim) for axis in (batch + i, batch + ndim + i)]
     space = phases.transpose(*range(batch), *interleaved, phases.ndim - 1)
     sizes = (s * r for s, r in zip(x.shape[batch:-1], scales, strict=True))
-    return space.reshape(*x.shape[:batch], *sizes, phases.shape[-1])
+    return reshape(space, (*x.shape[:batch], *sizes, phases.shape[-1]), partition(x))
 
 
 def pixel_unshuffle(x: jax.Array, scale: Scale, *, order: Order = "dcr") -> jax.Array:
-    """Rearranges space into channels: the inverse of `pixel_shuffle`, or space-to-depth.
+    """Rearranges space into channels (space-to-depth): the inverse of `pixel_shuffle`.
 
     Args:
       x: shape (..., r*s1, ..., r*sd, c), d = 1, 2 or 3.
       scale: r, as in `pixel_shuffle`.
-      order: of the channels that come out, as in `pixel_shuffle`.
+      order: order of the output's channels, as in `pixel_shuffle`.
 
     Returns:
       Shape (..., s1, ..., sd, r**d * c).
@@ -164,7 +153,11 @@ def pixel_unshuffle(x: jax.Array, scale: Scale, *, order: Order = "dcr") -> jax.
             "crop or pad every size to a multiple of its scale"
         )
     pairs = [n for size, r in zip(sizes, scales, strict=True) for n in (size // r, r)]
-    split = x.reshape(*x.shape[:batch], *pairs, x.shape[-1])
-    low = range(batch, batch + 2 * ndim, 2)
+    spec = partition(x)
+    spec_of_pairs = (entry for name in spec[batch:-1] for entry in (name, None))
+    split = reshape(
+        x, (*x.shape[:batch], *pairs, x.shape[-1]), (*spec[:batch], *spec_of_pairs, spec[-1])
+    )
+    lr = range(batch, batch + 2 * ndim, 2)
     phase = range(batch + 1, batch + 2 * ndim, 2)
-    return join_phases(split.transpose(*range(batch), *low, *phase, split.ndim - 1), ndim, order)
+    return join_phases(split.transpose(*range(batch), *lr, *phase, split.ndim - 1), ndim, order)

@@ -1,6 +1,5 @@
-"""PyTorch's transposed convolution: its geometry and its weights, in one call."""
+"""PyTorch's transposed convolution: the same arguments and weights, on channels-last images."""
 
-import math
 from collections.abc import Sequence
 
 import jax
@@ -8,7 +7,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from subpixel.ops._geometry import for_each_axis, whole_numbers
+from subpixel._compat import reshape
+from subpixel.ops._axes import whole_numbers, with_one_batch_axis
 from subpixel.ops.conv_transpose import Method, conv_transpose
 
 
@@ -25,18 +25,19 @@ def torch_conv_transpose(
     precision: lax.PrecisionLike = None,
     method: Method = "auto",
 ) -> jax.Array:
-    """PyTorch's `conv_transpose1d`, `2d` or `3d`, in its geometry and with its weights.
+    """PyTorch's `conv_transpose1d`, `2d` or `3d`, with PyTorch's arguments and weights.
 
-    Only the input and the output are channels-last.
+    Only the input and the output differ: they are channels-last.
 
     Args:
       x: shape (..., s1, ..., sd, in), with any number of batch axes.
-      weight: shape (in, out / groups, k1, ..., kd), as PyTorch keeps it; d is taken from here.
+      weight: shape (in, out / groups, k1, ..., kd), as PyTorch stores it; its rank defines d.
       bias: shape (out,).
-      stride: one number or one for each axis, and so for all below.
-      padding: what is cut from either end of the output.
-      output_padding: what is added to its far end; below the stride or the dilation.
-      groups: of channels.
+      stride: one number or one for each axis, as are padding, output_padding and dilation.
+      padding: number of pixels removed from both ends of the output.
+      output_padding: number of pixels added to the end of the output; smaller than the stride or
+        the dilation.
+      groups: number of groups of channels.
       dilation: distance between the kernel's taps.
       precision: as in `conv_transpose`.
       method: as in `conv_transpose`.
@@ -46,8 +47,8 @@ def torch_conv_transpose(
       ``q = (s - 1) * stride - 2 * padding + dilation * (k - 1) + output_padding + 1``.
 
     Raises:
-      ValueError: if the numbers do not fit together, or the output would be empty.
-      TypeError: if one that must be whole is not, or the operands' types differ.
+      ValueError: if the arguments do not fit together, or the output would be empty.
+      TypeError: if a number that must be whole is not, or the operands' types differ.
 
     Example:
       >>> import jax.numpy as jnp
@@ -67,27 +68,34 @@ def torch_conv_transpose(
             "weight must be (in, out / groups, k1, ..., kd) with d = 1, 2 or 3, and the input "
             "(..., s1, ..., sd, in)"
         )
-    strides = whole_numbers("stride", for_each_axis(stride, ndim), ndim)
-    cuts = whole_numbers("padding", for_each_axis(padding, ndim), ndim, least=0)
-    extras = whole_numbers("output_padding", for_each_axis(output_padding, ndim), ndim, least=0)
-    dilations = whole_numbers("dilation", for_each_axis(dilation, ndim), ndim)
+    strides = whole_numbers("stride", stride, ndim)
+    cuts = whole_numbers("padding", padding, ndim, least=0)
+    extras = whole_numbers("output_padding", output_padding, ndim, least=0)
+    dilations = whole_numbers("dilation", dilation, ndim)
     if any(e >= max(s, d) for e, s, d in zip(extras, strides, dilations, strict=True)):
         raise ValueError(
             f"output_padding must be smaller than the stride or the dilation; got {extras} with "
             f"strides of {strides} and dilations of {dilations}"
         )
-    batch = x.shape[: x.ndim - ndim - 1]
     full = [d * (k - 1) for d, k in zip(dilations, weight.shape[2:], strict=True)]
-    y = conv_transpose(
-        x.reshape(math.prod(batch), *x.shape[len(batch) :]),
-        jnp.moveaxis(weight, (0, 1), (-1, -2)),
-        strides,
-        [(f - c, f - c + e) for f, c, e in zip(full, cuts, extras, strict=True)],
-        rhs_dilation=dilations,
-        transpose_kernel=True,
-        precision=precision,
-        feature_group_count=groups,
-        method=method,
+    kernel = jnp.moveaxis(weight, (0, 1), (-1, -2))
+    pairs = [(f - c, f - c + e) for f, c, e in zip(full, cuts, extras, strict=True)]
+    y = with_one_batch_axis(
+        lambda x: conv_transpose(
+            x,
+            kernel,
+            strides,
+            pairs,
+            rhs_dilation=dilations,
+            transpose_kernel=True,
+            precision=precision,
+            feature_group_count=groups,
+            method=method,
+        ),
+        x,
+        ndim,
     )
-    y = y.reshape(*batch, *y.shape[1:])
-    return y if bias is None else y + jnp.asarray(bias)
+    if bias is None:
+        return y
+    bias = jnp.asarray(bias)
+    return y + reshape(bias, (1,) * (y.ndim - 1) + bias.shape)

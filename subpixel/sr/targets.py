@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from subpixel.image._resize import Border
+from subpixel.image import Border
 from subpixel.kernels import LAYOUTS, Layout
 from subpixel.sr.config import Experiment
 from subpixel.sr.errors import InputError

@@ -12,8 +12,16 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from subpixel.image import imresize, modcrop, psnr, rgb_to_luma, rgb_to_ycbcr, ssim, ycbcr_to_rgb
-from subpixel.image._arrays import to_uint8
+from subpixel.image import (
+    imresize,
+    modcrop,
+    psnr,
+    rgb_to_luma,
+    rgb_to_ycbcr,
+    ssim,
+    to_uint8,
+    ycbcr_to_rgb,
+)
 
 SET5 = ("baby", "bird", "butterfly", "head", "woman")
 

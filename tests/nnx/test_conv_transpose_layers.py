@@ -92,7 +92,7 @@ def with_gradients(apply, state, x):
 def test_nnx_layer_is_a_drop_in(name):
     x, keywords = CASES[name]
     theirs = nnx.ConvTranspose(3, 4, rngs=nnx.Rngs(7), **keywords)
-    ours = layers.ConvTranspose(3, 4, rngs=nnx.Rngs(7), method="subpixel", **keywords)
+    ours = layers.ConvTranspose(3, 4, rngs=nnx.Rngs(7), method="im2col", **keywords)
     assert isinstance(ours, nnx.ConvTranspose)
     assert_trees_equal(nnx.to_pure_dict(nnx.state(ours)), nnx.to_pure_dict(nnx.state(theirs)))
 
@@ -111,7 +111,7 @@ def test_nnx_layer_is_a_drop_in(name):
 def test_linen_layer_is_a_drop_in(name):
     x, keywords = CASES[name]
     theirs = nn.ConvTranspose(4, **keywords)
-    ours = linen.ConvTranspose(4, method="subpixel", **keywords)
+    ours = linen.ConvTranspose(4, method="im2col", **keywords)
     assert isinstance(ours, nn.ConvTranspose)
     variables = theirs.init(jax.random.key(3), x)
     assert_trees_equal(ours.init(jax.random.key(3), x), variables)

@@ -143,7 +143,7 @@ def test_a_swapped_model_computes_and_trains_the_same(name):
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     theirs, ours = (model_class(rngs=nnx.Rngs(0)) for _ in range(2))
     kernels = [value[...] for _, value in nnx.to_flat_state(nnx.state(theirs, nnx.Param))]
-    swapped = layers.swap_conv_transpose(ours, method="subpixel")
+    swapped = layers.swap_conv_transpose(ours, method="im2col")
     assert sorted(swapped) == paths
     assert all(type(layer) is layers.ConvTranspose for layer in swapped.values())
     assert layers.swap_conv_transpose(ours) == {}
@@ -159,7 +159,7 @@ def test_a_swapped_model_computes_and_trains_the_same(name):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-3)
 
 
-def test_a_swap_keeps_objects_shared_and_subclasses_alone():
+def test_a_swap_keeps_sharing_and_variables_and_leaves_subclasses_alone():
     class Scaled(nnx.ConvTranspose):
         def __call__(self, x):
             return 2 * super().__call__(x)
@@ -168,14 +168,58 @@ def test_a_swap_keeps_objects_shared_and_subclasses_alone():
     other = Scaled(2, 2, (2,), (2,), rngs=nnx.Rngs(1))
     model = nnx.Dict(a=shared, b=shared, c=other)
     kernel = shared.kernel
-    assert list(layers.swap_conv_transpose(model)) == ["a"]
-    assert model["a"] is model["b"] is shared
-    assert type(shared) is layers.ConvTranspose
-    assert shared.kernel is kernel
+    swapped = layers.swap_conv_transpose(model)
+    assert list(swapped) == ["a"]
+    assert model["a"] is model["b"] is swapped["a"]
+    assert type(model["a"]) is layers.ConvTranspose
+    assert type(shared) is nnx.ConvTranspose
+    assert model["a"].kernel is kernel
     assert type(model["c"]) is Scaled
 
 
-def test_a_layer_alone_is_swapped_too():
+def test_a_layer_alone_is_returned_and_stays_as_it_is():
     layer = nnx.ConvTranspose(2, 2, (2,), (2,), rngs=nnx.Rngs(0))
-    assert layers.swap_conv_transpose(layer) == {"": layer}
-    assert layer(jnp.ones((1, 3, 2))).shape == (1, 6, 2)
+    swapped = layers.swap_conv_transpose(layer)
+    assert list(swapped) == [""]
+    assert swapped[""].kernel is layer.kernel
+    assert type(layer) is nnx.ConvTranspose
+    x = jnp.ones((1, 3, 2))
+    assert swapped[""](x).shape == (1, 6, 2)
+    np.testing.assert_allclose(swapped[""](x), layer(x), rtol=1e-6)
+
+
+def test_a_swap_finds_layers_in_attributes_lists_and_tuples_and_keeps_the_optimizer():
+    class Model(nnx.Module):
+        def __init__(self, rngs):
+            def up():
+                return nnx.ConvTranspose(2, 2, (2,), (2,), mask=jnp.ones((2, 2, 2)), rngs=rngs)
+
+            self.first = up()
+            self.rest = nnx.List([up(), nnx.Sequential(up(), nnx.relu)])
+
+        def __call__(self, x):
+            x = self.first(x)
+            for layer in self.rest:
+                x = layer(x)
+            return x
+
+    model = Model(nnx.Rngs(0))
+    optimizer = nnx.Optimizer(model, optax.sgd(0.1), wrt=nnx.Param)
+    x = jnp.ones((1, 3, 2))
+    before = model(x)
+    kernel = model.first.kernel[...]
+    assert sorted(layers.swap_conv_transpose(model)) == ["first", "rest.0", "rest.1.layers.0"]
+    assert type(model.first) is type(model.rest[0]) is layers.ConvTranspose
+    assert model.first.mask is not None
+    np.testing.assert_allclose(model(x), before, rtol=1e-5, atol=1e-6)
+    optimizer.update(model, nnx.grad(lambda model: (model(x) ** 2).sum())(model))
+    assert (model.first.kernel[...] != kernel).any()
+
+
+def test_an_unknown_method_is_refused_before_anything_is_replaced():
+    model = nnx.Dict(a=nnx.ConvTranspose(2, 2, (2,), (2,), rngs=nnx.Rngs(0)))
+    with pytest.raises(ValueError, match='"auto", "im2col" or "native"; got \'subpixel\''):
+        layers.swap_conv_transpose(model, method="subpixel")
+    assert type(model["a"]) is nnx.ConvTranspose
+    with pytest.raises(ValueError, match="method must be"):
+        layers.ConvTranspose(2, 2, (2,), method="fast", rngs=nnx.Rngs(0))

@@ -130,7 +130,7 @@ def _grouped_reference(x, w, groups, strides, padding):
     return jnp.concatenate(parts, axis=-1)
 
 
-@pytest.mark.parametrize("method", ["auto", "subpixel", "native"])
+@pytest.mark.parametrize("method", ["auto", "im2col", "native"])
 @pytest.mark.parametrize("transposed", [False, True])
 def test_groups_are_convolutions_side_by_side(method, transposed):
     rng = np.random.default_rng(0)
@@ -173,7 +173,7 @@ def test_half_precision_is_no_less_exact_than_lax(dtype, preferred):
 @pytest.mark.parametrize("dtype", ["int8", "int32", "complex64"])
 def test_other_types_are_left_to_lax(dtype):
     x, w = (10 * X).astype(dtype), (10 * W).astype(dtype)
-    for method in ("auto", "subpixel", "native"):
+    for method in ("auto", "im2col", "native"):
         y = subpixel.conv_transpose(x, w, *ARGS, method=method)
         expected = lax.conv_transpose(x, w, *ARGS)
         assert y.dtype == expected.dtype
@@ -252,17 +252,22 @@ ERRORS = {
     "groups": ((X, W), {"feature_group_count": 2}, ValueError, "must divide .* 2 for 3"),
     "no groups": ((X, W), {"feature_group_count": 0}, ValueError, "at least 1; got 0"),
     "stride": ((X, W), {"strides": (2, 0)}, ValueError, r"strides must be at least 1.*\(2, 0\)"),
-    "strides": ((X, W), {"strides": (2,)}, ValueError, "strides has 1 numbers"),
+    "strides": ((X, W), {"strides": (2,)}, ValueError, "strides has 1 entries"),
     "stride type": ((X, W), {"strides": (2, 1.5)}, TypeError, "whole number .*1.5"),
     "one stride": ((X, W), {"strides": 2}, TypeError, "for each spatial axis; got 2"),
     "dilation": ((X, W), {"rhs_dilation": (1, -1)}, ValueError, "rhs_dilation must be at least 1"),
-    "padding length": ((X, W), {"padding": [(1, 1)]}, ValueError, "1 pairs, .*2 spatial axes"),
+    "padding length": (
+        (X, W),
+        {"padding": [(1, 1)]},
+        ValueError,
+        r"a \(low, high\) pair of whole numbers for each of 2 spatial axes; got \[\(1, 1\)\]",
+    ),
     "padding name": ((X, W), {"padding": "CAUSAL"}, ValueError, '"SAME", "VALID".*\'CAUSAL\''),
     "padding pairs": ((X, W), {"padding": [1, 1]}, ValueError, r"\(low, high\) pair of whole"),
     "empty": ((X, W), {"padding": [(-4, 0)] * 2}, ValueError, r"would be empty, \(.*strides"),
     "types": ((X, W.astype(np.float16)), {}, TypeError, "float32 and the kernel float16: convert"),
     "narrow": ((X, W), {"preferred_element_type": "bfloat16"}, TypeError, "narrower"),
-    "method": ((X, W), {"method": "fast"}, ValueError, '"auto", "subpixel" or .*\'fast\''),
+    "method": ((X, W), {"method": "fast"}, ValueError, '"auto", "im2col" or .*\'fast\''),
 }
 
 

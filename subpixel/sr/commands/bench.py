@@ -24,7 +24,7 @@ class ConvTransposeBench:
     torch: bool = True
     """Measure PyTorch too, if it is installed."""
     method: Method = "auto"
-    """Of ours: on a GPU, "subpixel" shows what "auto" leaves to JAX there."""
+    """Method of our transposed convolution; "auto" is JAX's own on a GPU."""
     json: Path | None = None
     """File for all figures and the environment."""
     chart: Path | None = None

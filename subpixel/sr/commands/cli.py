@@ -13,8 +13,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from subpixel.image._color import LumaRange
-from subpixel.image._resize import Border
+from subpixel.image import Border, LumaRange
 from subpixel.kernels import Layout
 from subpixel.sr.config import QUICKSTART, Experiment, flatten, load_config, to_json
 from subpixel.sr.console import allow_any_name, one_line

@@ -6,9 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from subpixel.image import imresize
-from subpixel.image._arrays import to_uint8
-from subpixel.image._resize import Border
+from subpixel.image import Border, imresize, to_uint8
 from subpixel.sr.errors import InputError
 from subpixel.sr.serialization import check_fields
 

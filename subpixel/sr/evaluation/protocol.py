@@ -18,7 +18,7 @@ from typing import Any, Literal, Self, get_args
 
 import cattrs
 
-from subpixel.image._color import LumaRange
+from subpixel.image import LumaRange
 from subpixel.sr.data.degradation import BICUBIC, Degradation
 from subpixel.sr.errors import InputError
 from subpixel.sr.serialization import check_fields

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from subpixel.image import modcrop, psnr, rgb_to_luma, ssim
-from subpixel.image._arrays import to_uint8
+from subpixel.image import modcrop, psnr, rgb_to_luma, ssim, to_uint8
 from subpixel.sr.data.degradation import make_lr
 from subpixel.sr.data.images import SourceImage, holds_one_channel
 from subpixel.sr.data.sources import load_pair

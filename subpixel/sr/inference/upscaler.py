@@ -10,10 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from subpixel.image import imresize, rgb_to_luma, rgb_to_ycbcr, ycbcr_to_rgb
-from subpixel.image._arrays import to_uint8
-from subpixel.image._color import LumaRange
-from subpixel.image._resize import Border
+from subpixel.image import (
+    Border,
+    LumaRange,
+    imresize,
+    rgb_to_luma,
+    rgb_to_ycbcr,
+    to_uint8,
+    ycbcr_to_rgb,
+)
 from subpixel.sr.errors import InputError, NonFiniteError
 from subpixel.sr.inference.tiling import tiles
 from subpixel.sr.models.base import Network, Params

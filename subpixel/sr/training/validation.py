@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from flax import nnx
 
-from subpixel.image import psnr, rgb_to_luma
-from subpixel.image._arrays import to_uint8
+from subpixel.image import psnr, rgb_to_luma, to_uint8
 from subpixel.sr.data.patches import Pair
 from subpixel.sr.inference.upscaler import forward
 from subpixel.sr.models.base import Params

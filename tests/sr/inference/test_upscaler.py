@@ -11,7 +11,7 @@ from PIL import Image
 
 import eval as eval_command
 from subpixel.__main__ import main as subpixel_command
-from subpixel.image._arrays import to_uint8
+from subpixel.image import to_uint8
 from subpixel.sr.config import ESPCNConfig
 from subpixel.sr.errors import InputError, NonFiniteError
 from subpixel.sr.evaluation.images import BRIGHTEST

@@ -1,0 +1,81 @@
+"""The differences between the versions of JAX and Flax that the library supports."""
+
+import inspect
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import lax
+from jax.extend.core import Primitive
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+_FLAX_ARGUMENTS = frozenset(inspect.signature(nnx.ConvTranspose.__init__).parameters)
+
+
+def varying_axes(x: jax.Array) -> frozenset[str]:
+    """Returns the mesh axes over which a value inside `jax.shard_map` differs."""
+    aval = jax.typeof(x)
+    kind = getattr(aval, "manual_axis_type", None)  # since JAX 0.10; before, `vma`
+    return frozenset(getattr(aval, "vma", ()) if kind is None else kind.varying)
+
+
+def mark_varying(x: jax.Array, axes: tuple[str, ...]) -> jax.Array:
+    """Marks a value inside `jax.shard_map` as different over the mesh axes."""
+    older = getattr(lax, "pvary", None)
+    return (
+        older(x, axes) if older and not hasattr(lax, "pcast") else lax.pcast(x, axes, to="varying")
+    )
+
+
+def explicit_sharding(x: jax.Array) -> NamedSharding | None:
+    """Returns the sharding of an array if its mesh has explicit axes, else None."""
+    sharding = getattr(jax.typeof(x), "sharding", None)
+    types = getattr(getattr(sharding, "mesh", None), "axis_types", ())
+    return sharding if AxisType.Explicit in types else None
+
+
+def reshape(x: jax.Array, shape: tuple[int, ...], spec: tuple = ()) -> jax.Array:
+    """Reshapes an array; on a mesh with explicit axes the result has the sharding `spec`."""
+    sharding = explicit_sharding(x)
+    if sharding is None:
+        return lax.reshape(x, shape)
+    return lax.reshape(x, shape, out_sharding=NamedSharding(sharding.mesh, PartitionSpec(*spec)))
+
+
+def zeros(shape: tuple[int, ...], like: jax.Array) -> jax.Array:
+    """Returns zeros with the type of an array, and its sharding on a mesh with explicit axes."""
+    return jnp.zeros(shape, like.dtype, device=explicit_sharding(like))
+
+
+def resolve_precision(precision: Any) -> Any:
+    """Returns the precision as a hashable value, with JAX's current default for None."""
+    if precision is None:
+        return jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
+    return tuple(precision) if isinstance(precision, list) else precision
+
+
+def is_saveable(answer: object) -> bool:
+    """Returns whether a checkpoint policy's answer, a bool or JAX's private enum, is to save."""
+    return answer is True or type(answer).__name__ == "SaveableType"
+
+
+def add_nan_check(primitive: Primitive) -> None:
+    """Makes `checkify` check the primitive's results for NaN, as those of JAX's convolution."""
+    # JAX has no public way to add a check. Where the private table has moved, there is none.
+    checks = getattr(import_module("jax._src.checkify"), "error_checks", None)
+    check = getattr(import_module("jax._src.checkify"), "nan_error_check", None)
+    if checks is not None and check is not None:
+        checks[primitive] = partial(check, primitive)
+
+
+def supported_by_flax(options: dict) -> dict:
+    """Returns the options that `flax.nnx.ConvTranspose` has in the installed version."""
+    return {name: value for name, value in options.items() if name in _FLAX_ARGUMENTS}
+
+
+def no_parameter():
+    """Returns the value of an NNX attribute that may hold a parameter and does not."""
+    return nnx.data(None) if hasattr(nnx, "data") else None

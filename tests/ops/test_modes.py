@@ -1,0 +1,337 @@
+"""Every upsampling function and layer under JAX's transformations, modes and shardings.
+
+A new function or layer joins all tests of this file with one line in `CASES`.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from jax import lax
+from jax.experimental import checkify, jet
+
+import subpixel
+from subpixel import linen
+from subpixel import nnx as layers
+
+NUMBERS = ("NHWC", "HWIO", "NHWC")
+
+
+def draw(*shape: int) -> np.ndarray:
+    return np.random.default_rng(len(shape)).standard_normal(shape).astype(np.float32)
+
+
+class Case(NamedTuple):
+    """A function of an image (n, h, w, 8) and of a kernel, and the same in JAX's own functions."""
+
+    ours: Callable
+    reference: Callable
+    kernel: tuple[int, ...] = (4, 4, 8, 3)
+
+
+def depth_to_space(x, _):
+    n, h, w, c = x.shape
+    y = x.reshape(n, h, w, 2, 2, c // 4).transpose(0, 1, 3, 2, 4, 5)
+    return y.reshape(n, 2 * h, 2 * w, c // 4)
+
+
+def space_to_depth(x, _):
+    n, h, w, c = x.shape
+    y = x.reshape(n, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 2, 4, 5)
+    return y.reshape(n, h // 2, w // 2, 4 * c)
+
+
+def lax_transposed(x, w):
+    return lax.conv_transpose(x, w, (2, 2), "SAME")
+
+
+def lax_subpixel(x, w):
+    y = lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=NUMBERS)
+    return depth_to_space(y, None)
+
+
+def lax_zero_insert(x, w):
+    pads = [(1, 3), (1, 3)]
+    return lax.conv_general_dilated(x, w, (1, 1), pads, (2, 2), dimension_numbers=NUMBERS)
+
+
+def nnx_layer(layer_type, *sizes, **options):
+    def apply(x, kernel):
+        features = kernel.shape[-1] // (4 if layer_type is layers.SubpixelConv else 1)
+        layer = layer_type(
+            8,
+            features,
+            kernel.shape[:2],
+            *sizes,
+            rngs=nnx.Rngs(0),
+            param_dtype=kernel.dtype,
+            **options,
+        )
+        graph, state = nnx.split(layer)
+        state = nnx.to_pure_dict(state)
+        state["kernel"] = kernel
+        return nnx.merge(graph, state)(x)
+
+    return apply
+
+
+def linen_layer(layer_type, *sizes, **options):
+    def apply(x, kernel):
+        features = kernel.shape[-1] // (4 if layer_type is linen.SubpixelConv else 1)
+        module = layer_type(features, kernel.shape[:2], *sizes, **options)
+        outputs = kernel.shape[-1]
+        return module.apply(
+            {"params": {"kernel": kernel, "bias": np.zeros(outputs, kernel.dtype)}}, x
+        )
+
+    return apply
+
+
+def transposed(**options):
+    return lambda x, w: subpixel.conv_transpose(x, w, (2, 2), "SAME", **options)
+
+
+SUBPIXEL = (3, 3, 8, 12)
+CASES = {
+    "conv_transpose": Case(transposed(), lax_transposed),
+    "conv_transpose, im2col": Case(transposed(method="im2col"), lax_transposed),
+    "conv_transpose, native": Case(transposed(method="native"), lax_transposed),
+    "subpixel_conv": Case(lambda x, w: subpixel.subpixel_conv(x, w, 2), lax_subpixel, SUBPIXEL),
+    "subpixel_conv, few outputs": Case(
+        lambda x, w: subpixel.subpixel_conv(x, w, 2, bias=jnp.zeros(4, x.dtype)),
+        lax_subpixel,
+        (3, 3, 8, 4),
+    ),
+    "zero_insert_conv": Case(lambda x, w: subpixel.zero_insert_conv(x, w, 2), lax_zero_insert),
+    "pixel_shuffle": Case(lambda x, _: subpixel.pixel_shuffle(x, 2), depth_to_space),
+    "pixel_unshuffle": Case(lambda x, _: subpixel.pixel_unshuffle(x, 2), space_to_depth),
+    "nnx.ConvTranspose": Case(nnx_layer(layers.ConvTranspose, 2), lax_transposed),
+    "nnx.SubpixelConv": Case(nnx_layer(layers.SubpixelConv, 2), lax_subpixel, SUBPIXEL),
+    "nnx.ZeroInsertConv": Case(nnx_layer(layers.ZeroInsertConv, 2), lax_zero_insert),
+    "linen.ConvTranspose": Case(linen_layer(linen.ConvTranspose, (2, 2)), lax_transposed),
+    "linen.SubpixelConv": Case(linen_layer(linen.SubpixelConv, 2), lax_subpixel, SUBPIXEL),
+    "linen.ZeroInsertConv": Case(linen_layer(linen.ZeroInsertConv, 2), lax_zero_insert),
+}
+
+
+def loss(f):
+    return lambda x, w: jnp.sum(jnp.sin(f(x, w)).astype(jnp.float32))
+
+
+def saved(name):
+    policy = getattr(jax.checkpoint_policies, name)
+
+    def transform(f, x, w):
+        inner = jax.checkpoint(lambda x, w: loss(f)(jnp.sin(x), w), policy=policy)
+        return jax.grad(inner, (0, 1))(x, w)
+
+    return transform
+
+
+TRANSFORMS = {
+    "values": lambda f, x, w: f(x, w),
+    "jit": lambda f, x, w: jax.jit(f)(x, w),
+    "gradients": lambda f, x, w: jax.jit(jax.grad(loss(f), (0, 1)))(x, w),
+    "jvp": lambda f, x, w: jax.jvp(f, (x, w), (x + 1, w - 1)),
+    "hessian product": lambda f, x, w: jax.jvp(jax.grad(loss(f), (0, 1)), (x, w), (2 * x, w + 1)),
+    "vmap": lambda f, x, w: jax.vmap(f, (None, 0))(x, jnp.stack([w, 2 * w])),
+    "vmap of both": lambda f, x, w: jax.vmap(f)(jnp.stack([x, x + 1]), jnp.stack([w, 2 * w])),
+    "taylor": lambda f, x, w: jet.jet(f, (x, w), ((x + 1, 2 * x), (w, w - 1))),
+    "dots_saveable": saved("dots_saveable"),
+    "nothing_saveable": saved("nothing_saveable"),
+    "everything_saveable": saved("everything_saveable"),
+    "checkify": lambda f, x, w: checkify.checkify(f, errors=checkify.nan_checks)(x, w)[1],
+}
+
+
+def assert_equal(actual, expected, tolerance=2e-5):
+    actual, expected = jax.tree.leaves(actual), jax.tree.leaves(expected)
+    assert len(actual) == len(expected)
+    for a, b in zip(actual, expected, strict=True):
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        a, b = (np.asarray(v, np.float64) for v in (a, b))
+        assert np.abs(a - b).max() <= tolerance * max(np.abs(b).max(), 1e-3)
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize("case", CASES)
+def test_transformations_equal_those_of_jax(case, transform):
+    ours, reference, kernel = CASES[case]
+    x, w = jnp.asarray(draw(2, 4, 6, 8)), jnp.asarray(draw(*kernel))
+    apply = TRANSFORMS[transform]
+    assert_equal(apply(ours, x, w), apply(reference, x, w))
+
+
+MODES = {
+    "strict dtype promotion": (lambda: jax.numpy_dtype_promotion("strict"), "bfloat16"),
+    "strict rank promotion": (lambda: jax.numpy_rank_promotion("raise"), "float32"),
+    "disable_jit": (jax.disable_jit, "float32"),
+    "debug_nans": (lambda: jax.debug_nans(True), "float32"),
+    "highest precision": (lambda: jax.default_matmul_precision("highest"), "float32"),
+    "no implicit transfers": (lambda: jax.transfer_guard_host_to_device("disallow"), "float32"),
+    "leak checks": (jax.checking_leaks, "float32"),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("case", CASES)
+def test_modes_of_jax(case, mode):
+    context, dtype = MODES[mode]
+    ours, reference, kernel = CASES[case]
+    if mode == "no implicit transfers" and ("nnx" in case or "linen" in case or "few" in case):
+        pytest.skip("the constructors of layers and a bias made here transfer constants")
+    x, w = jnp.asarray(draw(2, 4, 6, 8), dtype), jnp.asarray(draw(*kernel), dtype)
+    expected = reference(x, w), jax.grad(loss(reference), (0, 1))(x, w)
+    gradients = jax.jit(jax.grad(loss(ours), (0, 1)))
+    with context():
+        y = ours(x, w)
+    with context() if mode != "no implicit transfers" else contextlib.nullcontext():
+        actual = y, gradients(x, w)
+    assert_equal(actual, expected, 2e-5 if dtype == "float32" else 2e-2)
+
+
+def test_precision_may_be_a_list_of_one_for_each_operand():
+    x, w = draw(2, 4, 6, 8), draw(4, 4, 8, 3)
+    options = {"precision": ["high", "highest"]}
+    for method in ("auto", "im2col", "native"):
+        y = transposed(method=method, **options)(x, w)
+        assert_equal(y, lax.conv_transpose(x, w, (2, 2), "SAME", **options))
+
+
+def test_default_precision_is_that_of_the_call_and_not_of_the_compilation():
+    def traced():
+        with jax.default_matmul_precision("highest"):
+            return jax.make_jaxpr(transposed(method="im2col"))(draw(2, 4, 6, 8), draw(4, 4, 8, 3))
+
+    assert "highest" in str(traced()).lower()
+
+
+@pytest.mark.parametrize("name", ["dots_saveable", "nothing_saveable", "everything_saveable"])
+def test_a_checkpoint_policy_saves_ours_where_it_saves_laxs(name):
+    x, w = draw(2, 4, 6, 8), draw(4, 4, 8, 3)
+    counts = [
+        str(jax.make_jaxpr(lambda x, w, f=f: saved(name)(f, x, w))(x, w)).count(primitive)
+        for f, primitive in (
+            (transposed(), "subpixel_conv_transpose["),
+            (lax_transposed, "conv_general_dilated["),
+        )
+    ]
+    assert counts[0] == counts[1] == {"nothing_saveable": 4}.get(name, 3)
+
+
+def test_checkify_finds_a_nan_that_ours_makes():
+    x = draw(2, 4, 6, 8)
+    x[0] = np.inf
+    for f in (transposed(), lax_transposed):
+        error, _ = checkify.checkify(f, errors=checkify.nan_checks)(x, draw(4, 4, 8, 3))
+        assert "nan generated" in error.get()
+
+
+def _sharded(case: str) -> None:
+    """Asserts that a batch on a mesh with explicit axes keeps its sharding, gradients included."""
+    ours, reference, kernel = CASES[case]
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Explicit,))
+    spec = jax.sharding.PartitionSpec
+    x, w = draw(4, 4, 6, 8), draw(*kernel)
+    expected = reference(x, w), jax.grad(loss(reference), (0, 1))(x, w)
+    with jax.set_mesh(mesh):
+        x = jax.device_put(x, jax.sharding.NamedSharding(mesh, spec("data")))
+        w = jax.device_put(w, jax.sharding.NamedSharding(mesh, spec()))
+        for wrap in (lambda f: f, jax.jit):
+            y = wrap(ours)(x, w)
+            gradients = wrap(jax.grad(loss(ours), (0, 1)))(x, w)
+            assert jax.typeof(y).sharding.spec[0] == "data"
+            assert jax.typeof(gradients[0]).sharding.spec[0] == "data"
+            assert_equal((y, gradients), expected)
+
+
+def _all_sharded() -> None:
+    for case in CASES:
+        _sharded(case)
+
+
+def test_a_batch_keeps_its_explicit_sharding():
+    # The number of CPU devices is fixed when JAX starts, so one process tests all cases.
+    subprocess.run(
+        [sys.executable, "-c", f"import {Path(__file__).stem} as t; t._all_sharded()"],
+        cwd=Path(__file__).parent,
+        env=os.environ
+        | {
+            "JAX_NUM_CPU_DEVICES": "4",
+            "JAX_PLATFORMS": "cpu",
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        },
+        check=True,
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("shape", [(0, 4, 6, 8), (2, 0, 6, 8)])
+def test_empty_arrays(case, shape):
+    ours, reference, kernel = CASES[case]
+    x, w = np.zeros(shape, np.float32), draw(*kernel)
+    expected = jax.eval_shape(reference, x, w)
+    y, pullback = jax.vjp(ours, x, w)
+    # JAX's formula gives one pixel from none; zero insertion gives r * 0.
+    inserted = shape[1] == 0 and kernel == (4, 4, 8, 3) and "ero" in case
+    assert y.shape == ((2, 0, 12, 3) if inserted else expected.shape)
+    assert y.dtype == expected.dtype
+    dx, dw = pullback(y)
+    assert dx.shape == shape
+    np.testing.assert_array_equal(dw, np.zeros_like(w))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "complex64"])
+@pytest.mark.parametrize("method", ["auto", "im2col", "native"])
+def test_empty_arrays_of_other_types(dtype, method):
+    x, w = np.zeros((0, 4, 4, 8), dtype), np.ones((3, 3, 8, 2), dtype)
+    y = subpixel.conv_transpose(x, w, (2, 2), "SAME", method=method)
+    assert (y.shape, y.dtype) == ((0, 8, 8, 2), dtype)
+    none = subpixel.conv_transpose(
+        np.ones((2, 3, 4, 8), dtype), np.ones((3, 3, 8, 0), dtype), (2, 2), "SAME", method=method
+    )
+    assert none.shape == (2, 6, 8, 0)
+
+
+PADDINGS = ["SAME", "VALID", [(1, 2), (0, 3)], [(-1, 0), (0, -1)], [(7, 0), (1, 1)]]
+
+
+@pytest.mark.parametrize("padding", PADDINGS, ids=str)
+def test_symbolic_sizes_export_as_those_of_lax(padding):
+    b, h = jax.export.symbolic_shape("b, h")
+    w = draw(3, 4, 8, 3)
+    exported = [
+        jax.export.export(jax.jit(lambda x, f=f: f(x, w, (2, 2), padding)))(
+            jax.ShapeDtypeStruct((b, h, h, 8), jnp.float32)
+        )
+        for f in (subpixel.conv_transpose, lax.conv_transpose)
+    ]
+    assert exported[0].out_avals == exported[1].out_avals
+    x = draw(2, 5, 5, 8)
+    assert_equal(exported[0].call(x), exported[1].call(x))
+
+
+@pytest.mark.parametrize(
+    ("function", "kernel"),
+    [
+        (lambda x, w: subpixel.subpixel_conv(x, w, 2, padding=[(1, 0), (2, 1)]), (3, 3, 8, 4)),
+        (lambda x, w: subpixel.zero_insert_conv(x, w, 2, padding=[(1, 0), (2, 1)]), (4, 4, 8, 4)),
+        (lambda x, w: subpixel.torch_conv_transpose(x, w, None, 2, 1, 1), (8, 2, 3, 3)),
+    ],
+)
+def test_other_functions_export_with_symbolic_sizes_and_pairs(function, kernel):
+    b, h = jax.export.symbolic_shape("b, h")
+    w, x = draw(*kernel), draw(2, 5, 5, 8)
+    exported = jax.export.export(jax.jit(lambda x: function(x, w)))(
+        jax.ShapeDtypeStruct((b, h, h, 8), jnp.float32)
+    )
+    assert_equal(exported.call(x), function(x, w))
