@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from subpixel.image import _taps
+from subpixel.image._resize import _taps
 from subpixel.sr.inference.tiling import TILE_LENGTHS, tiles
 from subpixel.sr.upscaling.colour import alpha_radius, enlarge_tile
 from subpixel.sr.upscaling.engine import Model
