@@ -10,15 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from subpixel.image import (
-    ImageArray,
-    _resize_axis,
-    imresize,
-    namespace,
-    rgb_to_luma,
-    rgb_to_ycbcr,
-    ycbcr_to_rgb,
-)
+from subpixel.image import imresize, rgb_to_luma, rgb_to_ycbcr, ycbcr_to_rgb
+from subpixel.image._arrays import ImageArray, namespace
+from subpixel.image._resize import _resize_axis
 
 # One round of back-projection shrinks (2 LR pixels to each side) and enlarges (2 more).
 BACK_PROJECTION_RADIUS = 4

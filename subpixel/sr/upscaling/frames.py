@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from subpixel.image import _cubic
+from subpixel.image._resize import _cubic
 from subpixel.sr.upscaling.photographs import Settings
 from subpixel.sr.upscaling.plan import Size
 from subpixel.sr.upscaling.strips import Strips, combine
