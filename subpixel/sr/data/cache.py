@@ -32,7 +32,7 @@ from subpixel.sr.data.leak import Fingerprint
 from subpixel.sr.data.patches import Pair
 from subpixel.sr.errors import InputError
 
-VERSION = 1
+VERSION = 2
 PIXELS, INDEX = "pixels", "index.json"
 
 

@@ -3,13 +3,12 @@
 Only those whose terms are stated in scikit-image's documentation of `skimage.data` are used.
 """
 
-from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 
-import numpy as np
-import skimage.data
-
-from subpixel.sr.data.images import SourceImage
+from subpixel.sr.data.images import SourceImage, read_image, stores_one_channel
+from subpixel.sr.errors import InputError
 
 # Name in `skimage.data`, and the terms stated there.
 TRAIN = {
@@ -23,20 +22,33 @@ TRAIN = {
 }
 TEST = {"astronaut": "public domain", "chelsea": "CC0", "rocket": "CC0"}
 
-SETS = {"train": tuple(TRAIN), "test": tuple(TEST)}
+PHOTOGRAPHS = {"train": tuple(TRAIN), "test": tuple(TEST)}
 
 
 def embedded_images(name: str) -> list[SourceImage]:
-    """Returns the images of the set "train" or "test"; no image is in both."""
+    """Returns the images of the set "train" or "test"; no image is in both.
+
+    Raises:
+      InputError: if scikit-image is not installed.
+    """
+    files = [_file(photograph) for photograph in PHOTOGRAPHS[name]]
     return [
-        SourceImage(photograph, f"skimage.data.{photograph}", partial(_load, photograph))
-        for photograph in SETS[name]
+        SourceImage(
+            photograph,
+            f"skimage.data.{photograph}",
+            partial(read_image, file),
+            is_grey=partial(stores_one_channel, file),
+        )
+        for photograph, file in zip(PHOTOGRAPHS[name], files, strict=True)
     ]
 
 
-def _load(photograph: str) -> np.ndarray:
-    read: Callable[[], np.ndarray] = getattr(skimage.data, photograph)
-    image = read()
-    if image.ndim == 2:
-        image = np.repeat(image[..., None], 3, axis=-1)
-    return image
+def _file(photograph: str) -> Path:
+    """Returns the file of a photograph; finding it does not import scikit-image."""
+    package = find_spec("skimage")
+    for folder in (package and package.submodule_search_locations) or ():
+        for file in sorted((Path(folder) / "data").glob(f"{photograph}.*")):
+            return file
+    raise InputError(
+        f"the photograph {photograph} of scikit-image is not there: pip install scikit-image"
+    )

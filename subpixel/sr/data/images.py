@@ -1,5 +1,8 @@
 """Reads an image file into an RGB array, or says in one line why not."""
 
+import io
+import logging
+import re
 import threading
 import warnings
 from collections.abc import Callable
@@ -7,13 +10,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from subpixel.sr.errors import InputError
 
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-_OPENING = threading.Lock()
+SUFFIXES = frozenset(
+    {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"}
+    | {".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
+)
+# The formats whose bit depth `_stored_bits` knows.
+Image.init()
+FORMATS = tuple(
+    name
+    for name in ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+    if name in Image.OPEN
+)
 TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+ORIENTATION = 0x0112
+BITS_PER_SAMPLE, SAMPLE_FORMAT = 258, 339
+_OPENING = threading.Lock()
+_log = logging.getLogger("subpixel")
 
 
 @dataclass(frozen=True)
@@ -21,14 +37,16 @@ class SourceImage:
     """An image that can be loaded.
 
     Attributes:
-      name: without folder and suffix.
-      source: where it lies, for messages.
-      load: returns it as uint8 (h, w, 3), RGB.
-      load_lr: returns the low resolution that the set comes with, for the scale that was asked
-        for, as it lies there; None where there is none.
-      lr_source: where that lies, for messages.
-      files: what it is read from, by which a cache of it is known to hold; none for an image that
-        does not come from files.
+      name: the image's name, without folder and suffix.
+      source: its path or address, for messages.
+      load: returns the image as uint8 (h, w, 3), RGB.
+      load_lr: returns the LR image that the set contains for the requested scale; None if there
+        is none.
+      lr_source: the path or address of the LR image, for messages.
+      files: the files that the image is read from, whose contents decide whether a cache of it is
+        valid; empty if the image does not come from files.
+      is_grey: returns whether the image is stored with one channel.
+      orientation: returns the EXIF orientation, 1 to 8, that `load` has applied.
     """
 
     name: str
@@ -37,91 +55,198 @@ class SourceImage:
     load_lr: Callable[[], np.ndarray] | None = None
     lr_source: str = ""
     files: tuple[Path, ...] = ()
+    is_grey: Callable[[], bool] = lambda: False
+    orientation: Callable[[], int] = lambda: 1
 
 
 def holds_one_channel(image: SourceImage) -> bool:
-    """Returns whether an image is a file of grey values, before they are repeated for RGB."""
-    path = Path(image.source)
-    if not path.is_file():
-        return False
-    with Image.open(path) as opened:
-        return opened.mode in ("1", "L", "LA")
+    """Returns whether an image is stored with grey values only, before they are repeated."""
+    return image.is_grey()
 
 
-def image_size(image: SourceImage) -> tuple[int, int]:
-    """Returns the width and height of an image; a file is not decoded for it."""
-    if image.files and image.files[0] == Path(image.source):
-        with open_image(image.files[0]) as opened:
-            return opened.size
-    height, width, _ = image.load().shape
-    return width, height
+def stores_one_channel(content: Path | bytes) -> bool:
+    """Returns whether an image, a file or its bytes, stores grey values only."""
+    with open_image(content) as image:
+        return image.mode in ("1", "L", "LA")
 
 
-def read_image(path: Path) -> np.ndarray:
-    """Reads an image as uint8 (h, w, 3), RGB.
+def read_orientation(content: Path | bytes) -> int:
+    """Returns the EXIF orientation of an image, 1 to 8; 1 if it states none."""
+    with open_image(content) as image:
+        return _orientation(image)
 
-    Grey and black-and-white images are repeated for the three channels and a palette is looked
-    up: neither changes a value. An alpha channel is dropped where it is opaque everywhere.
+
+def read_image(content: Path | bytes, name: str = "") -> np.ndarray:
+    """Reads an image as uint8 (h, w, 3), RGB, upright by its EXIF orientation.
+
+    Grey and black-and-white images are repeated for the three channels, a palette is looked up,
+    and fewer than 8 bits a channel are scaled to 8. An alpha channel is dropped where it is opaque
+    everywhere.
+
+    Args:
+      content: a file, or the bytes of one.
+      name: the name of the image in messages; by default the path.
 
     Raises:
-      InputError: naming the file, if it is empty, damaged or no image; if it has more than 8 bits
-        a channel, is transparent or CMYK, where a conversion would have to invent something.
+      InputError: naming the image, if it is empty, damaged or no image; if it has more than 8 bits
+        a channel, signed values, several frames, transparency or CMYK colours, where a conversion
+        would have to invent something.
+      PermissionError: if the file must not be read.
     """
+    name = name or str(content)
+    if isinstance(content, Path) and not content.exists():
+        raise InputError(f"image {name} is not there, or a link that leads nowhere")
+    size = content.stat().st_size if isinstance(content, Path) else len(content)
+    if size == 0:
+        raise InputError(f"image {name} is empty: delete it or copy it again")
     try:
-        if not path.exists():
-            raise InputError(f"image {path} is not there, or a link that leads nowhere")
-        if path.stat().st_size == 0:
-            raise InputError(f"image {path} is empty: delete it or copy it again")
-        with open_image(path) as image:
-            _refuse_unconvertible(image, path)
+        with open_image(content) as image:
+            _refuse_unconvertible(image, name)
             image.load()
-            return _to_rgb(image, path)
+            return _to_rgb(image, name)
     except UnidentifiedImageError:
         raise InputError(
-            f"{path} is not an image, or its kind is unknown: delete it or convert it to PNG"
+            f"{name} is not an image, or its kind is unknown: delete it or convert it to PNG"
         ) from None
     except TOO_LARGE as error:
         raise InputError(
-            f"image {path} is too large: {error} Cut it into images of at most "
+            f"image {name} is too large: {error} Cut it into images of at most "
             f"{Image.MAX_IMAGE_PIXELS or 0:,} pixels"
         ) from error
-    except PermissionError:
+    except (InputError, PermissionError, MemoryError):
         raise
-    except (OSError, SyntaxError, EOFError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"image {path} is damaged: {error}. Delete it or copy it again") from error
+    except Exception as error:
+        # Pillow's decoders raise nearly every class of exception on damaged content:
+        # struct.error, IndexError, RuntimeError, NotImplementedError and others were met.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"image {name} is damaged: {reason}. Delete it or copy it again"
+        ) from error
 
 
-def open_image(path: Path) -> Image.Image:
-    """Opens an image file without decoding it; a warning of its size is an error."""
+def open_image(content: Path | bytes) -> ImageFile.ImageFile:
+    """Opens an image, a file or its bytes, without decoding it.
+
+    Raises:
+      Image.DecompressionBombError: if it has more pixels than Pillow's limit.
+    """
     # Filters of warnings belong to the whole process, and images are read by several threads.
     with _OPENING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return Image.open(path)
+        file = io.BytesIO(content) if isinstance(content, bytes) else content
+        return Image.open(file, formats=FORMATS)
 
 
-def _refuse_unconvertible(image: Image.Image, path: Path) -> None:
-    # Pillow reads 16-bit RGB as if it had 8 bits; only the decoder's raw mode tells.
-    raw_modes = " ".join(str(tile.args) for tile in getattr(image, "tile", ()))
-    if image.mode.startswith(("I", "F")) or ";16" in raw_modes:
+def rotate_upright(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Applies an EXIF orientation, 1 to 8, to pixels (h, w, c) as they are stored."""
+    if orientation in (5, 6, 7, 8):
+        image = image.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    return image
+
+
+def rotate_as_stored(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Undoes `rotate_upright`."""
+    inverse = {6: 8, 8: 6}.get(orientation, orientation)
+    return rotate_upright(image, inverse)
+
+
+def _orientation(image: Image.Image) -> int:
+    with _OPENING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        value = image.getexif().get(ORIENTATION, 1)
+    return value if value in range(1, 9) else 1
+
+
+def _refuse_unconvertible(image: ImageFile.ImageFile, name: str) -> None:
+    bits, signed = _stored_bits(image)
+    if image.mode.startswith(("I", "F")) or bits > 8:
+        depth = f"{bits} bits" if bits > 8 else f"mode {image.mode}"
         raise InputError(
-            f"image {path} has more than 8 bits a channel (mode {image.mode}): convert it to 8 "
-            "bits, in the way that you want it rounded"
+            f"image {name} has more than 8 bits a channel ({depth}): convert it to 8 bits, in the "
+            "way that you want it rounded"
+        )
+    if signed:
+        raise InputError(
+            f"image {name} stores signed or floating-point values: convert it to unsigned 8 bits"
         )
     if image.mode in ("CMYK", "LAB", "HSV"):
         raise InputError(
-            f"image {path} is {image.mode}, and how it becomes RGB depends on its colour "
+            f"image {name} is {image.mode}, and how it becomes RGB depends on its colour "
             "profile: convert it to RGB"
+        )
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format == "MPO":
+        _log.warning(
+            "image %s holds %d images (MPO): the first, its primary, is read", name, frames
+        )
+    elif frames > 1:
+        raise InputError(
+            f"image {name} is animated or has several pages, {frames} frames: save the one that "
+            "is meant as a file of its own"
         )
 
 
-def _to_rgb(image: Image.Image, path: Path) -> np.ndarray:
+def _stored_bits(image: ImageFile.ImageFile) -> tuple[int, bool]:
+    """Returns how many bits a channel the file stores, and whether they are signed or floats."""
+    if image.format == "TIFF":
+        tags: dict = dict(getattr(image, "tag_v2", {}))
+        formats = np.atleast_1d(tags.get(SAMPLE_FORMAT, 1))
+        return max(np.atleast_1d(tags.get(BITS_PER_SAMPLE, 1)).tolist()), bool((formats != 1).any())
+    tiles = [tile.args for tile in getattr(image, "tile", ())]
+    if image.format == "PPM":
+        maxima = [args[1] for args in tiles if isinstance(args, tuple) and len(args) > 1]
+        numbers = [int(value) for value in maxima if isinstance(value, int | float)]
+        return max([8, *(value.bit_length() for value in numbers)]), False
+    if image.format == "JPEG2000":
+        return _jpeg2000_bits(_head(image))
+    if image.format == "AVIF":
+        return _avif_bits(_head(image)), False
+    # Of raw modes, "RGB;16B" has 16 bits a channel, "BGR;16" has 16 bits in all (5-6-5).
+    text = " ".join(str(args) for args in tiles)
+    return (16 if re.search(r";16[BLN]", text) else 8), False
+
+
+def _head(image: ImageFile.ImageFile) -> bytes:
+    file = image.fp
+    if file is None:
+        return b""
+    place = file.tell()
+    file.seek(0)
+    content = file.read(1 << 16)
+    file.seek(place)
+    return content
+
+
+def _jpeg2000_bits(head: bytes) -> tuple[int, bool]:
+    """Reads Ssiz of each component from the marker SIZ (ISO/IEC 15444-1, A.5.1)."""
+    start = head.find(b"\xff\x4f\xff\x51")
+    if start < 0 or len(head) < start + 42:
+        return 8, False
+    count = int.from_bytes(head[start + 40 : start + 42], "big")
+    depths = head[start + 42 : start + 42 + 3 * count : 3]
+    return max((depth & 127) + 1 for depth in depths or b"\7"), any(d & 128 for d in depths)
+
+
+def _avif_bits(head: bytes) -> int:
+    """Reads high_bitdepth and twelve_bit from the box av1C (AV1 in ISOBMFF, 2.3.3)."""
+    start = head.find(b"av1C")
+    if start < 0 or len(head) < start + 7 or not head[start + 6] & 0x40:
+        return 8
+    return 12 if head[start + 6] & 0x20 else 10
+
+
+def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
     if image.has_transparency_data:
         rgba = np.asarray(image.convert("RGBA"))
         if (rgba[..., 3] != 255).any():
             raise InputError(
-                f"image {path} is transparent in places, and what lies behind it is unknown: "
+                f"image {name} is transparent in places, and what lies behind it is unknown: "
                 "flatten it onto a background"
             )
-    return np.array(image.convert("RGB"))
+    orientation = _orientation(image)
+    return np.array(rotate_upright(np.asarray(image.convert("RGB")), orientation), order="C")

@@ -8,12 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from subpixel.image import modcrop
-from subpixel.sr.data.catalogue import FOLDER
-from subpixel.sr.data.catalogue import SETS as NAMED
+from subpixel.sr.data.catalogue import FOLDER, SETS
 from subpixel.sr.data.degradation import BICUBIC, Degradation, make_lr
-from subpixel.sr.data.embedded import SETS, embedded_images
+from subpixel.sr.data.embedded import PHOTOGRAPHS, embedded_images
 from subpixel.sr.data.given_lr import check_lr
-from subpixel.sr.data.images import SourceImage, read_image
+from subpixel.sr.data.images import (
+    SourceImage,
+    read_image,
+    read_orientation,
+    rotate_as_stored,
+    stores_one_channel,
+)
 from subpixel.sr.data.layouts import find_lr, find_originals, image_files, match_lr, set_name
 from subpixel.sr.data.tfds_source import TFDS, tfds_images
 from subpixel.sr.errors import InputError
@@ -64,16 +69,17 @@ def find_images(
     """
     if source.startswith(EMBEDDED):
         name = source.removeprefix(EMBEDDED)
-        if name not in SETS:
-            raise InputError(f"unknown source {source!r}: there is embedded:{{{','.join(SETS)}}}")
+        if name not in PHOTOGRAPHS:
+            known = ",".join(PHOTOGRAPHS)
+            raise InputError(f"unknown source {source!r}: there is embedded:{{{known}}}")
         return embedded_images(name)
     if source.startswith(TFDS):
         return tfds_images(source, root, scale, degradation.kind)
     folder = _find_folder(source, root)
     files = image_files(folder)
-    if source in NAMED and len(files) < NAMED[source].count:
+    if source in SETS and len(files) < SETS[source].count:
         raise InputError(
-            f"{source} is half copied: {folder} has {len(files)} of its {NAMED[source].count} "
+            f"{source} is half copied: {folder} has {len(files)} of its {SETS[source].count} "
             f"images. `python -m subpixel data verify {source}` names the others; "
             f"{FOLDER}{folder} takes it as it is"
         )
@@ -86,6 +92,8 @@ def find_images(
             partial(read_image, lr[name]) if lr else None,
             str(lr[name]) if lr else "",
             (path, lr[name]) if lr else (path,),
+            is_grey=partial(stores_one_channel, path),
+            orientation=partial(read_orientation, path),
         )
         for name, path in files.items()
     ]
@@ -131,13 +139,19 @@ def find_benchmarks(
 
 def _find_folder(source: str, root: Path | None) -> Path:
     source = source.removeprefix(FOLDER)
-    candidates = [Path(source)] if root is None else [root / source, Path(source)]
+    own = Path(source).expanduser()
+    candidates = [own] if root is None else [root / source, own]
     for folder in candidates:
         originals = find_originals(folder)
         if originals is not None:
             return originals
-    if root is not None and source in NAMED:
-        originals = NAMED[source].folder(root)
+    path = Path(source).expanduser()
+    if path.exists():
+        raise InputError(f"{source} is a file, and a data set is a folder: name its folder")
+    if path.is_absolute():
+        raise InputError(f"the folder {source} does not exist")
+    if root is not None and source in SETS:
+        originals = SETS[source].folder(root)
         if originals is not None:
             return originals
         raise InputError(
@@ -181,6 +195,29 @@ def make_pair(
             f"height must be at least the scale, {scale}"
         )
     if image.load_lr is not None:
-        return check_lr(image, image.load_lr(), hr, scale)
+        return _check_upright_or_stored(image, image.load_lr(), hr, scale)
     hr = modcrop(hr, scale)
     return make_lr(hr, scale, degradation), hr
+
+
+def _check_upright_or_stored(
+    image: SourceImage, lr: np.ndarray, hr: np.ndarray, scale: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Checks LR against HR as it is shown; where that fails, against HR as it is stored.
+
+    MATLAB's and older readers ignore an EXIF orientation, OpenCV applies it: LR files are made
+    either way.
+    """
+    try:
+        return check_lr(image, lr, hr, scale)
+    except InputError as error:
+        orientation = image.orientation()
+        if orientation == 1:
+            raise
+        try:
+            return check_lr(image, lr, rotate_as_stored(hr, orientation), scale)
+        except InputError:
+            raise InputError(
+                f"{error}. The original has EXIF orientation {orientation}, and the LR image fits "
+                "it neither as it is shown nor as it is stored"
+            ) from error

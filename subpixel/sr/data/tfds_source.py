@@ -1,6 +1,5 @@
 """Reads sets that TensorFlow Datasets prepared, without TensorFlow: "tfds:NAME[:SPLIT]"."""
 
-import io
 import os
 import re
 import struct
@@ -10,16 +9,20 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from subpixel.sr.data.images import SourceImage
+from subpixel.sr.data.images import (
+    SourceImage,
+    read_image,
+    read_orientation,
+    stores_one_channel,
+)
 from subpixel.sr.errors import InputError
 
 TFDS = "tfds:"
 INFO = "dataset_info.json"
 
 
-class Records(Protocol):
+class ImageRecords(Protocol):
     """Records of a split, read when they are asked for."""
 
     def __len__(self) -> int: ...
@@ -36,8 +39,8 @@ def tfds_images(source: str, root: Path | None, scale: int | None, kind: str) ->
       source: "tfds:NAME" or "tfds:NAME:SPLIT", such as "tfds:div2k/bicubic_x4:train"; SPLIT is any
         that TFDS understands, by default "train".
       root: the data root, whose folder tensorflow_datasets is looked into before TFDS's own.
-      scale: r, if low resolution that the set comes with is wanted.
-      kind: of low resolution: "bicubic", "unknown" or "blur".
+      scale: r, if LR that the set comes with is wanted.
+      kind: of LR: "bicubic", "unknown" or "blur".
 
     Raises:
       InputError: if TFDS is not installed, the set is not prepared, or has no such images.
@@ -61,8 +64,10 @@ def tfds_images(source: str, root: Path | None, scale: int | None, kind: str) ->
             f"{source} {index}",
             partial(load, index, key),
             partial(load, index, "lr") if lr else None,
-            f"the lr of {source} {index}" if lr else "",
+            f"the LR of {source} {index}" if lr else "",
             files,
+            is_grey=lambda index=index: stores_one_channel(records[index][key]),
+            orientation=lambda index=index: read_orientation(records[index][key]),
         )
         for index in range(len(records))
     ]
@@ -95,11 +100,11 @@ def _version(folder: Path) -> list[int]:
 
 
 def _has_lr(name: str, features: Any, scale: int | None, kind: str) -> bool:
-    """Whether the set's low resolution is the wanted one, by its name: bicubic_x4, unknown_x2."""
+    """Whether the set's LR is the wanted one, by its name: bicubic_x4, unknown_x2."""
     return "lr" in features and name.endswith(f"/{kind}_x{scale}")
 
 
-def _records(builder: Any, split: str, source: str) -> Records:
+def _records(builder: Any, split: str, source: str) -> ImageRecords:
     import tensorflow_datasets as tfds
 
     features = builder.info.features
@@ -120,15 +125,8 @@ def _records(builder: Any, split: str, source: str) -> Records:
         ) from error
 
 
-def _load(records: Records, source: str, index: int, key: str) -> np.ndarray:
-    content = records[index][key]
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            return np.array(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise InputError(
-            f"image {index} of {source} is damaged ({error}): prepare the set again"
-        ) from error
+def _load(records: ImageRecords, source: str, index: int, key: str) -> np.ndarray:
+    return read_image(records[index][key], f"{index} of {source}")
 
 
 class TFRecords:

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from subpixel.sr.data import check_no_leak, find_images, prepare, read_image
+from subpixel.sr.data import (
+    Degradation,
+    check_no_leak,
+    find_images,
+    load_pair,
+    make_lr,
+    prepare,
+    read_image,
+)
 from subpixel.sr.data.embedded import TEST, TRAIN
 from subpixel.sr.data.sources import find_benchmarks
 from subpixel.sr.errors import InputError
@@ -158,3 +166,143 @@ def test_embedded_photographs_load_and_no_test_one_is_trained_on():
         assert image.ndim == 3
         assert image.shape[-1] == 3
         assert min(image.shape[:2]) >= 300
+
+
+def tiff(path, values, planar=False, **tags):
+    import tifffile
+
+    options = {"planarconfig": "separate"} if planar else {}
+    tifffile.imwrite(path, values, photometric="rgb" if values.ndim == 3 else None, **options)
+
+
+def ppm(path, maximum):
+    samples = np.full(12, min(maximum, 300), ">u2" if maximum > 255 else "u1")
+    path.write_bytes(f"P6 2 2 {maximum}\n".encode() + samples.tobytes())
+
+
+DEEP = {
+    "ppm10": ("p.ppm", lambda path: ppm(path, 1023), "more than 8 bits a channel .10 bits"),
+    "ppm16": ("p.ppm", lambda path: ppm(path, 65535), "more than 8 bits a channel .16 bits"),
+    "pgm16": ("p.pgm", lambda p: p.write_bytes(b"P5 1 1 65535\n\1\2"), "more than 8 bits"),
+    "tiff16": ("t.tif", lambda path: tiff(path, np.zeros((8, 8, 3), np.uint16)), "more than 8"),
+    "int8": ("t.tif", lambda path: tiff(path, np.full((8, 8), -33, np.int8)), "stores signed"),
+    "float": ("t.tif", lambda path: tiff(path, np.zeros((8, 8), np.float32)), "more than 8 bits"),
+    "planar": (
+        "t.tif",
+        lambda path: tiff(path, np.zeros((3, 8, 8), np.uint16), planar=True),
+        "more than 8 bits a channel .16 bits",
+    ),
+    "rgb16": ("r.png", write_rgb16, "more than 8 bits a channel .16 bits"),
+}
+
+
+@pytest.mark.parametrize("kind", DEEP)
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_deep_and_signed_images_are_refused_as_files_and_as_bytes(tmp_path, kind, as_bytes):
+    name, write, message = DEEP[kind]
+    if write not in (write_rgb16,) and name.endswith("tif"):
+        pytest.importorskip("tifffile")
+    write(tmp_path / name)
+    content = (tmp_path / name).read_bytes() if as_bytes else tmp_path / name
+    with pytest.raises(InputError, match=message):
+        read_image(content, "the image")
+
+
+def test_fewer_than_8_bits_are_scaled(tmp_path):
+    """A BMP of 5, 6 and 5 bits a channel, written by hand: white, red, and 16 of 31 blue."""
+    pixels = np.array([0xFFFF, 0xF800, 0x0010, 0], "<u2").tobytes()
+    header = np.array([40, 3, 1, 1 | 16 << 16, 3, len(pixels), 0, 0, 0, 0], "<u4").tobytes()
+    masks = np.array([0xF800, 0x07E0, 0x001F], "<u4").tobytes()
+    start = 14 + len(header) + len(masks)
+    front = b"BM" + np.array([start + len(pixels), 0, start], "<u4").tobytes()
+    (tmp_path / "a.bmp").write_bytes(front + header + masks + pixels)
+    expected = [[[255, 255, 255], [255, 0, 0], [0, 0, 132]]]
+    np.testing.assert_allclose(read_image(tmp_path / "a.bmp").astype(int), expected, atol=1)
+    ppm(tmp_path / "p.ppm", 31)
+    assert (read_image(tmp_path / "p.ppm") == 255).all()
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp", "a.tif"])
+def test_animated_and_multi_page_files_are_refused(tmp_path, rgb, name):
+    first, second = Image.fromarray(rgb), Image.fromarray(255 - rgb)
+    first.save(tmp_path / name, save_all=True, append_images=[second])
+    with pytest.raises(InputError, match=f"{name} is animated or has several pages, 2 frames"):
+        read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied_and_lr_fits_either_way(tmp_path, orientation):
+    from PIL import ImageOps
+
+    coarse = np.random.default_rng(1).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    stored = Image.fromarray(coarse).resize((40, 32), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for folder in ("HR", "LR"):
+        (tmp_path / "Mine" / folder).mkdir(parents=True)
+    hr, lr = (tmp_path / "Mine" / folder / "a.png" for folder in ("HR", "LR"))
+    stored.save(hr, exif=exif)
+    with Image.open(hr) as opened:
+        upright = np.asarray(ImageOps.exif_transpose(opened))
+    np.testing.assert_array_equal(read_image(hr), upright)
+    for shown in (upright, np.asarray(stored)):
+        Image.fromarray(make_lr(shown, 2)).save(lr)
+        (found,) = find_images(str(tmp_path / "Mine"), None, 2)
+        np.testing.assert_array_equal(load_pair(found, 2)[1], shown)
+    Image.fromarray(make_lr(255 - upright, 2)).save(lr)
+    message = "not the low resolution" + ("" if orientation == 1 else ".* EXIF orientation")
+    with pytest.raises(InputError, match=message):
+        load_pair(found, 2)
+
+
+def read_or_refuse(path):
+    try:
+        return read_image(path), ""
+    except InputError as error:
+        return None, str(error)
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "DDS", "TIFF", "JPEG", "GIF", "WEBP", "PPM", "BMP"])
+def test_mutated_files_are_read_or_refused_in_one_line(tmp_path, kind):
+    """SUBPIXEL_FUZZ says how many mutations of each kind are tried."""
+    import io
+    import os
+
+    rng = np.random.default_rng(7)
+    content = io.BytesIO()
+    Image.fromarray(rng.integers(0, 256, (24, 20, 3), dtype=np.uint8)).save(content, kind)
+    path = tmp_path / "a.png"
+    for _ in range(int(os.environ.get("SUBPIXEL_FUZZ", "40"))):
+        body = bytearray(content.getvalue())
+        for place in rng.integers(len(body), size=rng.integers(1, 8)):
+            body[place] = rng.integers(256)
+        path.write_bytes(body[: rng.integers(1, len(body) + 1)] if rng.random() < 0.3 else body)
+        image, message = read_or_refuse(path)
+        if image is None:
+            assert len(message.splitlines()) == 1
+            assert str(path) in message
+        else:
+            assert image.dtype == np.uint8
+            assert image.shape[2] == 3
+
+
+def test_grey_is_told_by_the_stored_mode_for_embedded_images_too():
+    grey = {image.name for image in find_images("embedded:train", None) if image.is_grey()}
+    assert grey == {"camera", "brick", "grass", "gravel"}
+
+
+def test_a_path_that_is_not_a_folder_is_named_for_that(tmp_path):
+    (tmp_path / "file.png").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"file\.png is a file, and a data set is a folder"):
+        find_images(str(tmp_path / "file.png"), None)
+    with pytest.raises(InputError, match=r"the folder .*nowhere does not exist$"):
+        find_images(str(tmp_path / "nowhere"), None)
+    with pytest.raises(InputError, match=r"the folder .*nowhere does not exist$"):
+        find_images(f"folder:{tmp_path / 'nowhere'}", tmp_path)
+
+
+def test_a_degradation_of_another_kind_is_refused():
+    with pytest.raises(InputError, match=r"degradation\.kind must be one of .*; got 'blurr'"):
+        Degradation("blurr")
+    with pytest.raises(InputError, match=r"degradation\.border must be one of"):
+        Degradation(border="mirror")
