@@ -5,7 +5,8 @@ import logging
 import re
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +77,16 @@ def read_orientation(content: Path | bytes) -> int:
         return _orientation(image)
 
 
+def image_size(image: SourceImage) -> tuple[int, int]:
+    """Returns the width and height of an upright image; a file is not decoded for it."""
+    if image.files and image.files[0] == Path(image.source):
+        with open_image(image.files[0]) as opened:
+            width, height = opened.size
+            return (height, width) if _orientation(opened) >= 5 else (width, height)
+    height, width, _ = image.load().shape
+    return width, height
+
+
 def read_image(content: Path | bytes, name: str = "") -> np.ndarray:
     """Reads an image as uint8 (h, w, 3), RGB, upright by its EXIF orientation.
 
@@ -93,17 +104,30 @@ def read_image(content: Path | bytes, name: str = "") -> np.ndarray:
         would have to invent something.
       PermissionError: if the file must not be read.
     """
-    name = name or str(content)
+    with open_image(content, name) as image:
+        name = name or _name(content)
+        _refuse_unconvertible(image, name)
+        image.load()
+        return _to_rgb(image, name)
+
+
+@contextmanager
+def open_image(content: Path | bytes, name: str = "") -> Iterator[ImageFile.ImageFile]:
+    """Opens an image, a file or its bytes; what Pillow raises while it is open names the image.
+
+    Raises:
+      InputError: if the image is absent, empty, damaged, too large or no image.
+      PermissionError: if the file must not be read.
+    """
+    name = name or _name(content)
     if isinstance(content, Path) and not content.exists():
         raise InputError(f"image {name} is not there, or a link that leads nowhere")
     size = content.stat().st_size if isinstance(content, Path) else len(content)
     if size == 0:
         raise InputError(f"image {name} is empty: delete it or copy it again")
     try:
-        with open_image(content) as image:
-            _refuse_unconvertible(image, name)
-            image.load()
-            return _to_rgb(image, name)
+        with _open(content) as image:
+            yield image
     except UnidentifiedImageError:
         raise InputError(
             f"{name} is not an image, or its kind is unknown: delete it or convert it to PNG"
@@ -117,25 +141,24 @@ def read_image(content: Path | bytes, name: str = "") -> np.ndarray:
         raise
     except Exception as error:
         # Pillow's decoders raise nearly every class of exception on damaged content:
-        # struct.error, IndexError, RuntimeError, NotImplementedError and others were met.
+        # struct.error, IndexError, RuntimeError, NotImplementedError and others.
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
             f"image {name} is damaged: {reason}. Delete it or copy it again"
         ) from error
 
 
-def open_image(content: Path | bytes) -> ImageFile.ImageFile:
-    """Opens an image, a file or its bytes, without decoding it.
-
-    Raises:
-      Image.DecompressionBombError: if it has more pixels than Pillow's limit.
-    """
+def _open(content: Path | bytes) -> ImageFile.ImageFile:
     # Filters of warnings belong to the whole process, and images are read by several threads.
     with _OPENING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         file = io.BytesIO(content) if isinstance(content, bytes) else content
         return Image.open(file, formats=FORMATS)
+
+
+def _name(content: Path | bytes) -> str:
+    return str(content) if isinstance(content, Path) else f"of {len(content)} bytes"
 
 
 def rotate_upright(image: np.ndarray, orientation: int) -> np.ndarray:

@@ -25,7 +25,7 @@ from subpixel.sr.data.cache import (
     write_pairs,
 )
 from subpixel.sr.data.degradation import BICUBIC, Degradation
-from subpixel.sr.data.images import TOO_LARGE, SourceImage, open_image
+from subpixel.sr.data.images import SourceImage, open_image
 from subpixel.sr.data.leak import Fingerprint, fingerprint
 from subpixel.sr.data.patches import Pair
 from subpixel.sr.data.sources import make_pair
@@ -162,9 +162,9 @@ def _decoded_size(images: Sequence[SourceImage], scale: int, channels: int) -> f
     pixels = 0
     for image in images:
         try:
-            with open_image(image.files[0]) as image:
-                pixels += image.width * image.height
-        except (OSError, ValueError, SyntaxError, *TOO_LARGE):
+            with open_image(image.files[0]) as opened:
+                pixels += opened.width * opened.height
+        except (InputError, OSError):
             # Not an image's own file, or a damaged one, which decoding will name.
             return float("inf")
     return pixels * channels * (1 + 1 / scale**2)

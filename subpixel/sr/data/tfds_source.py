@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from subpixel.sr.errors import InputError
 
 TFDS = "tfds:"
 INFO = "dataset_info.json"
+Answer = TypeVar("Answer")
 
 
 class ImageRecords(Protocol):
@@ -66,8 +67,8 @@ def tfds_images(source: str, root: Path | None, scale: int | None, kind: str) ->
             partial(load, index, "lr") if lr else None,
             f"the LR of {source} {index}" if lr else "",
             files,
-            is_grey=lambda index=index: stores_one_channel(records[index][key]),
-            orientation=lambda index=index: read_orientation(records[index][key]),
+            is_grey=partial(_inspect, stores_one_channel, records, index, key),
+            orientation=partial(_inspect, read_orientation, records, index, key),
         )
         for index in range(len(records))
     ]
@@ -127,6 +128,10 @@ def _records(builder: Any, split: str, source: str) -> ImageRecords:
 
 def _load(records: ImageRecords, source: str, index: int, key: str) -> np.ndarray:
     return read_image(records[index][key], f"{index} of {source}")
+
+
+def _inspect(ask: Callable[[bytes], Answer], records: ImageRecords, index: int, key: str) -> Answer:
+    return ask(records[index][key])
 
 
 class TFRecords:

@@ -7,10 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PIL import Image
-
 from subpixel.sr.data.catalogue import NamedSet
-from subpixel.sr.data.images import read_image
+from subpixel.sr.data.images import open_image, read_image
 from subpixel.sr.data.layouts import find_lr, image_files, match_lr
 from subpixel.sr.datasets.digests import Digest, digest_file, digest_pixels, known_digests
 from subpixel.sr.errors import InputError
@@ -134,7 +132,7 @@ def _examine(path: Path, read: bool) -> Digest | str:
         if read:
             digest = replace(digest_pixels(read_image(path)), file=digest_file(path))
         else:
-            with Image.open(path) as image:
+            with open_image(path) as image:
                 digest = Digest(image.size, pixels="", looks="")
         with path.open("rb") as file:
             file.seek(-min(path.stat().st_size, 1024), os.SEEK_END)

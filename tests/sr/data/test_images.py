@@ -14,6 +14,7 @@ from subpixel.sr.data import (
     read_image,
 )
 from subpixel.sr.data.embedded import TEST, TRAIN
+from subpixel.sr.data.images import image_size, read_orientation
 from subpixel.sr.data.sources import find_benchmarks
 from subpixel.sr.errors import InputError
 
@@ -245,6 +246,8 @@ def test_exif_orientation_is_applied_and_lr_fits_either_way(tmp_path, orientatio
     with Image.open(hr) as opened:
         upright = np.asarray(ImageOps.exif_transpose(opened))
     np.testing.assert_array_equal(read_image(hr), upright)
+    (listed,) = find_images(str(hr.parent), None)
+    assert image_size(listed) == (upright.shape[1], upright.shape[0])
     for shown in (upright, np.asarray(stored)):
         Image.fromarray(make_lr(shown, 2)).save(lr)
         (found,) = find_images(str(tmp_path / "Mine"), None, 2)
@@ -255,9 +258,9 @@ def test_exif_orientation_is_applied_and_lr_fits_either_way(tmp_path, orientatio
         load_pair(found, 2)
 
 
-def read_or_refuse(path):
+def read_or_refuse(path, read=read_image):
     try:
-        return read_image(path), ""
+        return read(path), ""
     except InputError as error:
         return None, str(error)
 
@@ -278,6 +281,7 @@ def test_mutated_files_are_read_or_refused_in_one_line(tmp_path, kind):
             body[place] = rng.integers(256)
         path.write_bytes(body[: rng.integers(1, len(body) + 1)] if rng.random() < 0.3 else body)
         image, message = read_or_refuse(path)
+        read_or_refuse(path, read_orientation)
         if image is None:
             assert len(message.splitlines()) == 1
             assert str(path) in message

@@ -175,6 +175,27 @@ def test_what_tfds_prepared_itself_is_read_as_it_is(official):
     np.testing.assert_array_equal(part[0].load(), HIGH["train"]["0002"])
 
 
+def test_served_images_follow_the_rules_of_files(tmp_path):
+    """Grey is told by the stored mode, and transparency is refused, as in a folder."""
+    folder = tmp_path / "BSDS500"
+    contents = {"train": encoded(image(1)[..., 0]), "val": encoded(image(2)), "test": b""}
+    transparent = io.BytesIO()
+    Image.fromarray(np.dstack([image(3), image(3)[..., 0]])).save(transparent, "PNG")
+    contents["test"] = transparent.getvalue()
+    for split, content in contents.items():
+        (folder / split).mkdir(parents=True)
+        (folder / split / "one.png").write_bytes(content)
+    prepare("subpixel_bsds500", tmp_path)
+    (grey,), (colour,), (refused,) = (
+        find_images(f"tfds:subpixel_bsds500:{split}", tmp_path)
+        for split in ("train", "validation", "test")
+    )
+    assert (grey.is_grey(), colour.is_grey()) == (True, False)
+    assert (grey.load() == image(1)[..., :1]).all()
+    with pytest.raises(InputError, match=r"0 of tfds:subpixel_bsds500:test is transparent"):
+        refused.load()
+
+
 def test_a_record_file_that_breaks_off_is_named(official):
     path = next((official / "tensorflow_datasets/div2k").rglob("*validation.tfrecord*"))
     whole = path.read_bytes()
