@@ -59,33 +59,32 @@ def subpixel_conv(
 ) -> jax.Array:
     """Upsamples with a convolution at low resolution and a pixel shuffle.
 
-        This is the fast layout: it does not multiply by inserted zeros.
+    This is the fast layout: it does not multiply by inserted zeros.
 
-        Args:
-          x: shape (..., s1, ..., sd, in), with any number of batch axes.
-          kernel: shape (k1, ..., kd, in, r**d * out).
-          scale: r, one number or one for each spatial axis.
-          bias: shape (r**d * out,): one number for each phase, added before the shuffle.
-          padding: "SAME", "VALID" or a (low, high) pair for each axis, in low-resolution pixels.
-          order: order of the channels before the shuffle, as in `pixel_shuffle`.
-          precision: as in `jax.lax.conv_general_dilated`.
-          preferred_element_type: as in `jax.lax.conv_general_dilated`.
+    Args:
+      x: shape (..., s1, ..., sd, in), with any number of batch axes.
+      kernel: shape (k1, ..., kd, in, r**d * out).
+      scale: r, one number or one for each spatial axis.
+      bias: shape (r**d * out,): one number for each phase, added before the shuffle.
+      padding: "SAME", "VALID" or a (low, high) pair for each axis, in low-resolution pixels.
+      order: order of the channels before the shuffle, as in `pixel_shuffle`.
+      precision: as in `jax.lax.conv_general_dilated`.
+      preferred_element_type: as in `jax.lax.conv_general_dilated`.
 
-        Returns:
-          Shape (..., r*s1, ..., r*sd, out) with "SAME".
+    Returns:
+      Shape (..., r*s1, ..., r*sd, out) with "SAME".
 
-        Raises:
-          ValueError: if ranks, channels or padding do not fit, or r**d does not divide the kernel's
-            outputs.
-          TypeError: if the scale is not a whole number.
+    Raises:
+      ValueError: if ranks, channels or padding do not fit, or r**d does not divide the kernel's
+        outputs.
+      TypeError: if the scale is not a whole number.
 
-        Example:
-          >>> import jax.numpy as jnp
-    import numpy as np
-          >>> subpixel_conv(jnp.ones((1, 5, 5, 32)), jnp.ones((3, 3, 32, 9)), 3).shape
-          (1, 15, 15, 1)
+    Example:
+      >>> import jax.numpy as jnp
+      >>> subpixel_conv(jnp.ones((1, 5, 5, 32)), jnp.ones((3, 3, 32, 9)), 3).shape
+      (1, 15, 15, 1)
 
-        Reference: Shi et al., arXiv 1609.05158, section 2.2.
+    Reference: Shi et al., arXiv 1609.05158, section 2.2.
     """
     ndim = validate_operands(x, kernel)
     scales = scale_per_axis(scale, ndim)
@@ -133,33 +132,32 @@ def zero_insert_conv(
 ) -> jax.Array:
     """Upsamples with an ordinary convolution over the zero-inserted image.
 
-        This is the slow layout that textbooks draw: most of its products have a zero as a factor.
+    This is the slow layout that textbooks draw: most of its products have a zero as a factor.
 
-        Args:
-          x: shape (..., s1, ..., sd, in), with any number of batch axes.
-          kernel: shape (k1, ..., kd, in, out).
-          scale: r, one number or one for each spatial axis.
-          padding: "SAME", "VALID" or a (low, high) pair for each axis, in pixels of the
-            zero-inserted image, which has no zeros after its last pixel. "SAME" gives the values of
-            the sub-pixel layout and needs a kernel size that is a multiple of the scale.
-          precision: as in `jax.lax.conv_general_dilated`.
-          preferred_element_type: as in `jax.lax.conv_general_dilated`.
+    Args:
+      x: shape (..., s1, ..., sd, in), with any number of batch axes.
+      kernel: shape (k1, ..., kd, in, out).
+      scale: r, one number or one for each spatial axis.
+      padding: "SAME", "VALID" or a (low, high) pair for each axis, in pixels of the
+        zero-inserted image, which has no zeros after its last pixel. "SAME" gives the values of
+        the sub-pixel layout and needs a kernel size that is a multiple of the scale.
+      precision: as in `jax.lax.conv_general_dilated`.
+      preferred_element_type: as in `jax.lax.conv_general_dilated`.
 
-        Returns:
-          Shape (..., r*s1, ..., r*sd, out) with "SAME".
+    Returns:
+      Shape (..., r*s1, ..., r*sd, out) with "SAME".
 
-        Raises:
-          ValueError: if ranks, channels or padding do not fit, or the padding is "SAME" and the
-            kernel size is not a multiple of the scale.
-          TypeError: if the scale is not a whole number.
+    Raises:
+      ValueError: if ranks, channels or padding do not fit, or the padding is "SAME" and the
+        kernel size is not a multiple of the scale.
+      TypeError: if the scale is not a whole number.
 
-        Example:
-          >>> import jax.numpy as jnp
-    import numpy as np
-          >>> zero_insert_conv(jnp.ones((1, 5, 5, 32)), jnp.ones((9, 9, 32, 1)), 3).shape
-          (1, 15, 15, 1)
+    Example:
+      >>> import jax.numpy as jnp
+      >>> zero_insert_conv(jnp.ones((1, 5, 5, 32)), jnp.ones((9, 9, 32, 1)), 3).shape
+      (1, 15, 15, 1)
 
-        Reference: Shi et al., arXiv 1609.07009, figure 4.
+    Reference: Shi et al., arXiv 1609.07009, figure 4.
     """
     ndim = validate_operands(x, kernel)
     scales = scale_per_axis(scale, ndim)
