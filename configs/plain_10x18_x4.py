@@ -1,0 +1,30 @@
+"""The released plain_10x18_x4 on luma: 10 layers of 3x3, 18 channels wide, about 25,000 parameters.
+
+Training data are T91, General100 and BSDS500's train and test images, found through SUBPIXEL_DATA
+or --data-root. B100 is BSDS500's validation split, so that split is not among them.
+
+It starts from the x3 network, so plain_10x18_x3 is trained first.
+"""
+
+from subpixel.sr.config import DataConfig, Experiment, OptimizerConfig, PlainConfig
+
+config = Experiment(
+    name="plain_10x18_x4",
+    upsamplers=("subpixel",),
+    model=PlainConfig(
+        scale=4, depth=10, width=18, activation="prelu", input_mean=0.45, input_scale=6.4
+    ),
+    data=DataConfig(
+        train=("T91", "General100", "BSDS500/train", "BSDS500/test"),
+        benchmarks=("Set5", "Set14", "B100"),
+        exclude=("302003",),  # an image of BSDS500, and Set5's "woman"
+        skip_small=True,
+        validation_images=8,
+        patch_size=32,
+        batch_size=16,
+    ),
+    optimizer=OptimizerConfig(name="soap", learning_rate=4e-3, accumulation=4),
+    steps=8_000,
+    start_from="runs/plain_10x18_x3/weights/subpixel.safetensors",
+    checkpoint_every=1000,
+)
