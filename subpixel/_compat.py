@@ -9,10 +9,13 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import lax
+from jax.experimental.xla_metadata import set_xla_metadata
 from jax.extend.core import Primitive
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 _FLAX_ARGUMENTS = frozenset(inspect.signature(nnx.ConvTranspose.__init__).parameters)
+# Older versions of JAX set metadata by a context only, which marks every operation of a function.
+_MARKS_ONE_VALUE = "x" in inspect.signature(set_xla_metadata).parameters
 
 
 def varying_axes(x: jax.Array) -> frozenset[str]:
@@ -69,6 +72,14 @@ def add_nan_check(primitive: Primitive) -> None:
     check = getattr(import_module("jax._src.checkify"), "nan_error_check", None)
     if checks is not None and check is not None:
         checks[primitive] = partial(check, primitive)
+
+
+def not_inlined(y: jax.Array) -> jax.Array:
+    """Marks the result of a `jax.jit` function: XLA's CPU compiler does not inline that call.
+
+    XLA does not fuse operations across the call. Where JAX cannot mark one value, nothing changes.
+    """
+    return set_xla_metadata(y, inlineable="false") if _MARKS_ONE_VALUE else y
 
 
 def supported_by_flax(options: dict) -> dict:

@@ -7,13 +7,14 @@ the image. `subpixel.ops._primitive` defines the three results and the array lay
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from subpixel._compat import reshape, zeros
+from subpixel._compat import not_inlined, reshape, zeros
 from subpixel.ops._axes import partition
 from subpixel.ops._geometry import Axis
 
@@ -41,7 +42,10 @@ def compute(a, b, *, result, axes, dtype, precision, method, platform) -> jax.Ar
         return result.astype(dtype)
     # Sums of half-precision numbers are accumulated in float32 and rounded once.
     accumulator = widest(common, dtype, jnp.float32)
-    return _by_im2col(a, b, result, axes, precision, accumulator).astype(dtype)
+    # Without overlap, im2col copies each element once, and a fused operation costs nothing.
+    overlap = any(axis.taps > axis.stride for axis in axes)
+    mark = not_inlined if platform == "cpu" and overlap else lambda y: y
+    return _by_im2col(a, b, result, axes, precision, accumulator, mark).astype(dtype)
 
 
 def widest(*dtypes: Any) -> Any:
@@ -50,21 +54,27 @@ def widest(*dtypes: Any) -> Any:
         return functools.reduce(jnp.promote_types, dtypes)
 
 
-def _by_im2col(a, b, result: Result, axes: tuple[Axis, ...], precision, dtype) -> jax.Array:
+def _by_im2col(
+    a, b, result: Result, axes: tuple[Axis, ...], precision, dtype, mark: Callable
+) -> jax.Array:
+    """Computes the result; `mark` stops XLA from fusing other operations into a rearrangement.
+
+    XLA's CPU compiler computes the elementwise operations before a gather anew for each element
+    that the gather copies, so a cotangent that depends on the output is computed k / s times along
+    each axis. `jax.lax.optimization_barrier` does not stop it.
+    """
     matmul = functools.partial(_matmul, precision=precision, dtype=dtype)
-    n, taps, groups = len(axes), tuple(axis.taps for axis in axes), a.shape[-2]
+    n, groups = len(axes), a.shape[-2]
     if result == "output":
         # (g, i, t * o)
         weights = b.reshape(-1, *b.shape[n:]).transpose(1, 2, 0, 3).reshape(groups, a.shape[-1], -1)
-        product = matmul(_rows(a), weights).swapaxes(0, 1)
-        product = product.reshape(*a.shape[:-2], groups, *taps, b.shape[-1])
-        return _col2im(jnp.moveaxis(product, n + 1, -2), axes)
+        return mark(_image(matmul(_rows(a), weights), a.shape[0], axes))
     if result == "input":
         # (g, t * o, i)
         weights = b.reshape(-1, *b.shape[n:]).transpose(1, 0, 3, 2).reshape(groups, -1, b.shape[-2])
-        product = matmul(_patches(a, axes), weights).swapaxes(0, 1)
+        product = matmul(mark(_patches(a, axes)), weights).swapaxes(0, 1)
     else:
-        product = matmul(_rows(a).swapaxes(1, 2), _patches(b, axes))
+        product = matmul(_rows(a).swapaxes(1, 2), mark(_patches(b, axes)))
         product = product.reshape(*product.shape[:2], -1, b.shape[-1]).transpose(2, 0, 1, 3)
     return product.reshape(result_shape(a, b, result, axes))
 
@@ -105,11 +115,21 @@ def _rows(x: jax.Array) -> jax.Array:
     return x.reshape(-1, *x.shape[-2:]).swapaxes(0, 1)
 
 
+@functools.partial(jax.jit, static_argnames="axes")
 def _patches(y: jax.Array, axes: tuple[Axis, ...]) -> jax.Array:
     """(n, q..., g, o) -> (g, n * s, t * o)."""
     taps = math.prod(axis.taps for axis in axes)
     patches = _im2col(y, axes).reshape(-1, taps, *y.shape[-2:])
     return patches.transpose(2, 0, 1, 3).reshape(y.shape[-2], -1, taps * y.shape[-1])
+
+
+@functools.partial(jax.jit, static_argnames=("batch", "axes"))
+def _image(product: jax.Array, batch: int, axes: tuple[Axis, ...]) -> jax.Array:
+    """(g, n * s, t * o) -> (n, q..., g, o), the transpose of `_patches`."""
+    sizes, taps = tuple(axis.size for axis in axes), tuple(axis.taps for axis in axes)
+    features = product.shape[-1] // math.prod(taps)
+    columns = product.swapaxes(0, 1).reshape(batch, *sizes, product.shape[0], *taps, features)
+    return _col2im(jnp.moveaxis(columns, len(axes) + 1, -2), axes)
 
 
 def _im2col(y: jax.Array, axes: tuple[Axis, ...]) -> jax.Array:

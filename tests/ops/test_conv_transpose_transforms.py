@@ -15,6 +15,7 @@ from jax import lax
 from transposing import ARGS, W, X, ours, relative_error
 
 import subpixel
+from subpixel import _compat
 
 
 def both(transform):
@@ -195,3 +196,27 @@ def test_other_platforms_lower_to_xla_s_convolution():
     )(jax.ShapeDtypeStruct(X.shape, X.dtype))
     assert "stablehlo.convolution" in exported.mlir_module()
     assert "gather" not in exported.mlir_module()
+
+
+def _lowered(taps, platform):
+    """Lowers the output and the gradients of a layer whose cotangent depends on the output."""
+    x, w = np.ones((2, 5, 6, 3), np.float32), np.ones((*taps, 3, 2), np.float32)
+
+    def f(x, w):
+        y, pullback = jax.vjp(lambda x, w: ours(x, w, (2, 2), "SAME", method="im2col"), x, w)
+        return y, *pullback(2 * y)
+
+    return jax.jit(f).trace(x, w).lower(lowering_platforms=(platform,))
+
+
+@pytest.mark.skipif(not _compat._MARKS_ONE_VALUE, reason="this JAX cannot mark one value")
+def test_xla_does_not_inline_the_rearrangements_on_a_cpu():
+    overlapping = _lowered((5, 4), "cpu")
+    # The output, and im2col of the cotangent for each gradient; XLA merges the last two.
+    assert overlapping.as_text().count('inlineable = "false"') == 3
+    assert overlapping.compile().as_text().count(" call(") == 2
+
+
+@pytest.mark.parametrize(("taps", "platform"), [((2, 1), "cpu"), ((5, 4), "cuda"), ((5, 4), "tpu")])
+def test_calls_are_inlined_without_overlap_and_on_other_platforms(taps, platform):
+    assert "inlineable" not in _lowered(taps, platform).as_text()
