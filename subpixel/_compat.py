@@ -3,7 +3,7 @@
 import inspect
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -79,7 +79,7 @@ def not_inlined(y: jax.Array) -> jax.Array:
 
     XLA does not fuse operations across the call. Where JAX cannot mark one value, nothing changes.
     """
-    return set_xla_metadata(y, inlineable="false") if _MARKS_ONE_VALUE else y
+    return cast("jax.Array", set_xla_metadata(y, inlineable="false")) if _MARKS_ONE_VALUE else y
 
 
 def supported_by_flax(options: dict) -> dict:
