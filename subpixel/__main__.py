@@ -25,6 +25,7 @@ from subpixel.sr.commands.data import (
 from subpixel.sr.commands.describe import describe
 from subpixel.sr.commands.export import Export, export
 from subpixel.sr.commands.figures import FiguresTable, show_figures
+from subpixel.sr.commands.models import ModelsAdd, ModelsList, add_model, list_models
 from subpixel.sr.commands.upscale import Upscale, UpscaleBench, bench_upscale, upscale
 from subpixel.sr.errors import InputError
 
@@ -35,6 +36,8 @@ COMMANDS = {
     ("figures", "table"): (FiguresTable, show_figures),
     ("upscale",): (Upscale, upscale),
     ("export",): (Export, export),
+    ("models",): (ModelsList, list_models),
+    ("models", "add"): (ModelsAdd, add_model),
     ("describe",): (TrainOptions, describe),
     ("data",): (DataList, list_data),
     ("data", "verify"): (DataVerify, verify_data),

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from subpixel.sr.targets import load
     from subpixel.sr.upscaling.arrays import upscale
 
-__all__ = ["upscale"]
+__all__ = ["load", "upscale"]
 
 
 def __getattr__(name: str) -> Any:
@@ -14,4 +15,8 @@ def __getattr__(name: str) -> Any:
         from subpixel.sr.upscaling.arrays import upscale
 
         return upscale
+    if name == "load":
+        from subpixel.sr.targets import load
+
+        return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,6 +19,7 @@ from subpixel.sr.training import train
 from subpixel.sr.training.loop import Trained, check_devices
 from subpixel.sr.training.parallel import first_before_others, is_first
 from subpixel.sr.training.records import read_records
+from subpixel.sr.training.warm_start import check_warm_start
 from subpixel.sr.workdir import check_workdir, claim_workdir, weights_file
 
 
@@ -49,6 +50,8 @@ def run(
     """
     model, data = experiment.model, experiment.data
     check_devices(experiment)
+    if experiment.start_from is not None:
+        check_warm_start(model, experiment.start_from)
     training = find_training(data, model.scale, root)
     benchmarks = find_benchmarks(data.benchmarks, root, model.scale, data.degradation)
     check_workdir(workdir, experiment)

@@ -114,6 +114,7 @@ def from_json(values: Any, kind: Any, source: str) -> Any:
       InputError: if a field is unknown, missing or of the wrong kind.
     """
     try:
+        require(isinstance(values, dict), f"it must be a JSON object; got {type(values).__name__}")
         return _converter().structure(values, kind)
     except cattrs.BaseValidationError as error:
         problems = "; ".join(cattrs.transform_error(error, format_exception=_explain))

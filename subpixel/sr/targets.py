@@ -1,4 +1,4 @@
-"""Finds the model that a user names: bicubic, a workdir, a weights file, a PyTorch checkpoint."""
+"""Finds the model that a user names: bicubic, a released model, a workdir, or a file."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,8 @@ from subpixel.sr.errors import InputError
 from subpixel.sr.export.torch_layouts import read_exported
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.activations import Activation, OutputActivation
+from subpixel.sr.models.base import Network
+from subpixel.sr.models.released import is_released, load_named, nearest_released
 from subpixel.sr.models.torch_chain import TorchChoices
 from subpixel.sr.models.torch_files import is_torch
 from subpixel.sr.models.torch_import import load_torch
@@ -96,8 +98,9 @@ def load_trained(
     """Returns the trained network of a name.
 
     Args:
-      target: a workdir, a weights file, or a PyTorch checkpoint. Its content decides what a file
-        is, not its name.
+      target: a released model's name, a workdir, a weights file, or a PyTorch checkpoint. The name
+        of a released model comes before a path, which ./NAME names. The content of a file decides
+        what it is, not its suffix.
       scale: of a PyTorch checkpoint that ends in a transposed convolution, which fits every scale.
       upsampler: which upsampler of a workdir (default: the first of its config).
       checkpoint: which checkpoint of a workdir: "best", "last" or a step (default: the weights
@@ -113,27 +116,53 @@ def load_trained(
     return _load(target, upsampler, checkpoint, TorchChoices(scale, activation, output_activation))
 
 
+def load(target: str) -> Network:
+    """Returns a trained network, an `nnx.Module`, which can be called and trained on.
+
+    It is called on images (n, h, w, channels) in 0..1 and returns (n, r*h, r*w, channels), not
+    clipped. A network of one channel takes luma: BT.601 studio range, Y/255. No layer behaves
+    otherwise in training than in evaluation.
+
+    Args:
+      target: as in `load_trained`.
+
+    Raises:
+      InputError: if there is no such model, or it cannot be read.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> network = load("espcn_x3")
+      >>> network(jnp.zeros((1, 20, 30, 1))).shape
+      (1, 60, 90, 1)
+    """
+    return load_trained(target).build()
+
+
 def _load(
     target: str, upsampler: str | None, checkpoint: str | None, choices: TorchChoices
 ) -> TrainedNetwork:
     path = Path(target)
     _check_options(target, checkpoint, choices)
+    if is_released(target):
+        return load_named(target)
     if path.is_dir():
         return _from_workdir(path, upsampler, checkpoint)
     if not path.is_file():
         raise InputError(
-            f'there is no target {target!r}: it must be "{BICUBIC}", a workdir of train.py, a '
-            "weights file or a PyTorch checkpoint"
+            f'there is no target {target!r}: it must be "{BICUBIC}", a released model\'s name, a '
+            "workdir of train.py, a weights file or a PyTorch checkpoint; "
+            + nearest_released(target)
         )
-    return _from_torch(path, choices) if is_torch(path) else load_weights(path)
+    return _from_torch(path, choices) if is_torch(path) else load_named(target)
 
 
 def _check_options(target: str, checkpoint: str | None, choices: TorchChoices) -> None:
-    path = Path(target)
-    if checkpoint is not None and not path.is_dir():
+    path, named = Path(target), is_released(target)
+    if checkpoint is not None and (named or not path.is_dir()):
         raise InputError(f"only a workdir of train.py has checkpoints; {target} is not one")
     for option in ("activation", "output_activation"):
-        if getattr(choices, option) is not None and not (path.is_file() and is_torch(path)):
+        is_checkpoint = not named and path.is_file() and is_torch(path)
+        if getattr(choices, option) is not None and not is_checkpoint:
             raise InputError(
                 f"{option} is for PyTorch checkpoints, which do not hold it; got {target!r}"
             )

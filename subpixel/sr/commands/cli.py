@@ -52,7 +52,8 @@ class EvalOptions:
     """Measures PSNR and SSIM of a model on benchmarks."""
 
     target: tyro.conf.Positional[str]
-    """A workdir of train.py, a file of weights, a PyTorch checkpoint of an ESPCN, or "bicubic"."""
+    """A released model's name (`python -m subpixel models` lists them), a workdir of train.py, a
+    weights file, a PyTorch checkpoint, or "bicubic"."""
     scale: int
     """How many times larger the model's output is."""
     benchmarks: tuple[str, ...]

@@ -11,6 +11,7 @@ from subpixel.kernels import Layout
 from subpixel.sr.errors import InputError
 from subpixel.sr.export.formats import Choices, Source, export_network
 from subpixel.sr.export.provenance import UNKNOWN, Provenance
+from subpixel.sr.models.released import is_released, read_release
 from subpixel.sr.targets import load_trained
 from subpixel.sr.workdir import read_config
 
@@ -20,7 +21,7 @@ class Export:
     """Writes a trained network for other programs: ONNX, PyTorch, StableHLO or safetensors."""
 
     model: tyro.conf.Positional[str]
-    """A workdir of train.py, a weights file, or a PyTorch checkpoint of a network."""
+    """A released model's name, a workdir of train.py, a weights file, or a PyTorch checkpoint."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """The file. Its suffix is the format: .onnx, .safetensors, .pth, .pt or .stablehlo."""
     layout: Layout = "subpixel"
@@ -45,7 +46,8 @@ class Export:
     license: str | None = None
     """Licence of the weights that the file states, such as Apache-2.0."""
     training_data: str | None = None
-    """Training data that the file states (default: the data sets of a workdir's config)."""
+    """Training data that the file states (default: that of a released model, or the
+    data sets of a workdir's config)."""
 
 
 def export(options: Export) -> int:
@@ -78,12 +80,15 @@ def export(options: Export) -> int:
 
 def _provenance(options: Export) -> Provenance:
     path = Path(options.model)
-    data = UNKNOWN
-    if path.is_dir():
+    name, terms, data = path.resolve().stem, UNKNOWN, UNKNOWN
+    if is_released(options.model):
+        release = read_release(options.model)
+        name, terms, data = release.name, release.license, ", ".join(release.training_data)
+    elif path.is_dir():
         data = ", ".join(read_config(path).data.train)
     return Provenance(
-        name=options.name or path.resolve().stem,
+        name=options.name or name,
         version=options.version or UNKNOWN,
-        license=options.license or UNKNOWN,
+        license=options.license or terms,
         training_data=options.training_data or data,
     )

@@ -118,6 +118,10 @@ class NetworkConfig:
         """Returns the network's layers with an upsampler; nothing is computed."""
         return self.build_abstract(upsampler).layers()
 
+    def remarks(self) -> tuple[str, ...]:
+        """Returns what a model card says of these choices, one sentence each."""
+        return ()
+
     @classmethod
     def from_torch(cls, chain: TorchChain, choices: TorchChoices) -> TorchMatch | None:
         """Reads the layers of a PyTorch state dict, if this network can compute them.

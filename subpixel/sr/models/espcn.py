@@ -94,6 +94,18 @@ class ESPCNConfig(NetworkConfig):
         )
         return TorchMatch(config, params_from_torch(chain, config.scale, activation), notes)
 
+    def remarks(self) -> tuple[str, ...]:
+        """Returns in what the network differs from the paper's."""
+        remarks = []
+        if (self.input_mean, self.input_scale) != (0, 1):
+            remarks.append("The input is centred and scaled; the paper's is not.")
+        if self.residual:
+            remarks.append(
+                "The output is added to the nearest-neighbour enlargement of the input; the "
+                "paper's is not. This costs no parameter."
+            )
+        return tuple(remarks)
+
     def build(self, upsampler: Layout, seed: int) -> "ESPCN":
         """Returns a new network. The same seed gives the same function for every upsampler."""
         model = ESPCN(

@@ -44,6 +44,11 @@ class TrainedNetwork:
         """The network's definition, to merge with parameters."""
         return nnx.split(self.shapes)[0]
 
+    @property
+    def parameters(self) -> int:
+        """The number of parameters."""
+        return sum(leaf.size for leaf in jax.tree.leaves(self.params))
+
     def build(self) -> Network:
         """Returns the network with a copy of the parameters."""
         return nnx.merge(self.graph, jax.tree.map(jnp.array, self.params))
@@ -54,7 +59,7 @@ class TrainedNetwork:
             "network": self.config.network,
             "upsampler": self.upsampler,
             "scale": self.config.scale,
-            "parameters": sum(leaf.size for leaf in jax.tree.leaves(self.params)),
+            "parameters": self.parameters,
             **self.facts,
         }
 

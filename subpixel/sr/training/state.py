@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -16,9 +15,9 @@ from subpixel.kernels import Layout
 from subpixel.sr.errors import InputError
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.base import Params
-from subpixel.sr.models.weights import load_weights
 from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.parallel import over_devices
+from subpixel.sr.training.warm_start import warm_start
 
 Metrics = dict[str, jax.Array]
 Gradient = Callable[[Params, dict[str, jax.Array]], tuple[jax.Array, Params]]
@@ -65,34 +64,20 @@ def init_state(
       upsampler: its upsampler; the same seed gives the same function for each.
       optimizer: as from `make_optimizer`.
       seed: of the initial parameters.
-      start_from: weights file whose parameters replace them; see `TrainingConfig`.
+      start_from: trained network whose parameters replace them; see `TrainingConfig`.
 
     Raises:
-      InputError: if the file's layers have other shapes than the network's.
+      InputError: if the trained network cannot be read, or its parameters do not fit.
     """
     network = model.build("subpixel", seed)
     if start_from is not None:
         params = nnx.to_pure_dict(nnx.state(network))
-        nnx.update(network, _warm_start(params, model.scale, Path(start_from)))
+        nnx.update(network, warm_start(params, model, start_from))
     graph, state = nnx.split(network.with_upsampler(upsampler))
     params = nnx.to_pure_dict(state)
     # The average is a copy: a donated state must not hold one buffer twice.
     ema = jax.tree.map(jnp.copy, params)
     return graph, TrainState(jnp.zeros((), jnp.int32), params, ema, optimizer.init(params))
-
-
-def _warm_start(params: Params, scale: int, path: Path) -> Params:
-    """Returns the parameters of a weights file in the layout "subpixel"; see `init_state`."""
-    trained = load_weights(path)
-    found = nnx.to_pure_dict(nnx.state(trained.build().with_upsampler("subpixel")))
-    head = () if trained.config.scale == scale else ("upsampler", "bias")
-    result = {**found, **{key: params[key] for key in head if key in params}}
-    if jax.tree.map(jnp.shape, result) != jax.tree.map(jnp.shape, params):
-        raise InputError(
-            f"start_from: the layers of {path} have other shapes than the network's: give the "
-            "weights of a network with the same layers"
-        )
-    return result
 
 
 def pixel_loss(name: str, output: jax.Array, target: jax.Array) -> jax.Array:

@@ -19,8 +19,6 @@ BICUBIC_SCALES = tuple(range(2, 17))
 BICUBIC_RADIUS = 2
 # After this many rounds nothing moves by more than the rounding to 8 bits: docs/upscale.md.
 BACK_PROJECTION_ROUNDS = 6
-# Weights of this repository's own runs, where the package is used from a checkout.
-_RESULTS = Path(__file__).parents[3] / "results"
 
 
 @dataclass(frozen=True)
@@ -85,26 +83,15 @@ def find_models(name: str, engine: Engine = "jax", consistent: bool = False) -> 
     rounds = BACK_PROJECTION_ROUNDS if consistent else 0
     if name == BICUBIC:
         return ModelFamily(name, {r: partial(_bicubic, r, rounds) for r in BICUBIC_SCALES})
-    released = _released(name)
+    # Imports Flax, which bicubic does without.
+    from subpixel.sr.models.released import released_scales
+
+    released = released_scales(name)
     if released:
-        return ModelFamily(
-            name,
-            {r: partial(_network, path, f"espcn_x{r}", engine, rounds) for r, path in released},
-        )
+        loaders = {r: partial(_network, each, each, engine, rounds) for r, each in released.items()}
+        return ModelFamily(name, loaders)
     model = _network(name, Path(name).name, engine, rounds)
     return ModelFamily(name, {model.scale: lambda: model})
-
-
-def _released(name: str) -> list[tuple[int, str]]:
-    names = {f"{DEFAULT_MODEL}_x{r}": r for r in (2, 3, 4)}
-    scales = names.values() if name == DEFAULT_MODEL else [names[name]] if name in names else []
-    found = []
-    for r in scales:
-        runs = (_RESULTS / f"{DEFAULT_MODEL}_x{r}", _RESULTS / f"{DEFAULT_MODEL}_x{r}_bsds")
-        files = [str(run / "weights" / "subpixel.safetensors") for run in runs]
-        # The better run of a scale comes first.
-        found += [(r, file) for file in files if Path(file).is_file()][:1]
-    return found
 
 
 def _bicubic(scale: int, rounds: int) -> Model:

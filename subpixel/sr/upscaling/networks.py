@@ -29,8 +29,7 @@ def load_network(target: str, engine: Engine, rounds: int) -> Loaded:
     """Returns scale, radius and the call of a network.
 
     Args:
-      target: a weights file, a workdir or a PyTorch checkpoint; for ONNX Runtime also a file of
-        `python -m subpixel export`.
+      target: as in `load_trained`; for ONNX Runtime also a file of `python -m subpixel export`.
       engine: "jax", which compiles a network once for a tile's shape, or "onnxruntime".
       rounds: of back-projection.
 

@@ -1,0 +1,197 @@
+"""Released models: trained networks that are part of the package and are found by name.
+
+A released model NAME is three files in `subpixel/sr/released`: NAME.safetensors, the weights;
+NAME.json, what is known of them (`Release`); NAME.md, the model card.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from subpixel.kernels import Layout
+from subpixel.sr.errors import InputError
+from subpixel.sr.models import ModelConfig
+from subpixel.sr.models.trained import TrainedNetwork
+from subpixel.sr.models.weights import load_weights
+from subpixel.sr.serialization import from_json
+
+RELEASED = Path(__file__).parents[1] / "released"
+_NAME = re.compile(r"(?P<family>[a-z0-9_]+)_x(?P<scale>[1-9][0-9]*)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanScores:
+    """Mean scores on one benchmark: PSNR in dB, SSIM, and the number of images."""
+
+    psnr: float
+    ssim: float
+    images: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """What NAME.json states about a released model.
+
+    Attributes:
+      name: FAMILY_xSCALE, such as "espcn_x3".
+      sha256: digest of NAME.safetensors, in hexadecimal.
+      license: of the weights.
+      upsampler: layout of the last kernel.
+      parameters: number of them.
+      model: config of the network.
+      protocol: how the scores were measured, as `Protocol.to_json` returns it.
+      scores: by benchmark.
+      bicubic: scores of bicubic enlargement by the same protocol.
+      training_data: sources of the training images.
+      experiment: the whole config of the training, as in config.json of its workdir.
+      settings: of the training, as in comparison.json of its workdir.
+      environment: versions and machine of the training.
+    """
+
+    name: str
+    sha256: str
+    license: str
+    upsampler: Layout
+    parameters: int
+    model: ModelConfig
+    protocol: dict[str, Any]
+    scores: dict[str, MeanScores]
+    bicubic: dict[str, MeanScores]
+    training_data: tuple[str, ...]
+    experiment: dict[str, Any]
+    settings: dict[str, Any]
+    environment: dict[str, Any]
+
+
+def split_name(name: str) -> tuple[str, int]:
+    """Returns family and scale of a released model's name.
+
+    Raises:
+      InputError: if the name has another form.
+
+    Example:
+      >>> split_name("espcn_x3")
+      ('espcn', 3)
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise InputError(
+            "the name of a released model is FAMILY_xSCALE in lower-case letters, digits and "
+            f"underscores, such as espcn_x3; got {name!r}"
+        )
+    return match["family"], int(match["scale"])
+
+
+def released_files(name: str) -> tuple[Path, Path, Path]:
+    """Returns the paths of weights, facts and card of a released model, present or not."""
+    weights, facts, card = (
+        RELEASED / f"{name}.{suffix}" for suffix in ("safetensors", "json", "md")
+    )
+    return weights, facts, card
+
+
+def released_names() -> list[str]:
+    """Returns the names of all released models, sorted."""
+    return sorted(path.stem for path in RELEASED.glob("*.json"))
+
+
+def released_scales(name: str) -> dict[int, str]:
+    """Returns the released models that a name stands for, by scale.
+
+    Args:
+      name: of one model, "espcn_x3", or of its family, "espcn".
+
+    Returns:
+      Names of models by scale; empty if the name is neither.
+
+    Raises:
+      InputError: if a file among the released models has a name of another form.
+    """
+    split = {model: split_name(model) for model in released_names()}
+    return {
+        scale: model for model, (family, scale) in sorted(split.items()) if name in (model, family)
+    }
+
+
+def is_released(name: str) -> bool:
+    """Whether a released model has this name."""
+    return name in released_names()
+
+
+def nearest_released(name: str) -> str:
+    """Returns a sentence that names the released model whose name is nearest."""
+    nearest = get_close_matches(name, released_names(), n=1, cutoff=0.0)
+    if not nearest:
+        return "this installation has no released models"
+    return f"the nearest released model is {nearest[0]} (`python -m subpixel models` lists all)"
+
+
+def read_release(name: str) -> Release:
+    """Returns what is known of a released model.
+
+    Raises:
+      InputError: if there is no such model, or its file is damaged or has been renamed.
+    """
+    _, path, _ = released_files(name)
+    if not is_released(name):
+        raise InputError(f"there is no released model {name!r}: {nearest_released(name)}")
+    try:
+        values = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, f"it cannot be read: {error}") from error
+    release = from_json(values, Release, str(path))
+    if release.name != name:
+        raise _damaged(path, f"it is the file of {release.name}, renamed")
+    return release
+
+
+def load_released(name: str) -> TrainedNetwork:
+    """Returns a released model.
+
+    Its weights are compared with their digest, and with the network that NAME.json states.
+
+    Raises:
+      InputError: if there is no such model, or a file of it is missing, damaged or renamed.
+    """
+    release = read_release(name)
+    path, facts, _ = released_files(name)
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise _damaged(path, f"it cannot be read: {error}") from error
+    if digest != release.sha256:
+        raise _damaged(path, f"its SHA-256 is {digest}, that in {facts} {release.sha256}")
+    network = load_weights(path)
+    stated = (release.model, release.upsampler, release.parameters)
+    if (network.config, network.upsampler, network.parameters) != stated:
+        raise _damaged(path, f"it holds another network than {facts} states")
+    if Path(name).exists():
+        note = f"{name} is the released model; write ./{name} for the path of that name"
+        network = replace(network, notes=(note,))
+    return network
+
+
+def load_named(name: str) -> TrainedNetwork:
+    """Returns the released model of a name, or the network in a weights file.
+
+    A released model's name comes before a file of the same name, which ./NAME names.
+
+    Raises:
+      InputError: if there is neither, or it cannot be read.
+    """
+    if is_released(name):
+        return load_released(name)
+    path = Path(name)
+    if not path.is_file():
+        raise InputError(
+            f"{name!r} is neither a released model nor a weights file: {nearest_released(name)}"
+        )
+    return load_weights(path)
+
+
+def _damaged(path: Path, problem: str) -> InputError:
+    return InputError(f"released model: {path} is damaged: {problem}. Install the package again")

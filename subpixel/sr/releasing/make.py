@@ -1,0 +1,172 @@
+"""Makes a released model from a finished workdir."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from subpixel.kernels import Layout
+from subpixel.sr.config import Experiment
+from subpixel.sr.data.images import SourceImage
+from subpixel.sr.data.sources import find_benchmarks
+from subpixel.sr.errors import InputError
+from subpixel.sr.evaluation import Protocol, Scores, evaluate
+from subpixel.sr.files import write_json, write_text
+from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler
+from subpixel.sr.models.released import MeanScores, Release, released_files, split_name
+from subpixel.sr.models.trained import TrainedNetwork
+from subpixel.sr.models.weights import save_weights
+from subpixel.sr.releasing.card import PACKAGES, render_card
+from subpixel.sr.serialization import to_json
+from subpixel.sr.targets import load_trained
+from subpixel.sr.workdir import read_config, weights_file
+
+LICENSE = "Apache-2.0"
+BICUBIC = "bicubic"
+# What the card states of a training, from its comparison.json.
+SETTINGS = ("seed", "training_images", "validation_images")
+ENVIRONMENT = (*PACKAGES, "processor", "cores", "backend")
+# The same weights differ by this much between machines, where rounding to 8 bits tips over.
+TOLERANCE_DB = 0.002
+
+
+def make_release(
+    workdir: Path,
+    name: str,
+    root: Path | None,
+    console: Console,
+    *,
+    upsampler: Layout | None = None,
+    overwrite: bool = False,
+) -> Release:
+    """Writes weights, facts and card of a released model into the package.
+
+    The benchmarks of the workdir's config are measured again, and the scores must be those of its
+    comparison.json.
+
+    Args:
+      workdir: of a finished training.
+      name: of the released model, FAMILY_xSCALE.
+      root: folder of the data sets, or None.
+      console: where progress is shown.
+      upsampler: which upsampler of the workdir (default: the first of its config).
+      overwrite: whether a released model of this name is replaced.
+
+    Raises:
+      InputError: if the name does not fit, the workdir is not finished, a benchmark is not found,
+        or the scores are not those of comparison.json.
+      OSError: if a file cannot be written.
+    """
+    experiment = read_config(workdir)
+    layout = upsampler or experiment.upsamplers[0]
+    weights, facts, card = released_files(name)
+    _check_name(name, experiment.model.scale)
+    if facts.exists() and not overwrite:
+        raise InputError(f"there is a released model {name}: give another name, or --overwrite")
+    comparison = _read_comparison(workdir, layout)
+    if not weights_file(workdir, layout).is_file():
+        raise InputError(f"workdir {workdir} has no weights of the upsampler {layout!r}")
+    network = load_trained(str(workdir), upsampler=layout)
+    protocol = Protocol(experiment.model.scale, degradation=experiment.data.degradation)
+    scores = _measure(network, experiment, protocol, root, console)
+    _compare(scores["network"], comparison, layout, workdir)
+    save_weights(weights, network.params, network.config, network.upsampler)
+    release = Release(
+        name=name,
+        sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
+        license=LICENSE,
+        upsampler=network.upsampler,
+        parameters=network.parameters,
+        model=network.config,
+        protocol=protocol.to_json(),
+        scores=_means(scores["network"]),
+        bicubic=_means(scores[BICUBIC]),
+        training_data=experiment.data.train,
+        experiment=to_json(experiment),
+        settings=comparison["settings"],
+        environment=comparison["environment"],
+    )
+    write_text(card, render_card(release))
+    # A model is there once its facts are, so they come last.
+    write_json(facts, to_json(release))
+    return release
+
+
+def _check_name(name: str, scale: int) -> None:
+    _, named = split_name(name)
+    if named != scale:
+        raise InputError(
+            f"the network enlarges x{scale}, so its name must end in _x{scale}; got {name!r}"
+        )
+
+
+def _read_comparison(workdir: Path, layout: str) -> dict[str, Any]:
+    path = workdir / "comparison.json"
+    try:
+        comparison = json.loads(path.read_bytes())
+        settings, _ = comparison["settings"], comparison["upsamplers"][layout]["psnr"]
+        _ = settings["train_seconds"][layout]
+        missing = [name for name in SETTINGS if name not in settings]
+        missing += [name for name in ENVIRONMENT if name not in comparison["environment"]]
+    except FileNotFoundError as error:
+        raise InputError(
+            f"workdir {workdir} is not finished: it has no comparison.json. The command that "
+            "began the training resumes it"
+        ) from error
+    except KeyError as error:
+        raise InputError(f"{path} does not state {error.args[0]} for the card") from error
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    if missing:
+        raise InputError(f"{path} does not state {', '.join(missing)} for the card")
+    return comparison
+
+
+def _measure(
+    network: TrainedNetwork,
+    experiment: Experiment,
+    protocol: Protocol,
+    root: Path | None,
+    console: Console,
+) -> dict[str, dict[str, Scores]]:
+    """Returns the scores of the network and of bicubic by benchmark."""
+    benchmarks: Mapping[str, Sequence[SourceImage]] = find_benchmarks(
+        experiment.data.benchmarks, root, protocol.scale, protocol.degradation
+    )
+    upscalers = {
+        "network": NetworkUpscaler(network.graph, network.params),
+        BICUBIC: BicubicUpscaler(protocol.scale, protocol.degradation.border),
+    }
+    scores: dict[str, dict[str, Scores]] = {name: {} for name in upscalers}
+    for benchmark, images in benchmarks.items():
+        with console.status(f"measuring {benchmark}"):
+            for name, result in evaluate(upscalers, images, protocol).items():
+                scores[name][benchmark] = result
+    return scores
+
+
+def _compare(
+    scores: Mapping[str, Scores], comparison: Mapping[str, Any], layout: str, workdir: Path
+) -> None:
+    recorded = comparison["upsamplers"][layout]["psnr"]
+    for benchmark, result in scores.items():
+        before = recorded.get(benchmark)
+        if before is None or abs(before - result.mean_psnr) > TOLERANCE_DB:
+            raise InputError(
+                f"the weights in {workdir} have {result.mean_psnr:.4f} dB on {benchmark}, and its "
+                f"comparison.json states {before}: the files are not of one training"
+            )
+
+
+def _means(scores: Mapping[str, Scores]) -> dict[str, MeanScores]:
+    return {
+        benchmark: MeanScores(
+            psnr=round(result.mean_psnr, 4),
+            ssim=round(result.mean_ssim, 5),
+            images=len(result.psnr),
+        )
+        for benchmark, result in scores.items()
+    }

@@ -1,0 +1,133 @@
+"""A finished workdir becomes a released model: weights, facts and card."""
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from rich.console import Console
+
+from subpixel.sr.config import (
+    DataConfig,
+    ESPCNConfig,
+    Experiment,
+    OptimizerConfig,
+)
+from subpixel.sr.errors import InputError
+from subpixel.sr.experiment import run
+from subpixel.sr.models import released
+from subpixel.sr.models.released import load_released, read_release, released_names
+from subpixel.sr.models.weights import load_weights
+from subpixel.sr.releasing.make import make_release
+from subpixel.sr.workdir import weights_file
+
+CONSOLE = Console(file=io.StringIO())
+EXPERIMENT = Experiment(
+    name="tiny",
+    upsamplers=("subpixel", "zero_insert"),
+    model=ESPCNConfig(scale=4, features=(4, 3), residual=True),
+    data=DataConfig(
+        train=("embedded:train",),
+        benchmarks=("embedded:test",),
+        patch_size=8,
+        batch_size=2,
+        validation_images=1,
+    ),
+    optimizer=OptimizerConfig(warmup_steps=1),
+    steps=3,
+    seed=7,
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    workdir = tmp_path_factory.mktemp("runs") / "tiny"
+    assert run(EXPERIMENT, workdir, None, CONSOLE) == 0
+    return workdir
+
+
+@pytest.fixture
+def workdir(finished, tmp_path, monkeypatch) -> Path:
+    (tmp_path / "released").mkdir()
+    monkeypatch.setattr(released, "RELEASED", tmp_path / "released")
+    return Path(shutil.copytree(finished, tmp_path / "tiny"))
+
+
+@pytest.mark.parametrize("upsampler", [None, "zero_insert"])
+def test_weights_facts_and_card_are_those_of_the_training(workdir, upsampler):
+    layout = upsampler or "subpixel"
+    release = make_release(workdir, "tiny_x4", None, CONSOLE, upsampler=upsampler)
+    assert released_names() == ["tiny_x4"]
+    assert read_release("tiny_x4") == release
+    source = load_weights(weights_file(workdir, layout))
+    jax.tree.map(np.testing.assert_array_equal, load_released("tiny_x4").params, source.params)
+    comparison = json.loads((workdir / "comparison.json").read_text())
+    recorded = comparison["upsamplers"][layout]["psnr"]["embedded:test"]
+    assert release.scores["embedded:test"].psnr == pytest.approx(recorded, abs=1e-4)
+    assert release.bicubic["embedded:test"].psnr == pytest.approx(
+        comparison["bicubic"]["psnr"]["embedded:test"], abs=1e-4
+    )
+    assert release.experiment == json.loads((workdir / "config.json").read_text())
+    card = (released.RELEASED / "tiny_x4.md").read_text()
+    for expected in (
+        'subpixel.sr.load("tiny_x4")',
+        f"{recorded:.2f} / ",
+        "- `seed`: 7",
+        "- `steps`: 3",
+        release.sha256,
+        "nearest-neighbour enlargement of the input; the paper's is not",
+        comparison["environment"]["jax"],
+    ):
+        assert expected in card
+
+
+def test_a_released_model_is_replaced_on_request_only(workdir):
+    make_release(workdir, "tiny_x4", None, CONSOLE)
+    with pytest.raises(InputError, match=r"there is a released model tiny_x4: .*--overwrite"):
+        make_release(workdir, "tiny_x4", None, CONSOLE)
+    make_release(workdir, "tiny_x4", None, CONSOLE, overwrite=True)
+
+
+def test_the_name_must_state_the_scale(workdir):
+    with pytest.raises(InputError, match=r"must end in _x4; got 'tiny_x3'"):
+        make_release(workdir, "tiny_x3", None, CONSOLE)
+
+
+def test_a_workdir_that_is_not_finished_is_refused(workdir):
+    (workdir / "comparison.json").unlink()
+    with pytest.raises(InputError, match=r"is not finished: it has no comparison.json"):
+        make_release(workdir, "tiny_x4", None, CONSOLE)
+    assert not released_names()
+
+
+def test_weights_of_another_training_are_refused(workdir):
+    shutil.copy(
+        Path(__file__).parents[3] / "results/espcn_x4_bsds/weights/subpixel.safetensors",
+        weights_file(workdir, "subpixel"),
+    )
+    with pytest.raises(InputError, match="are not of one training"):
+        make_release(workdir, "tiny_x4", None, CONSOLE)
+    assert not released_names()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda c: c["settings"].pop("train_seconds"), "does not state train_seconds"),
+        (lambda c: c["settings"].pop("seed"), "does not state seed"),
+        (lambda c: c["environment"].pop("jax"), "does not state jax"),
+        (lambda c: c["upsamplers"].pop("subpixel"), "does not state subpixel"),
+        (lambda c: c.update(settings=3), "cannot be read"),
+    ],
+)
+def test_a_comparison_that_lacks_what_the_card_states_is_refused(workdir, damage, message):
+    path = workdir / "comparison.json"
+    comparison = json.loads(path.read_text())
+    damage(comparison)
+    path.write_text(json.dumps(comparison))
+    with pytest.raises(InputError, match=message):
+        make_release(workdir, "tiny_x4", None, CONSOLE)
+    assert not released_names()
