@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
@@ -14,7 +15,7 @@ from subpixel.sr.bench.race import Program, race, torch_process
 from subpixel.sr.comparison.measure import compile_anew
 from subpixel.sr.environment import environment
 
-PROGRAMS = ("forward", "gradients")
+PROGRAMS = ("forward", "gradients", "layer")
 
 
 def measure(
@@ -25,22 +26,22 @@ def measure(
     method: Method = "auto",
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Runs each geometry's programs in turn, round after round.
+    """Measures each geometry's programs, interleaved.
 
-    A program is the forward pass, or "gradients": the forward pass and the gradients of the input
-    and of the kernel, as a step of training needs them.
+    The programs are those of `compile_program`.
 
     Args:
-      names: of the geometries; by default all.
+      names: geometries to measure (default: all).
       rounds: timed calls of each program.
       torch: whether to measure PyTorch too, where it is installed.
-      method: of ours, as in `subpixel.conv_transpose`.
-      progress: is told each geometry's name as it begins.
+      method: method of our function, as in `subpixel.conv_transpose`.
+      progress: receives the name of each geometry before its measurement.
 
     Returns:
-      ``{"environment": ..., "rounds": ..., "method": ..., "geometries": {name: {program: {library:
-      figures}}}}``, the figures being ``median_ms``, ``quartiles_ms`` and, for JAX, ``cpu_ms``,
-      ``compile_s`` and ``temp_mib``.
+      ``{"environment": ..., "rounds": ..., "method": ..., "cotangent": ..., "geometries": {name:
+      {program: {library: times}}}}``; the times are ``median_ms``, ``quartiles_ms`` and, for JAX,
+      ``cpu_ms``, ``compile_s`` and ``temp_mib``. "cotangent" is "dependent"; results of earlier
+      versions lack this key, and their cotangent was an argument.
 
     Raises:
       ValueError: if a name is unknown.
@@ -71,23 +72,51 @@ def measure(
                 )
                 for program in PROGRAMS
             }
-    return {"environment": facts, "rounds": rounds, "method": method, "geometries": results}
+    return {
+        "environment": facts,
+        "rounds": rounds,
+        "method": method,
+        "cotangent": "dependent",
+        "geometries": results,
+    }
 
 
 def compile_program(geometry: Geometry, function: Callable[..., Any], program: str) -> Program:
-    """Compiles one library's program for a geometry."""
+    """Compiles one library's program for a geometry.
+
+    As in a training, the cotangent depends on the output. XLA can fuse the computation of such a
+    cotangent into the gradients, which it cannot do with an argument.
+
+    Args:
+      geometry: shapes and strides.
+      function: called as `jax.lax.conv_transpose`.
+      program: "forward" for the output y; "gradients" for y and the gradients of sum(y^2) by the
+        input and the kernel; "layer" for z = relu(y + bias) and the gradients of sum(z^2) by the
+        input, the kernel and the bias.
+
+    Returns:
+      The compiled program, its compile time and its temporary memory.
+    """
     rng = np.random.default_rng(0)
-    shapes = (geometry.x, geometry.kernel, geometry.y)
-    x, w, g = (jax.numpy.asarray(rng.standard_normal(s), "float32") for s in shapes)
+    shapes = (geometry.x, geometry.kernel, (geometry.out,))
+    x, w, bias = (jnp.asarray(rng.standard_normal(shape), "float32") for shape in shapes)
 
     def forward(x, w):
         return function(x, w, geometry.strides, "SAME")
 
-    def gradients(x, w, g):
-        y, pullback = jax.vjp(forward, x, w)
-        return y, *pullback(g)
+    def gradients(x, w, *bias):
+        def loss(x, w, *bias):
+            y = forward(x, w)
+            if bias:
+                y = jax.nn.relu(y + bias[0])
+            return jnp.sum(y**2), y
 
-    operands = (x, w) if program == "forward" else (x, w, g)
+        (_, y), gradients = jax.value_and_grad(loss, range(2 + len(bias)), has_aux=True)(
+            x, w, *bias
+        )
+        return y, *gradients
+
+    operands = (x, w, bias) if program == "layer" else (x, w)
     jitted = jax.jit(forward if program == "forward" else gradients)
     compiled, seconds = compile_anew(lambda: jitted.lower(*operands))
     memory = compiled.memory_analysis()

@@ -8,7 +8,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-TITLES = {"forward": "forward", "gradients": "forward + both gradients"}
+TITLES = {
+    "forward": "forward",
+    "gradients": "forward + both gradients",
+    "layer": "layer with bias and ReLU, forward + gradients",
+}
 
 
 def best_torch(figures: dict[str, Any]) -> dict[str, Any] | None:
@@ -38,8 +42,14 @@ def geometric_mean(values: Iterable[float]) -> float:
 
 
 def show(results: dict[str, Any], console: Console) -> None:
-    """Prints a table for each program and what it comes to."""
+    """Prints a table of each measured program with its geometric mean.
+
+    Results of earlier versions have no program "layer".
+    """
+    measured = next(iter(results["geometries"].values()), {})
     for program, title in TITLES.items():
+        if program not in measured:
+            continue
         table = Table(title=f"{title}, ms (median, quartiles)")
         table.add_column("geometry")
         for column in ("native", "subpixel", "PyTorch", "x native", "x PyTorch"):

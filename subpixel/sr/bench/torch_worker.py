@@ -15,7 +15,10 @@ import torch
 
 
 def conv_transpose(*, x, taps, stride, out, name) -> dict:
-    """Returns the two programs of a geometry for each memory layout, by name."""
+    """Returns the programs of a geometry for each memory layout, by name.
+
+    They are those of `subpixel.sr.bench.conv_transpose.compile_program`.
+    """
     del name
     x_shape, ndim = x, len(taps)
     function = getattr(torch.nn.functional, f"conv_transpose{ndim}d")
@@ -34,19 +37,27 @@ def conv_transpose(*, x, taps, stride, out, name) -> dict:
         operands = [x, weight]
         if layout == "channels last":
             operands = [v.to(memory_format=formats[ndim]) for v in operands]
-        operands = [v.clone().requires_grad_() for v in operands]
-        with torch.no_grad():
-            cotangent = torch.randn_like(function(*operands, **keywords))
+        operands = [v.clone().requires_grad_() for v in (*operands, torch.randn(out))]
 
         def forward(operands=operands):
             with torch.no_grad():
-                function(*operands, **keywords)
+                function(*operands[:2], **keywords)
 
-        def gradients(operands=operands, cotangent=cotangent):
-            torch.autograd.grad(function(*operands, **keywords), operands, cotangent)
+        def gradients(operands=operands[:2]):
+            _backward(function(*operands, **keywords), operands)
 
-        programs[layout] = {"forward": forward, "gradients": gradients}
+        def layer(operands=operands):
+            _backward(torch.relu(function(*operands, **keywords)), operands)
+
+        programs[layout] = {"forward": forward, "gradients": gradients, "layer": layer}
     return programs
+
+
+def _backward(y, operands) -> None:
+    """Computes the gradients of sum(y^2) by the operands."""
+    for operand in operands:
+        operand.grad = None
+    y.square().sum().backward()
 
 
 def training(*, lr, scale, features, kernel_sizes) -> dict:

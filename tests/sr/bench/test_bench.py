@@ -2,7 +2,11 @@
 
 import json
 
+import jax
+import numpy as np
 import pytest
+from jax import lax
+from rich.console import Console
 
 from subpixel.ops import conv_transpose
 from subpixel.sr.bench import geometries, report, training
@@ -23,7 +27,8 @@ def test_figures_table_and_chart(tmp_path, capsys):
     assert command.bench_conv_transpose(options) == 0
     results = json.loads(options.json.read_text())
     programs = results["geometries"]["ESPCN x3 head"]
-    assert set(programs) == {"forward", "gradients"}
+    assert set(programs) == {"forward", "gradients", "layer"}
+    assert results["cotangent"] == "dependent"
     for figures in programs.values():
         assert set(figures) == {"native", "subpixel"}
         for library in figures.values():
@@ -67,9 +72,33 @@ def test_the_training_step_is_measured(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.parametrize("geometry", geometries.GEOMETRIES, ids=lambda geometry: geometry.name)
 def test_the_shapes_of_the_geometries_fit(geometry):
-    # "gradients" is compiled with an output's cotangent of the shape that is claimed.
     y, dx, dw = compile_program(geometry, conv_transpose, "gradients").run()
     assert (y.shape, dx.shape, dw.shape) == (geometry.y, geometry.x, geometry.kernel)
+
+
+def test_the_programs_compute_gradients_of_a_loss_of_the_output():
+    geometry = geometries.Geometry("small", (2, 3, 4, 3), (4, 4), 2, 2)
+    rng = np.random.default_rng(0)
+    shapes = (geometry.x, geometry.kernel, (2,))
+    x, w, bias = (rng.standard_normal(shape).astype(np.float32) for shape in shapes)
+    y, pullback = jax.vjp(lambda x, w: lax.conv_transpose(x, w, (2, 2), "SAME"), x, w)
+    z = np.maximum(y + bias, 0)
+    for program, out, cotangent in (("gradients", y, 2 * y), ("layer", z, 2 * z)):
+        actual = compile_program(geometry, conv_transpose, program).run()
+        expected = [out, *pullback(cotangent)]
+        if program == "layer":
+            expected.append((2 * z).sum((0, 1, 2)))
+        for a, b in zip(actual, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_results_without_the_layer_are_still_reported(capsys):
+    times = {"median_ms": 2.0, "quartiles_ms": [1.0, 3.0], "compile_s": 1.0, "temp_mib": 1.0}
+    programs = {name: {"native": times, "subpixel": times} for name in ("forward", "gradients")}
+    report.show({"geometries": {"V-Net": programs}}, Console())
+    printed = capsys.readouterr().out
+    assert "forward + both gradients: 1.00 times" in printed
+    assert "ReLU" not in printed
 
 
 def test_bad_options_are_refused():
