@@ -107,7 +107,9 @@ def _write_results(
         save_weights(weights_file(workdir, name), params, model, name)
     # JAX refuses to run compiled programs under JAX_DISABLE_JIT, and only those are measured.
     with console.status("measuring speed"), jax.disable_jit(False):
-        speed = measure_speed(experiment)
+        speed = measure_speed(
+            experiment.upsamplers, model, optimizer, data, experiment.steps, experiment.seed
+        )
     history = read_records(workdir / "metrics.jsonl", console)
     write_comparison(
         workdir,

@@ -12,7 +12,7 @@ from jax import lax
 from subpixel.ops.conv_transpose import Method, conv_transpose
 from subpixel.sr.bench.geometries import GEOMETRIES, Geometry
 from subpixel.sr.bench.race import Program, race, torch_process
-from subpixel.sr.comparison.measure import compile_anew
+from subpixel.sr.comparison.measure import compile_anew, temporary_mib
 from subpixel.sr.environment import environment
 
 PROGRAMS = ("forward", "gradients", "layer")
@@ -119,6 +119,4 @@ def compile_program(geometry: Geometry, function: Callable[..., Any], program: s
     operands = (x, w, bias) if program == "layer" else (x, w)
     jitted = jax.jit(forward if program == "forward" else gradients)
     compiled, seconds = compile_anew(lambda: jitted.lower(*operands))
-    memory = compiled.memory_analysis()
-    temp = float("nan") if memory is None else memory.temp_size_in_bytes / 2**20
-    return Program(lambda: compiled(*operands), seconds, temp)
+    return Program(lambda: compiled(*operands), seconds, temporary_mib(compiled))

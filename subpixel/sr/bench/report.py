@@ -70,7 +70,7 @@ def show(results: dict[str, Any], console: Console) -> None:
                 f"{ratio['native']:.2f}",
                 f"{ratio['torch']:.2f}" if "torch" in ratio else "",
                 f"{native['compile_s']:.2f} / {ours['compile_s']:.2f}",
-                f"{native['temp_mib']:.0f} / {ours['temp_mib']:.0f}",
+                f"{_memory(native)} / {_memory(ours)}",
             )
         console.print(table)
         for other, label in (("native", "native JAX"), ("torch", "PyTorch's faster layout")):
@@ -104,7 +104,7 @@ def show_training(results: dict[str, Any], console: Console) -> None:
             "" if torch is None else _short(torch),
             "" if torch is None else f"{torch['median_ms'] / ours['median_ms']:.2f}",
             f"{ours['compile_s']:.1f}",
-            f"{ours['temp_mib']:.0f}",
+            _memory(ours),
             f"{measured['input']['patches_per_second']:.0f}",
             f"{measured['input']['times_consumed']:.0f}",
         )
@@ -117,6 +117,10 @@ def _short(figures: dict[str, Any]) -> str:
         for value in (figures["median_ms"], *figures["quartiles_ms"])
     )
     return f"{median} ({low}-{high})"
+
+
+def _memory(figures: dict[str, Any]) -> str:
+    return "?" if figures["temp_mib"] is None else f"{figures['temp_mib']:.0f}"
 
 
 def _time(figures: dict[str, Any]) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from subpixel.sr.bench.race import Program, race, torch_process
-from subpixel.sr.comparison.measure import compile_anew
-from subpixel.sr.comparison.speed import Stepper, noise_batch
+from subpixel.sr.comparison.measure import compile_anew, temporary_mib
+from subpixel.sr.comparison.speed import RepeatedStep, noise_batch
 from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerConfig
 from subpixel.sr.data import prepare
 from subpixel.sr.data.embedded import embedded_images
@@ -114,7 +114,7 @@ def measure(
 
 def compile_step(experiment: Experiment) -> Program:
     """Compiles the training step of an experiment's first upsampler, for a batch of noise."""
-    batch = noise_batch(experiment)
+    batch = noise_batch(experiment.model, experiment.data, experiment.seed)
     optimizer = make_optimizer(experiment.optimizer, experiment.steps)
     graph, state = init_state(
         experiment.model, experiment.upsamplers[0], optimizer, experiment.seed
@@ -123,9 +123,7 @@ def compile_step(experiment: Experiment) -> Program:
         lambda: lower_step(experiment.optimizer, graph, state, optimizer, batch),
         compiler_options(experiment.optimizer),
     )
-    memory = compiled.memory_analysis()
-    temp = float("nan") if memory is None else memory.temp_size_in_bytes / 2**20
-    return Program(Stepper(compiled, state, batch), seconds, temp)
+    return Program(RepeatedStep(compiled, state, batch), seconds, temporary_mib(compiled))
 
 
 def patches_per_second(experiment: Experiment, pairs) -> float:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from subpixel.sr.commands.cli import TrainOptions
+from subpixel.sr.comparison.measure import temporary_mib
 from subpixel.sr.config import Experiment
 from subpixel.sr.data.sources import data_root, find_benchmarks
 from subpixel.sr.experiment import find_training
@@ -43,7 +44,7 @@ def describe_upsampler(experiment: Experiment, name: Any) -> Table:
         for key, r in (("lr", 1), ("hr", model.scale))
     }
     lowered = lower_step(experiment.optimizer, graph, state, optimizer, batch)
-    memory = lowered.compile().memory_analysis()
+    memory = temporary_mib(lowered.compile())
     table = Table(title=f"{name}, on a training batch of {_size(shape)}", title_justify="left")
     table.add_column("layer")
     for heading in ("kernel", "output", "parameters", "useful\nmultiply-adds", "executed"):
@@ -58,10 +59,8 @@ def describe_upsampler(experiment: Experiment, name: Any) -> Table:
         )
     table.add_section()
     table.add_row("all", "", "", *_numbers(layers, pixels))
-    temporary = (
-        "" if memory is None else f"; temporaries of a step {_mib(memory.temp_size_in_bytes)}"
-    )
-    table.caption = f"parameters, average and optimiser {_mib(_nbytes(state))}{temporary}"
+    temporary = "" if memory is None else f"; temporaries of a step {_mib(memory)}"
+    table.caption = f"parameters, average and optimiser {_mib(_nbytes(state) / 2**20)}{temporary}"
     return table
 
 
@@ -99,5 +98,5 @@ def _nbytes(tree: Any) -> int:
     return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
 
 
-def _mib(count: int) -> str:
-    return f"{count / 2**20:.1f} MiB"
+def _mib(mebibytes: float) -> str:
+    return f"{mebibytes:.1f} MiB"

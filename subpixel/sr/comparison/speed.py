@@ -1,7 +1,7 @@
 """Compares upsamplers that compute the same function: scores, speed, work and memory."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,10 +11,17 @@ import numpy as np
 from flax import nnx
 
 from subpixel.kernels import Layout
-from subpixel.sr.comparison.measure import compile_anew, time_in_turn
+from subpixel.sr.comparison.measure import (
+    compile_anew,
+    quartiles,
+    temporary_mib,
+    time_interleaved,
+)
+from subpixel.sr.data.config import DataConfig
 from subpixel.sr.evaluation import Scores
+from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.layers import gflop
-from subpixel.sr.training.config import TrainingConfig
+from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.state import compiler_options, init_state, lower_step, pixel_loss
 
@@ -22,8 +29,23 @@ ROUNDS = 20
 COMPILATIONS = 3
 
 
-def measure_speed(experiment: TrainingConfig) -> dict[str, dict[str, Any]]:
-    """Measures the upsamplers of an experiment in turn, on a training batch of noise.
+def measure_speed(
+    upsamplers: Sequence[Layout],
+    model: ModelConfig,
+    optimizer: OptimizerConfig,
+    data: DataConfig,
+    steps: int,
+    seed: int,
+) -> dict[str, dict[str, Any]]:
+    """Measures networks that differ in their upsampler, interleaved, on a batch of random pixels.
+
+    Args:
+      upsamplers: of the networks.
+      model: config of the network.
+      optimizer: config of the training step; the gradient is that of its loss.
+      data: size of a training batch.
+      steps: number of steps of the training, for the learning rate's schedule.
+      seed: of the parameters and of the batch.
 
     Returns:
       For each upsampler the medians "forward_ms", "gradient_ms" (forward, and the gradients of the
@@ -31,14 +53,16 @@ def measure_speed(experiment: TrainingConfig) -> dict[str, dict[str, Any]]:
       "quartiles", "temp_mib" (the training step's temporary memory), "gflop_useful",
       "gflop_executed" and "parameters".
     """
-    config, data = experiment.model, experiment.data
-    shape = (data.batch_size, data.patch_size, data.patch_size, config.channels)
-    batch = noise_batch(experiment)
-    optimizer = make_optimizer(experiment.optimizer, experiment.steps)
+    batch = noise_batch(model, data, seed)
+    transform = make_optimizer(optimizer, steps)
     starts: dict[Layout, Any] = {
-        name: init_state(config, name, optimizer, experiment.seed) for name in experiment.upsamplers
+        name: init_state(model, name, transform, seed) for name in upsamplers
     }
-    steps, seconds = _compile_in_turn(experiment, starts, batch, optimizer)
+    lower = {
+        name: partial(lower_step, optimizer, graph, state, transform, batch)
+        for name, (graph, state) in starts.items()
+    }
+    compiled, seconds = _compile_interleaved(lower, compiler_options(optimizer))
     x, target = (jnp.float32(batch[key]) / 255 for key in ("lr", "hr"))
     functions: dict[str, dict[str, Any]] = {
         "forward_ms": {},
@@ -47,55 +71,59 @@ def measure_speed(experiment: TrainingConfig) -> dict[str, dict[str, Any]]:
     }
     results: dict[str, dict[str, Any]] = {}
     for name, (graph, state) in starts.items():
-        apply, gradient = _passes(graph, target)
+        apply, gradient = _passes(graph, optimizer.loss, target)
         params = jax.tree.map(jnp.copy, state.params)
         functions["forward_ms"][name] = partial(apply, params, x)
         functions["gradient_ms"][name] = partial(gradient, params, x)
-        functions["train_step_ms"][name] = Stepper(steps[name], state, batch)
-        useful, executed = gflop(config.layers(name), math.prod(shape[:-1]))
-        memory = steps[name].memory_analysis()
+        functions["train_step_ms"][name] = RepeatedStep(compiled[name], state, batch)
+        useful, executed = gflop(model.layers(name), math.prod(x.shape[:-1]))
         results[name] = {
             "compile_s": float(np.median(seconds[name])),
             "gflop_useful": useful,
             "gflop_executed": executed,
-            "temp_mib": None if memory is None else memory.temp_size_in_bytes / 2**20,
+            "temp_mib": temporary_mib(compiled[name]),
             "parameters": sum(leaf.size for leaf in jax.tree.leaves(params)),
-            "quartiles": {"compile_s": _quartiles(seconds[name])},
+            "quartiles": {"compile_s": list(quartiles(seconds[name]))},
         }
-    for figure, by_name in functions.items():
-        for name, times in time_in_turn(by_name, ROUNDS).items():
-            results[name][figure] = float(np.median(times))
-            results[name]["quartiles"][figure] = _quartiles(times)
+    for key, by_name in functions.items():
+        for name, times in time_interleaved(by_name, ROUNDS).items():
+            results[name][key] = times.median
+            results[name]["quartiles"][key] = list(times.quartiles)
     return results
 
 
-def noise_batch(experiment: TrainingConfig) -> dict[str, np.ndarray]:
-    """Returns a training batch of random pixels: {"lr": uint8 (n, p, p, c), "hr": ...}."""
-    data, channels = experiment.data, experiment.model.channels
-    rng = np.random.default_rng(experiment.seed)
+def noise_batch(model: ModelConfig, data: DataConfig, seed: int) -> dict[str, np.ndarray]:
+    """Returns a training batch of random pixels.
+
+    Args:
+      model: config of the network, for its scale and channels.
+      data: number and size of the patches.
+      seed: of the pixels.
+
+    Returns:
+      {"lr": uint8 (n, p, p, c), "hr": uint8 (n, r*p, r*p, c)}.
+    """
+    rng = np.random.default_rng(seed)
     return {
-        key: rng.integers(0, 256, (data.batch_size, size, size, channels), dtype=np.uint8)
-        for key, size in (
-            ("lr", data.patch_size),
-            ("hr", data.patch_size * experiment.model.scale),
-        )
+        key: rng.integers(0, 256, (data.batch_size, size, size, model.channels), dtype=np.uint8)
+        for key, size in (("lr", data.patch_size), ("hr", data.patch_size * model.scale))
     }
 
 
-def _passes(graph: nnx.GraphDef[Any], target: jax.Array):
+def _passes(graph: nnx.GraphDef[Any], loss: str, target: jax.Array):
     """Returns the jitted forward pass, and forward with the gradients of parameters and input."""
 
     def apply(params, x):
         return nnx.merge(graph, params)(x)
 
-    def loss(params, x):
-        return pixel_loss("mse", apply(params, x), target)
+    def loss_of(params, x):
+        return pixel_loss(loss, apply(params, x), target)
 
-    return jax.jit(apply), jax.jit(jax.value_and_grad(loss, (0, 1)))
+    return jax.jit(apply), jax.jit(jax.value_and_grad(loss_of, (0, 1)))
 
 
-class Stepper:
-    """Calls a training step again and again, giving it the state that it returned."""
+class RepeatedStep:
+    """A compiled training step on one batch; each call continues from the state of the last."""
 
     def __init__(self, step, state, batch):
         self.step, self.state, self.batch = step, state, batch
@@ -105,22 +133,17 @@ class Stepper:
         return metrics
 
 
-def _compile_in_turn(experiment: TrainingConfig, starts, batch, optimizer):
-    """Compiles the training steps in turn, several times; returns the last, and all seconds."""
-    steps, seconds = {}, {name: [] for name in starts}
+def _compile_interleaved(
+    lower: Mapping[Layout, Callable[[], jax.stages.Lowered]], options: Mapping[str, str | bool]
+) -> tuple[dict[Layout, jax.stages.Compiled], dict[Layout, list[float]]]:
+    """Compiles each training step several times; returns the last programs, and all seconds."""
+    compiled: dict[Layout, jax.stages.Compiled] = {}
+    seconds: dict[Layout, list[float]] = {name: [] for name in lower}
     for _ in range(COMPILATIONS):
-        jax.clear_caches()
-        for name, (graph, state) in starts.items():
-            steps[name], took = compile_anew(
-                partial(lower_step, experiment.optimizer, graph, state, optimizer, batch),
-                compiler_options(experiment.optimizer),
-            )
+        for name, lower_one in lower.items():
+            compiled[name], took = compile_anew(lower_one, options)
             seconds[name].append(took)
-    return steps, seconds
-
-
-def _quartiles(values) -> list[float]:
-    return [float(q) for q in np.percentile(values, (25, 75))]
+    return compiled, seconds
 
 
 def summarise(

@@ -1,5 +1,6 @@
 """The state of a training and the step that advances it."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -177,6 +178,8 @@ def lower_step(
 ) -> jax.stages.Lowered:
     """Lowers the training step; compiled, it takes a state and a batch.
 
+    Each call traces the step again, also for equal arguments, so its time is that of a first call.
+
     Args:
       config: the optimiser's.
       graph: the network's definition.
@@ -188,7 +191,10 @@ def lower_step(
     Raises:
       InputError: if optimizer.accumulation does not divide the batch of a device.
     """
-    return train_step.lower(state, batch, **_step_options(config, graph, optimizer, batch, mesh))
+    options = _step_options(config, graph, optimizer, batch, mesh)
+    # JAX finds earlier traces by the identity of the function, and this one is new.
+    step = partial(inspect.unwrap(train_step), **options)
+    return jax.jit(step, donate_argnums=0).lower(state, batch)
 
 
 def compile_step(
