@@ -58,7 +58,7 @@ def measure_speed(
     starts: dict[Layout, Any] = {
         name: init_state(model, name, transform, seed) for name in upsamplers
     }
-    lower = {
+    lower: dict[Layout, Callable[[], jax.stages.Lowered]] = {
         name: partial(lower_step, optimizer, graph, state, transform, batch)
         for name, (graph, state) in starts.items()
     }
