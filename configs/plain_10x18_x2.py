@@ -3,7 +3,7 @@
 Training data are T91, General100 and BSDS500's train and test images, found through SUBPIXEL_DATA
 or --data-root. B100 is BSDS500's validation split, so that split is not among them.
 
-It starts from the x3 network, so plain_10x18_x3 is trained first.
+It starts from the released x3 network.
 """
 
 from subpixel.sr.config import DataConfig, Experiment, OptimizerConfig, PlainConfig
@@ -25,6 +25,6 @@ config = Experiment(
     ),
     optimizer=OptimizerConfig(name="soap", learning_rate=4e-3, accumulation=4),
     steps=8_000,
-    start_from="runs/plain_10x18_x3/weights/subpixel.safetensors",
+    start_from="plain_10x18_x3",
     checkpoint_every=1000,
 )
