@@ -15,7 +15,7 @@ from subpixel.sr.data.degradation import BICUBIC, Degradation
 from subpixel.sr.data.preparation import prepare
 from subpixel.sr.data.sources import data_root, find_images
 from subpixel.sr.datasets.install import choose_archives, install
-from subpixel.sr.datasets.verify import Inspection, inspect, inspect_low
+from subpixel.sr.datasets.verify import Inspection, inspect, inspect_lr
 from subpixel.sr.errors import InputError
 
 # By default empty: a missing name is explained by `find_sets`, in one line.
@@ -119,7 +119,7 @@ def _verify(entries: Sequence[NamedSet], root: Path) -> int:
     for entry in entries:
         inspection = inspect(entry, root, read=True)
         code = max(code, report(inspection, root))
-        for title, problems in inspect_low(inspection).items():
+        for title, problems in inspect_lr(inspection).items():
             print(f"  {title}: {'complete' if not problems else problems[0]}")
             for problem in problems[1:]:
                 print(f"  {title}: {problem}")
@@ -227,6 +227,7 @@ def report(inspection: Inspection, root: Path) -> int:
         ("damaged", inspection.damaged),
         ("other content", inspection.other),
         ("not of this set", inspection.unexpected),
+        ("left out", inspection.left_out),
     ):
         for name in names:
             print(f"  {title}: {name}")
@@ -252,6 +253,7 @@ def _remark(inspection: Inspection, root: Path) -> str:
         ("damaged", inspection.damaged),
         ("differs", inspection.other),
         ("not of this set", inspection.unexpected),
+        ("left out", inspection.left_out),
     ):
         if names:
             return f"{place}; {title}: {_short(names)}"

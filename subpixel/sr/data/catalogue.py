@@ -54,7 +54,7 @@ class NamedSet:
     numbers: int | None = None
     same_as: str = ""
 
-    def folder(self, root: Path) -> Path | None:
+    def folder(self, root: Path, scale: int | None = None) -> Path | None:
         """Returns the folder under `root` that holds its images, or None.
 
         Raises:
@@ -63,7 +63,7 @@ class NamedSet:
         problems = []
         for place in self.places:
             try:
-                if found := find_originals(root / place):
+                if found := find_originals(root / place, scale):
                     return found
             except InputError as error:
                 problems.append(error)

@@ -36,6 +36,12 @@ def check_lr(
       InputError: naming both, if the sizes do not fit, or they are two images.
     """
     height, width = (size // scale for size in hr.shape[:2])
+    if lr.shape == hr.shape:
+        raise InputError(
+            f"{image.lr_source} is as large as its original, {image.source} "
+            f"({hr.shape[1]}x{hr.shape[0]} pixels), as in versions 1 and 2 of RealSR: it was "
+            f"enlarged already, and LR images for x{scale} are {width}x{height}"
+        )
     wanted = [{size // scale, -(-size // scale)} for size in hr.shape[:2]]
     if not all(size in fits for size, fits in zip(lr.shape[:2], wanted, strict=True)):
         raise InputError(

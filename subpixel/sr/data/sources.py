@@ -1,5 +1,6 @@
 """Finds images by the name of a source, and makes LR and HR pairs of them."""
 
+import logging
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -9,6 +10,7 @@ import numpy as np
 
 from subpixel.image import modcrop
 from subpixel.sr.data.catalogue import FOLDER, SETS
+from subpixel.sr.data.contents import read_contents
 from subpixel.sr.data.degradation import BICUBIC, Degradation, make_lr
 from subpixel.sr.data.embedded import PHOTOGRAPHS, embedded_images
 from subpixel.sr.data.given_lr import check_lr
@@ -19,11 +21,13 @@ from subpixel.sr.data.images import (
     rotate_as_stored,
     stores_one_channel,
 )
-from subpixel.sr.data.layouts import find_lr, find_originals, image_files, match_lr, set_name
+from subpixel.sr.data.layouts import find_originals, set_name
+from subpixel.sr.data.lr_folders import LrMatch, find_lr
 from subpixel.sr.data.tfds_source import TFDS, tfds_images
 from subpixel.sr.errors import InputError
 
 EMBEDDED = "embedded:"
+_log = logging.getLogger("subpixel")
 
 
 def data_root(given: Path | None) -> Path | None:
@@ -75,44 +79,47 @@ def find_images(
         return embedded_images(name)
     if source.startswith(TFDS):
         return tfds_images(source, root, scale, degradation.kind)
-    folder = _find_folder(source, root)
-    files = image_files(folder)
-    if source in SETS and len(files) < SETS[source].count:
+    folder = _find_folder(source, root, scale)
+    contents = read_contents(folder)
+    if source in SETS and len(contents.originals) < SETS[source].count:
         raise InputError(
-            f"{source} is half copied: {folder} has {len(files)} of its {SETS[source].count} "
-            f"images. `python -m subpixel data verify {source}` names the others; "
-            f"{FOLDER}{folder} takes it as it is"
+            f"{source} is half copied: {folder} has {len(contents.originals)} of its "
+            f"{SETS[source].count} images. `python -m subpixel data verify {source}` names the "
+            f"others; {FOLDER}{folder} takes it as it is"
         )
-    lr = _find_lr(folder, files, scale, degradation)
-    return [
-        SourceImage(
-            name,
-            str(path),
-            partial(read_image, path),
-            partial(read_image, lr[name]) if lr else None,
-            str(lr[name]) if lr else "",
-            (path, lr[name]) if lr else (path,),
-            is_grey=partial(stores_one_channel, path),
-            orientation=partial(read_orientation, path),
-        )
-        for name, path in files.items()
-    ]
+    pairs, notes = _find_lr(folder, scale, degradation)
+    for note in (*contents.left_out, *notes):
+        _log.warning("%s: left out: %s", source, note)
+    if pairs is not None:
+        return [_source_image(pair.name, pair.hr, pair.lr) for pair in pairs]
+    return [_source_image(name, path) for name, path in contents.originals.items()]
+
+
+def _source_image(name: str, path: Path, lr: Path | None = None) -> SourceImage:
+    return SourceImage(
+        name,
+        str(path),
+        partial(read_image, path),
+        partial(read_image, lr) if lr else None,
+        str(lr or ""),
+        (path, lr) if lr else (path,),
+        is_grey=partial(stores_one_channel, path),
+        orientation=partial(read_orientation, path),
+    )
 
 
 def _find_lr(
-    folder: Path, files: dict[str, Path], scale: int | None, degradation: Degradation
-) -> dict[str, Path]:
+    folder: Path, scale: int | None, degradation: Degradation
+) -> tuple[list[LrMatch] | None, list[str]]:
     if scale is None or degradation.kind == "blur":
-        return {}
-    lr = find_lr(folder, scale, degradation.kind)
-    if lr is not None:
-        return match_lr(files, lr, scale)
-    if degradation.kind == "unknown":
+        return None, []
+    pairs, notes = find_lr(folder, scale, degradation.kind)
+    if pairs is None and degradation.kind == "unknown":
         raise InputError(
             f'the degradation is "unknown", and beside {folder} there is no folder of such low '
             f"resolution for x{scale}, LR_unknown/X{scale}"
         )
-    return {}
+    return pairs, notes
 
 
 def find_benchmarks(
@@ -137,12 +144,12 @@ def find_benchmarks(
     }
 
 
-def _find_folder(source: str, root: Path | None) -> Path:
+def _find_folder(source: str, root: Path | None, scale: int | None) -> Path:
     source = source.removeprefix(FOLDER)
     own = Path(source).expanduser()
     candidates = [own] if root is None else [root / source, own]
     for folder in candidates:
-        originals = find_originals(folder)
+        originals = find_originals(folder, scale)
         if originals is not None:
             return originals
     path = Path(source).expanduser()
@@ -151,7 +158,7 @@ def _find_folder(source: str, root: Path | None) -> Path:
     if path.is_absolute():
         raise InputError(f"the folder {source} does not exist")
     if root is not None and source in SETS:
-        originals = SETS[source].folder(root)
+        originals = SETS[source].folder(root, scale)
         if originals is not None:
             return originals
         raise InputError(

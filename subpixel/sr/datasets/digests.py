@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from subpixel.sr.data.catalogue import SETS
+from subpixel.sr.data.contents import image_files
 from subpixel.sr.data.images import read_image
-from subpixel.sr.data.layouts import image_files
 from subpixel.sr.files import write_bytes
 
 JPEG = frozenset({".jpg", ".jpeg"})

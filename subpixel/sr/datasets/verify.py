@@ -1,6 +1,5 @@
 """Says of a copy of a named set whether it is complete, and whether it is that set."""
 
-import itertools
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -8,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from subpixel.sr.data.catalogue import NamedSet
+from subpixel.sr.data.contents import read_contents
 from subpixel.sr.data.images import open_image, read_image
-from subpixel.sr.data.layouts import find_lr, image_files, match_lr
+from subpixel.sr.data.lr_folders import LrFolder, lr_folders, match_lr, stated_scales
 from subpixel.sr.datasets.digests import Digest, digest_file, digest_pixels, known_digests
 from subpixel.sr.errors import InputError
 
@@ -29,6 +29,7 @@ class Inspection:
       damaged: what is wrong with each image that cannot be read.
       other: in what images differ from those of the set.
       unexpected: names of images that the set does not have.
+      left_out: images of the folder that are not among those found, one sentence for each kind.
       known: whether there are digests to compare with.
       read: whether all pixels were read.
     """
@@ -40,6 +41,7 @@ class Inspection:
     damaged: tuple[str, ...] = ()
     other: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     known: bool = False
     read: bool = False
 
@@ -50,19 +52,21 @@ class Inspection:
 
     @property
     def as_expected(self) -> bool:
-        """Whether the set is complete, and nothing in it differs from what is known."""
-        return self.complete and not self.other and not self.unexpected
+        """Whether the set is complete, differs in nothing from what is known, and is all read."""
+        return self.complete and not (self.other or self.unexpected or self.left_out)
 
     @property
     def state(self) -> str:
-        """One of the five states in a word or two."""
+        """One of the six states in a word or two."""
         if self.folder is None:
             return "absent"
         if self.missing:
             return "half copied"
         if self.damaged:
             return "damaged"
-        return "complete" if self.as_expected else "other content"
+        if self.other or self.unexpected:
+            return "other content"
+        return "images left out" if self.left_out else "complete"
 
 
 def inspect(entry: NamedSet, root: Path, *, read: bool) -> Inspection:
@@ -80,7 +84,8 @@ def inspect(entry: NamedSet, root: Path, *, read: bool) -> Inspection:
     folder = entry.folder(root)
     if folder is None:
         return Inspection(entry, None)
-    files = image_files(folder)
+    contents = read_contents(folder)
+    files = contents.originals
     known = known_digests(entry.name)
 
     def examine(name: str) -> Digest | str:
@@ -95,35 +100,51 @@ def inspect(entry: NamedSet, root: Path, *, read: bool) -> Inspection:
         folder,
         len(files),
         damaged=tuple(what for what in found.values() if isinstance(what, str)),
+        left_out=contents.left_out,
         known=bool(known),
         read=read,
         **compared,
     )
 
 
-def inspect_low(inspection: Inspection) -> dict[str, list[str]]:
-    """Reads the low resolution that a set has beside its images.
+def inspect_lr(inspection: Inspection) -> dict[str, list[str]]:
+    """Reads the LR images that a set has beside its originals.
 
     Returns:
-      What is wrong with it, "bicubic x2" and so on: nothing, if it is complete.
+      The problems of each kind and scale, such as "bicubic x2": none if it is complete.
     """
     found: dict[str, list[str]] = {}
     if inspection.folder is None:
         return found
-    hr = image_files(inspection.folder)
-    for kind, scale in itertools.product(("bicubic", "unknown"), (2, 3, 4)):
-        lr = find_lr(inspection.folder, scale, kind)
-        if lr is None:
-            continue
-        try:
-            files = match_lr(hr, lr, scale).values()
-        except InputError as error:
-            found[f"{kind} x{scale}"] = [str(error)]
-            continue
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            results = list(pool.map(lambda path: _examine(path, read=True), files))
-        found[f"{kind} x{scale}"] = [what for what in results if isinstance(what, str)]
+    contents = read_contents(inspection.folder)
+    for scale in sorted({file.scale or 0 for file in contents.lr}):
+        files = [file.path for file in contents.lr if (file.scale or 0) == scale]
+        matched = {file.original for file in contents.lr if (file.scale or 0) == scale}
+        missing = [path for name, path in contents.originals.items() if name not in matched]
+        problems = [f"image {path} has no LR image beside it" for path in missing]
+        found[f"LR x{scale}" if scale else "LR"] = problems + _damage(files)
+    for folder in lr_folders(inspection.folder):
+        for scale in stated_scales(folder):
+            title = f"{folder.kind or 'LR'} x{scale}" if scale else str(folder.path)
+            found[title if title not in found else f"{title} in {folder.path}"] = (
+                _inspect_folder(contents.originals, folder, scale)
+                if folder.understood
+                else [f"{folder.path} is not understood: its place names no degradation or scale"]
+            )
     return found
+
+
+def _inspect_folder(originals: dict[str, Path], folder: LrFolder, scale: int | None) -> list[str]:
+    try:
+        return _damage([pair.lr for pair in match_lr(originals, folder.path, scale)])
+    except InputError as error:
+        return [str(error)]
+
+
+def _damage(files: list[Path]) -> list[str]:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(lambda path: _examine(path, read=True), files))
+    return [what for what in results if isinstance(what, str)]
 
 
 def _examine(path: Path, read: bool) -> Digest | str:

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from subpixel.sr.data.catalogue import ARCHIVES, SETS
-from subpixel.sr.data.layouts import image_files
+from subpixel.sr.data.contents import image_files
 from subpixel.sr.datasets.archives import walk
 from subpixel.sr.datasets.tfds.builder import Builder, require_archive
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import tensorflow_datasets as tfds
 
 from subpixel.sr.data.catalogue import SETS
-from subpixel.sr.data.layouts import find_lr, image_files, match_lr
+from subpixel.sr.data.lr_folders import find_lr
 from subpixel.sr.datasets.tfds.builder import Builder, require_archive
 
 SPLITS = {"train": "train", "validation": "valid"}
@@ -49,12 +49,11 @@ class SubpixelDiv2k(Builder):
         if folder is None:
             yield from _from_archives(root, split, kind, int(scale))
             return
-        lr = find_lr(folder, int(scale), kind)
-        if lr is None:
+        pairs, _ = find_lr(folder, int(scale), kind)
+        if pairs is None:
             raise FileNotFoundError(f"beside {folder} there is no folder LR_{kind}/X{scale}")
-        hr = image_files(folder)
-        for name, path in match_lr(hr, lr, int(scale)).items():
-            yield name, {"name": name, "hr": hr[name], "lr": path}
+        for pair in pairs:
+            yield pair.name, {"name": pair.name, "hr": pair.hr, "lr": pair.lr}
 
 
 def _from_archives(
