@@ -26,7 +26,7 @@ _SRF = re.compile(r"(?P<base>.+)_SRF_(?P<scale>\d+)_(?P<word>.+)", re.I)
 _HR_WORD, _LR_WORD = r"(?:HR|GT|HQ)", r"(?:LR|LQ)(?:[_-]?(?:bicubic|bic|unknown|BI|BD|DN))?"
 _SCALE = r"(?:[_-]?x?(?P<scale>[2-9]|1[0-6]))?"
 _ROLES: tuple[tuple[Role, str], ...] = (("hr", _HR_WORD), ("lr", _LR_WORD))
-_WORDS = tuple(
+_WORDS: tuple[tuple[Role, re.Pattern[str]], ...] = tuple(
     (role, re.compile(pattern, re.I))
     for role, word in _ROLES
     for pattern in (rf"(?P<base>.+)[_-]{word}{_SCALE}", rf"{word}{_SCALE}[_-](?P<base>.+)")
