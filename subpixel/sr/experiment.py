@@ -1,20 +1,30 @@
 """Runs an experiment, from its images to its report page."""
 
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import jax
+import numpy as np
 from rich.console import Console
 
+from subpixel import kernels
+from subpixel.sr.comparison.compare import compare
+from subpixel.sr.comparison.result import FILE_NAME, write_comparison
 from subpixel.sr.comparison.speed import measure_speed
+from subpixel.sr.comparison.tables import cost_table
 from subpixel.sr.config import Experiment
 from subpixel.sr.data import SourceImage, check_no_leak, find_images, prepare
 from subpixel.sr.data.config import DataConfig
 from subpixel.sr.data.images import image_size
 from subpixel.sr.data.sources import find_benchmarks
-from subpixel.sr.errors import InputError
-from subpixel.sr.inference.upscaler import NetworkUpscaler
+from subpixel.sr.errors import InputError, NonFiniteError, UnfinishedError
+from subpixel.sr.evaluation import Protocol, Scores, evaluate, scores_table
+from subpixel.sr.files import write_text
+from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.weights import save_weights
-from subpixel.sr.results import finishing, write_comparison
+from subpixel.sr.report import select_images, write_report
 from subpixel.sr.training import train
 from subpixel.sr.training.loop import Trained, check_devices
 from subpixel.sr.training.parallel import first_before_others, is_first
@@ -85,7 +95,7 @@ def run(
         return 128 + trained.signal
     if is_first():
         counts = {"training_images": len(kept), "validation_images": len(held_out)}
-        with finishing(workdir):
+        with _finishing(workdir):
             _write_results(experiment, trained, benchmarks, counts, workdir, console)
     return 0
 
@@ -107,32 +117,79 @@ def _write_results(
         save_weights(weights_file(workdir, name), params, model, name)
     # JAX refuses to run compiled programs under JAX_DISABLE_JIT, and only those are measured.
     with console.status("measuring speed"), jax.disable_jit(False):
-        speed = measure_speed(
+        costs = measure_speed(
             experiment.upsamplers, model, optimizer, data, experiment.steps, experiment.seed
         )
+    protocol = Protocol(model.scale, degradation=data.degradation)
+    upscalers: dict[str, Upscaler] = {"bicubic": BicubicUpscaler(model.scale), **networks}
+    scores = _measure_scores(upscalers, benchmarks, protocol, console)
+    settings = {
+        "steps": experiment.steps,
+        "seed": experiment.seed,
+        "training_data": ", ".join(data.train),
+        **counts,
+        "batch_size": data.batch_size,
+        "patch_size": data.patch_size,
+        "learning_rate": optimizer.learning_rate,
+        "loss": optimizer.loss,
+        "ema_decay": optimizer.ema_decay,
+        "train_seconds": trained.run.seconds,
+    }
+    comparison = compare(experiment.name, protocol, scores, costs, settings)
+    write_comparison(workdir / FILE_NAME, comparison)
+    first = experiment.upsamplers[0]
+    kernel = networks[first].params["upsampler"]["kernel"]
     history = read_records(workdir / "metrics.jsonl", console)
-    write_comparison(
-        workdir,
-        experiment.name,
-        networks,
-        benchmarks,
-        data.degradation,
-        speed,
-        {
-            "steps": experiment.steps,
-            "seed": experiment.seed,
-            "training_data": ", ".join(data.train),
-            **counts,
-            "batch_size": data.batch_size,
-            "patch_size": data.patch_size,
-            "learning_rate": optimizer.learning_rate,
-            "loss": optimizer.loss,
-            "ema_decay": optimizer.ema_decay,
-            "train_seconds": trained.run.seconds,
-        },
+    page = workdir / "report.html"
+    write_report(
+        page,
+        comparison,
         [record for record in history if record.get("validation_psnr") is not None],
-        console,
+        list(select_images(upscalers, benchmarks, scores, first, protocol)),
+        np.asarray(kernels.convert(kernel, model.scale, first, "zero_insert")),
     )
+    rows = {name: {b: scores[b][name] for b in scores} for name in upscalers}
+    console.print(protocol.describe())
+    console.print(scores_table(experiment.name, rows, list(scores)))
+    console.print(cost_table(costs))
+    console.print(f"page: {page}", soft_wrap=True)
+
+
+def _measure_scores(
+    upscalers: dict[str, Upscaler],
+    benchmarks: Mapping[str, Sequence[SourceImage]],
+    protocol: Protocol,
+    console: Console,
+) -> dict[str, dict[str, Scores]]:
+    """Returns the scores by benchmark and upscaler."""
+    scores = {}
+    for benchmark, images in benchmarks.items():
+        with console.status(f"measuring {benchmark}"):
+            scores[benchmark] = evaluate(upscalers, images, protocol)
+    return scores
+
+
+@contextmanager
+def _finishing(workdir: Path) -> Iterator[None]:
+    """Reports in one line that something after a training failed, and how to repeat it.
+
+    Raises:
+      UnfinishedError: in place of an exception that is a defect. Its traceback is written to
+        `workdir/traceback.txt`.
+    """
+    try:
+        yield
+    except (InputError, NonFiniteError, OSError):
+        raise
+    except Exception as error:
+        where = workdir / "traceback.txt"
+        with suppress(OSError):
+            write_text(where, traceback.format_exc())
+        raise UnfinishedError(
+            f"the training is finished and saved in {workdir}, but its results are not complete: "
+            f"{type(error).__name__}: {error} (traceback: {where}). The same command repeats only "
+            "the measurements"
+        ) from error
 
 
 def find_training(data: DataConfig, scale: int, root: Path | None) -> list[SourceImage]:

@@ -1,13 +1,12 @@
 """Runs one experiment with several seeds, to measure how far its scores depend on chance."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
+from subpixel.sr.comparison.result import FILE_NAME, Comparison, read_comparison
 from subpixel.sr.comparison.seeds import seeds_table, summarise_seeds
 from subpixel.sr.config import Experiment
 from subpixel.sr.errors import InputError
@@ -54,9 +53,9 @@ def run_sweep(
             return code
     if not is_first():
         return 0
-    summary = summarise_seeds({seed: _read_scores(folder) for seed, folder in folders.items()})
-    write_json(workdir / "sweep.json", {"seeds": list(seeds), "upsamplers": summary})
-    console.print(seeds_table(summary, len(seeds)))
+    result = summarise_seeds({seed: _read_comparison(folder) for seed, folder in folders.items()})
+    write_json(workdir / "sweep.json", result.to_json())
+    console.print(seeds_table(result))
     return 0
 
 
@@ -75,13 +74,10 @@ def seeded(experiment: Experiment, seeds: Sequence[int]) -> dict[int, Experiment
     return {seed: replace(experiment, seed=seed) for seed in seeds}
 
 
-def _read_scores(workdir: Path) -> dict[str, Any]:
-    """Returns "upsamplers" of comparison.json."""
-    path = workdir / "comparison.json"
+def _read_comparison(workdir: Path) -> Comparison:
     try:
-        return json.loads(path.read_bytes())["upsamplers"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        return read_comparison(workdir / FILE_NAME)
+    except InputError as error:
         raise InputError(
-            f"{path} cannot be read: {error!r}. To write it again, remove "
-            f"{workdir / 'report.html'} and repeat the command"
+            f"{error}. To write it again, remove {workdir / 'report.html'} and repeat the command"
         ) from error

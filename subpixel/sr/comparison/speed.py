@@ -1,4 +1,4 @@
-"""Compares upsamplers that compute the same function: scores, speed, work and memory."""
+"""Measures times, work and memory of networks that differ in their upsampler."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +17,8 @@ from subpixel.sr.comparison.measure import (
     temporary_mib,
     time_interleaved,
 )
+from subpixel.sr.comparison.result import Cost
 from subpixel.sr.data.config import DataConfig
-from subpixel.sr.evaluation import Scores
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.layers import gflop
 from subpixel.sr.training.config import OptimizerConfig
@@ -36,7 +36,7 @@ def measure_speed(
     data: DataConfig,
     steps: int,
     seed: int,
-) -> dict[str, dict[str, Any]]:
+) -> dict[Layout, Cost]:
     """Measures networks that differ in their upsampler, interleaved, on a batch of random pixels.
 
     Args:
@@ -48,10 +48,8 @@ def measure_speed(
       seed: of the parameters and of the batch.
 
     Returns:
-      For each upsampler the medians "forward_ms", "gradient_ms" (forward, and the gradients of the
-      input and of the parameters), "train_step_ms" and "compile_s" (of the training step), their
-      "quartiles", "temp_mib" (the training step's temporary memory), "gflop_useful",
-      "gflop_executed" and "parameters".
+      The cost of each upsampler. The compile time, the temporary memory and the step are those of
+      the training step.
     """
     batch = noise_batch(model, data, seed)
     transform = make_optimizer(optimizer, steps)
@@ -64,32 +62,35 @@ def measure_speed(
     }
     compiled, seconds = _compile_interleaved(lower, compiler_options(optimizer))
     x, target = (jnp.float32(batch[key]) / 255 for key in ("lr", "hr"))
-    functions: dict[str, dict[str, Any]] = {
+    passes: dict[str, dict[str, Callable[[], Any]]] = {
         "forward_ms": {},
         "gradient_ms": {},
         "train_step_ms": {},
     }
-    results: dict[str, dict[str, Any]] = {}
     for name, (graph, state) in starts.items():
         apply, gradient = _passes(graph, optimizer.loss, target)
         params = jax.tree.map(jnp.copy, state.params)
-        functions["forward_ms"][name] = partial(apply, params, x)
-        functions["gradient_ms"][name] = partial(gradient, params, x)
-        functions["train_step_ms"][name] = RepeatedStep(compiled[name], state, batch)
-        useful, executed = gflop(model.layers(name), math.prod(x.shape[:-1]))
-        results[name] = {
-            "compile_s": float(np.median(seconds[name])),
-            "gflop_useful": useful,
-            "gflop_executed": executed,
-            "temp_mib": temporary_mib(compiled[name]),
-            "parameters": sum(leaf.size for leaf in jax.tree.leaves(params)),
-            "quartiles": {"compile_s": list(quartiles(seconds[name]))},
-        }
-    for key, by_name in functions.items():
-        for name, times in time_interleaved(by_name, ROUNDS).items():
-            results[name][key] = times.median
-            results[name]["quartiles"][key] = list(times.quartiles)
-    return results
+        passes["forward_ms"][name] = partial(apply, params, x)
+        passes["gradient_ms"][name] = partial(gradient, params, x)
+        passes["train_step_ms"][name] = RepeatedStep(compiled[name], state, batch)
+    times = {key: time_interleaved(by_name, ROUNDS) for key, by_name in passes.items()}
+    costs = {}
+    for name in starts:
+        layers = model.layers(name)
+        useful, executed = gflop(layers, math.prod(x.shape[:-1]))
+        costs[name] = Cost(
+            compile_s=float(np.median(seconds[name])),
+            gflop_useful=useful,
+            gflop_executed=executed,
+            temp_mib=temporary_mib(compiled[name]),
+            parameters=sum(layer.parameters for layer in layers),
+            quartiles={
+                "compile_s": quartiles(seconds[name]),
+                **{key: of[name].quartiles for key, of in times.items()},
+            },
+            **{key: of[name].median for key, of in times.items()},
+        )
+    return costs
 
 
 def noise_batch(model: ModelConfig, data: DataConfig, seed: int) -> dict[str, np.ndarray]:
@@ -144,41 +145,3 @@ def _compile_interleaved(
             compiled[name], took = compile_anew(lower_one, options)
             seconds[name].append(took)
     return compiled, seconds
-
-
-def summarise(
-    name: str,
-    scale: int,
-    scores: Mapping[str, Mapping[str, Scores]],
-    speed: Mapping[str, Mapping[str, Any]],
-) -> dict[str, Any]:
-    """Joins scores and speed into the first keys of comparison.json.
-
-    Args:
-      name: of the experiment.
-      scale: r.
-      scores: by benchmark, then by "bicubic" or upsampler.
-      speed: of each upsampler, from `measure_speed`.
-    """
-
-    def of(model: str) -> dict[str, Any]:
-        return {
-            "psnr": {benchmark: by[model].mean_psnr for benchmark, by in scores.items()},
-            "ssim": {benchmark: by[model].mean_ssim for benchmark, by in scores.items()},
-            "images": {
-                benchmark: by[model].to_json()["images"] for benchmark, by in scores.items()
-            },
-        }
-
-    upsamplers = {name: {**of(name), **measured} for name, measured in speed.items()}
-    return {
-        "name": name,
-        "scale": scale,
-        "upsamplers": upsamplers,
-        "bicubic": of("bicubic"),
-        "psnr_spread_db": {
-            benchmark: max(values) - min(values)
-            for benchmark in scores
-            if (values := [entry["psnr"][benchmark] for entry in upsamplers.values()])
-        },
-    }

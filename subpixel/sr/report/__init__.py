@@ -2,5 +2,6 @@
 
 from subpixel.sr.report.images import SourceImage
 from subpixel.sr.report.page import write_report
+from subpixel.sr.report.selection import select_images
 
-__all__ = ["SourceImage", "write_report"]
+__all__ = ["SourceImage", "select_images", "write_report"]

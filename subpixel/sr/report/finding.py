@@ -2,38 +2,38 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
+from subpixel.sr.comparison.result import Comparison, Cost, UpsamplerResult
 from subpixel.sr.report.formatting import TIMES, difference, finite, fixed, is_number
 
 SPREAD_LIMIT_DB = 0.01
 """PSNRs of one function, trained three times, lie closer together than this."""
 
 
-def finding(comparison: Mapping[str, Any]) -> str:
+def finding(comparison: Comparison) -> str:
     """Returns the main result, as the numbers have it.
 
     That the function is the same is said only if the PSNRs of every benchmark lie within
     `SPREAD_LIMIT_DB`; that an upsampler is faster, only if its training step is shorter by 5 % and
     the quartiles do not overlap.
     """
-    upsamplers = comparison.get("upsamplers") or {}
+    upsamplers = comparison.upsamplers
     if not upsamplers:
         return "No upsampler was measured."
     if len(upsamplers) == 1:
-        return _alone(*next(iter(upsamplers.items())), comparison.get("scale"))
+        return _alone(*next(iter(upsamplers.items())), comparison.scale)
     quality, agrees = _agreement(comparison)
     speed = _speed(upsamplers)
     return f"{quality}{', ' if agrees else '; '}{speed}."
 
 
-def over_bicubic(comparison: Mapping[str, Any]) -> str:
+def over_bicubic(comparison: Comparison) -> str:
     """Returns by how much the worst upsampler beats bicubic on each benchmark; "" if not known."""
-    reference = _psnr(comparison.get("bicubic"))
-    upsamplers = (comparison.get("upsamplers") or {}).values()
+    reference = {} if comparison.bicubic is None else comparison.bicubic.psnr
+    upsamplers = comparison.upsamplers.values()
     gains = []
     for benchmark, base in reference.items():
-        values = [finite(_psnr(entry).get(benchmark)) for entry in upsamplers]
+        values = [finite(result.scores.psnr.get(benchmark)) for result in upsamplers]
         known = [value for value in values if value is not None]
         below = finite(base)
         if len(known) == len(values) > 0 and below is not None:
@@ -52,22 +52,19 @@ def too_far_apart(spread: object) -> bool:
     return number is None or number > SPREAD_LIMIT_DB
 
 
-def _psnr(entry: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    return (entry or {}).get("psnr") or {}
-
-
-def _alone(name: str, entry: Mapping[str, Any], scale: object) -> str:
-    values = [f"{fixed(value, 2)} dB on {benchmark}" for benchmark, value in _psnr(entry).items()]
+def _alone(name: str, result: UpsamplerResult, scale: int | None) -> str:
+    psnr = result.scores.psnr.items()
+    values = [f"{fixed(value, 2)} dB on {benchmark}" for benchmark, value in psnr]
     what = f"One upsampler was trained, {name}, at a scale of {scale}"
     return f"{what}: {', '.join(values)}." if values else f"{what}; its PSNR was not measured."
 
 
-def _agreement(comparison: Mapping[str, Any]) -> tuple[str, bool]:
+def _agreement(comparison: Comparison) -> tuple[str, bool]:
     """Returns what the PSNRs say, and whether they agree."""
     measured = dict.fromkeys(
-        benchmark for entry in comparison["upsamplers"].values() for benchmark in _psnr(entry)
+        benchmark for result in comparison.upsamplers.values() for benchmark in result.scores.psnr
     )
-    spreads = {**measured, **(comparison.get("psnr_spread_db") or {})}
+    spreads = {**measured, **comparison.psnr_spread_db}
     known = {name: float(value) for name, value in spreads.items() if is_number(value)}
     # NaN compares false with everything, so it must not lead.
     ranked = sorted(known, key=lambda name: (math.isnan(known[name]), -known[name]))
@@ -85,9 +82,9 @@ def _agreement(comparison: Mapping[str, Any]) -> tuple[str, bool]:
     return f"Same function, same PSNR (spread {difference(known[worst])} dB)", True
 
 
-def _speed(upsamplers: Mapping[str, Mapping[str, Any]]) -> str:
+def _speed(upsamplers: Mapping[str, UpsamplerResult]) -> str:
     """Returns how the times of a training step compare."""
-    times = {name: finite(entry.get("train_step_ms")) for name, entry in upsamplers.items()}
+    times = {name: finite(result.cost.train_step_ms) for name, result in upsamplers.items()}
     known = {name: time for name, time in times.items() if time is not None and time > 0}
     if len(known) < 2:
         return "and the training steps were not timed"
@@ -96,7 +93,7 @@ def _speed(upsamplers: Mapping[str, Mapping[str, Any]]) -> str:
     for name in sorted(known, key=lambda name: -known[name]):
         if name == fastest:
             continue
-        if _overlap(upsamplers[fastest], upsamplers[name]):
+        if _overlap(upsamplers[fastest].cost, upsamplers[name].cost):
             alike.append(name)
         else:
             faster.append(f"{fixed(known[name] / known[fastest], 1)}{TIMES} faster than {name}")
@@ -106,13 +103,15 @@ def _speed(upsamplers: Mapping[str, Mapping[str, Any]]) -> str:
     return f"{sentence}, and as fast as {' and '.join(alike)}" if alike else sentence
 
 
-def _overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two training steps take times that nobody could tell apart."""
-    ranges = []
-    for entry in (one, other):
-        time = entry["train_step_ms"]
-        low, high = (entry.get("quartiles") or {}).get("train_step_ms") or (time, time)
-        ranges.append((finite(low) or time, finite(high) or time))
-    (low, high), (other_low, other_high) = ranges
-    close = abs(other["train_step_ms"] / one["train_step_ms"] - 1) < 0.05
+def _overlap(one: Cost, other: Cost) -> bool:
+    """Whether the times of two training steps cannot be told apart."""
+    (time, low, high), (other_time, other_low, other_high) = map(_range, (one, other))
+    close = abs(other_time / time - 1) < 0.05
     return close or (low <= other_high and other_low <= high)
+
+
+def _range(cost: Cost) -> tuple[float, float, float]:
+    """Returns median and quartiles of a training step; the median stands for unknown quartiles."""
+    time = finite(cost.train_step_ms) or math.nan
+    low, high = cost.quartiles.get("train_step_ms") or (time, time)
+    return time, finite(low) or time, finite(high) or time

@@ -1,4 +1,4 @@
-"""Puts the report together."""
+"""Renders the report page."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from subpixel.sr.comparison.result import Comparison
 from subpixel.sr.files import write_text
 from subpixel.sr.report.charts import draw_charts, line_style
 from subpixel.sr.report.finding import SPREAD_LIMIT_DB, finding, over_bicubic
@@ -19,8 +20,8 @@ from subpixel.sr.report.table import results_table
 
 def write_report(
     path: Path,
-    comparison: dict,
-    history: Sequence[dict],
+    comparison: Comparison,
+    history: Sequence[Mapping[str, Any]],
     images: Sequence[SourceImage],
     kernel: np.ndarray,
 ) -> None:
@@ -28,7 +29,7 @@ def write_report(
 
     Args:
       path: the file to write.
-      comparison: the contents of comparison.json. What is missing is shown as a dash.
+      comparison: the result. A number that is not known is shown as a dash.
       history: validation records of metrics.jsonl: "step", "upsampler", "seconds" (training time
         so far) and "validation_psnr".
       images: test images to look at, in the order given.
@@ -39,13 +40,12 @@ def write_report(
         kernel.
       TypeError: if an image is not uint8.
     """
-    upsamplers = comparison.get("upsamplers") or {}
-    protocol = dict(comparison.get("protocol") or {})
-    scale = comparison.get("scale")
+    upsamplers, scale = comparison.upsamplers, comparison.scale
+    protocol = dict(comparison.protocol)
     page = _environment().get_template("template.html")
     html = page.render(
         title=_title(comparison),
-        name=comparison.get("name"),
+        name=comparison.name,
         finding=finding(comparison),
         gain=over_bicubic(comparison),
         spread_limit=SPREAD_LIMIT_DB,
@@ -58,8 +58,8 @@ def write_report(
         protocol=protocol.pop("description", ""),
         details={
             "Protocol": _rows(protocol),
-            "Settings": _rows(comparison.get("settings")),
-            "Environment": _rows(comparison.get("environment")),
+            "Settings": _rows(comparison.settings),
+            "Environment": _rows(comparison.environment),
         },
     )
     write_text(path, html)
@@ -77,17 +77,17 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _title(comparison: Mapping[str, Any]) -> str:
+def _title(comparison: Comparison) -> str:
     """Returns what was compared, in words."""
-    count = len(comparison.get("upsamplers") or {})
+    count = len(comparison.upsamplers)
     words = {0: "no upsampler", 1: "one upsampler", 2: "two upsamplers", 3: "three upsamplers"}
-    scale = comparison.get("scale")
+    scale = comparison.scale
     task = "Super-resolution" if scale is None else f"{TIMES}{scale} super-resolution"
     return f"{task} with {words.get(count, f'{count} upsamplers')}"
 
 
-def _rows(values: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    return [(str(key), _plain(value)) for key, value in (values or {}).items()]
+def _rows(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(str(key), _plain(value)) for key, value in values.items()]
 
 
 def _plain(value: object) -> str:

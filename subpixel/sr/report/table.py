@@ -1,9 +1,9 @@
 """The table of results: what is compared, a row for each, and what each column means."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
+from subpixel.sr.comparison.result import Comparison, Cost, ModelScores
 from subpixel.sr.report.finding import too_far_apart
 from subpixel.sr.report.formatting import MISSING, TIMES, difference, finite, fixed, significant
 
@@ -76,16 +76,14 @@ _COST = {
 }
 
 
-def results_table(comparison: Mapping[str, Any]) -> Table:
-    """Arranges comparison.json as a table; what it lacks becomes a dash."""
-    upsamplers = comparison.get("upsamplers") or {}
-    bicubic = comparison.get("bicubic") or {}
-    spreads = comparison.get("psnr_spread_db") or {}
-    scored = [bicubic, *upsamplers.values()]
-    benchmarks = _ordered(
-        name
-        for metrics in [*(entry.get(key) or {} for entry in scored for key in ("psnr", "ssim"))]
-        for name in metrics
+def results_table(comparison: Comparison) -> Table:
+    """Arranges a comparison as a table; a number that is not known becomes a dash."""
+    upsamplers, bicubic = comparison.upsamplers, comparison.bicubic
+    scored = [result.scores for result in upsamplers.values()]
+    if bicubic is not None:
+        scored.insert(0, bicubic)
+    benchmarks = list(
+        dict.fromkeys(name for of in scored for metric in (of.psnr, of.ssim) for name in metric)
     )
     groups = (
         *(Group(name, (_PSNR, _SSIM)) for name in benchmarks),
@@ -97,34 +95,34 @@ def results_table(comparison: Mapping[str, Any]) -> Table:
     )
     measured = len(_TIMES) + len(_COST)
     blank = (Cell(""),) * measured
-    rows = [Row("bicubic", (*_quality(bicubic, benchmarks), *blank))] if bicubic else []
-    extremes = {key: _extremes(upsamplers.values(), key) for key in (*_TIMES, "compile_s")}
-    for index, (name, entry) in enumerate(upsamplers.items()):
+    rows = []
+    if bicubic is not None:
+        rows.append(Row("bicubic", (*_quality(bicubic, benchmarks), *blank)))
+    costs = [result.cost for result in upsamplers.values()]
+    extremes = {key: _extremes(costs, key) for key in (*_TIMES, "compile_s")}
+    for index, (name, result) in enumerate(upsamplers.items()):
+        cost = result.cost
         cells = (
-            *_quality(entry, benchmarks),
-            *(_time(entry, key, extremes[key]) for key in (*_TIMES, "compile_s")),
-            Cell(significant(entry.get("gflop_useful"))),
-            _executed(entry),
-            Cell(significant(entry.get("temp_mib"))),
-            Cell(fixed(entry.get("parameters"), 0)),
+            *_quality(result.scores, benchmarks),
+            *(_time(cost, key, extremes[key]) for key in (*_TIMES, "compile_s")),
+            Cell(significant(cost.gflop_useful)),
+            _executed(cost),
+            Cell(significant(cost.temp_mib)),
+            Cell(fixed(cost.parameters, 0)),
         )
         rows.append(Row(name, cells, index))
     spread = None
     if len(upsamplers) > 1:
+        spreads = comparison.psnr_spread_db
         pairs = ((_spread(spreads.get(name)), Cell("")) for name in benchmarks)
         spread = Row("spread", (*(cell for pair in pairs for cell in pair), *blank))
     return Table(groups, tuple(rows), spread, tuple(benchmarks))
 
 
-def _ordered(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(names))
-
-
-def _quality(entry: Mapping[str, Any], benchmarks: Iterable[str]) -> Iterable[Cell]:
-    psnr, ssim = entry.get("psnr") or {}, entry.get("ssim") or {}
+def _quality(scores: ModelScores, benchmarks: Iterable[str]) -> Iterable[Cell]:
     for name in benchmarks:
-        yield Cell(fixed(psnr.get(name), 2))
-        yield Cell(fixed(ssim.get(name), 4))
+        yield Cell(fixed(scores.psnr.get(name), 2))
+        yield Cell(fixed(scores.ssim.get(name), 4))
 
 
 def _spread(value: object) -> Cell:
@@ -133,26 +131,25 @@ def _spread(value: object) -> Cell:
     return Cell(difference(value), alarm=too_far_apart(value))
 
 
-def _extremes(entries: Iterable[Mapping[str, Any]], key: str) -> tuple[float, float] | None:
+def _extremes(costs: Iterable[Cost], key: str) -> tuple[float, float] | None:
     """Returns the smallest and the largest positive number, if there are two."""
-    numbers = [number for entry in entries if (number := finite(entry.get(key))) and number > 0]
+    numbers = [number for cost in costs if (number := finite(getattr(cost, key))) and number > 0]
     return (min(numbers), max(numbers)) if len(numbers) > 1 else None
 
 
-def _time(entry: Mapping[str, Any], key: str, extremes: tuple[float, float] | None) -> Cell:
-    number = finite(entry.get(key))
-    bounds = (entry.get("quartiles") or {}).get(key) or ()
-    quartiles = "\N{EN DASH}".join(significant(bound) for bound in bounds)
+def _time(cost: Cost, key: str, extremes: tuple[float, float] | None) -> Cell:
+    number = finite(getattr(cost, key))
+    quartiles = "\N{EN DASH}".join(significant(bound) for bound in cost.quartiles.get(key, ()))
     if number is None or extremes is None:
-        return Cell(significant(entry.get(key)), quartiles=quartiles)
+        return Cell(significant(getattr(cost, key)), quartiles=quartiles)
     smallest, largest = extremes
     ratio = f"{fixed(number / smallest, 2)}{TIMES}"
     return Cell(significant(number), ratio, quartiles, round(number / largest, 4))
 
 
-def _executed(entry: Mapping[str, Any]) -> Cell:
-    executed, useful = finite(entry.get("gflop_executed")), finite(entry.get("gflop_useful"))
+def _executed(cost: Cost) -> Cell:
+    executed, useful = finite(cost.gflop_executed), finite(cost.gflop_useful)
     ratio = ""
     if executed and useful and executed > 1.005 * useful:
         ratio = f"{fixed(executed / useful, 2)}{TIMES} useful"
-    return Cell(significant(entry.get("gflop_executed")), ratio)
+    return Cell(significant(cost.gflop_executed), ratio)

@@ -12,14 +12,27 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from subpixel.sr.comparison.result import Comparison
 from subpixel.sr.report import SourceImage, write_report
+from subpixel.sr.report import finding as findings
 from subpixel.sr.report.charts import draw_charts
-from subpixel.sr.report.finding import finding, over_bicubic
 
 NAMES = ("subpixel", "conv_transpose", "zero_insert")
 STEP_MS = {"subpixel": 25.12, "conv_transpose": 31.44, "zero_insert": 77.87}
 HOSTILE = "<script>alert(\"x\")</script>' onload='y"
 VOID = {"meta", "img", "br", "input", "link", "hr"}
+
+
+def read(comparison: dict) -> Comparison:
+    return Comparison.from_json(comparison, "comparison.json")
+
+
+def finding(comparison: dict) -> str:
+    return findings.finding(read(comparison))
+
+
+def over_bicubic(comparison: dict) -> str:
+    return findings.over_bicubic(read(comparison))
 
 
 def upsampler(name: str) -> dict:
@@ -123,7 +136,8 @@ def render(tmp_path: Path, comparison, history, kernel):
             "images": [image()],
             "kernel": kernel,
         }
-        write_report(path, **(usual | changes))
+        given = usual | changes
+        write_report(path, **{**given, "comparison": read(given["comparison"])})
         return Page(path.read_text(encoding="utf-8"))
 
     return write

@@ -105,8 +105,10 @@ def test_a_comparison_leaves_the_callers_programs_compiled(monkeypatch):
     callers(1.0)
     assert len(traces) == 1
     entry = measured["subpixel"]
-    assert set(entry["quartiles"]) == {"compile_s", "forward_ms", "gradient_ms", "train_step_ms"}
-    assert min(entry["compile_s"], entry["gradient_ms"], entry["train_step_ms"]) > 0
+    assert set(entry.quartiles) == {"compile_s", "forward_ms", "gradient_ms", "train_step_ms"}
+    assert min(entry.compile_s, entry.gradient_ms, entry.train_step_ms) > 0
+    params = init_state(MODEL, "subpixel", make_optimizer(OptimizerConfig(), 1000), 0)[1].params
+    assert entry.parameters == sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
 @pytest.mark.parametrize("loss", ["mse", "l1", "charbonnier"])

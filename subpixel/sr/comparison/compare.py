@@ -1,0 +1,50 @@
+"""Joins scores and costs of upsamplers into one comparison."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from subpixel.kernels import Layout
+from subpixel.sr.comparison.result import (
+    Comparison,
+    Cost,
+    ModelScores,
+    UpsamplerResult,
+    psnr_spread,
+)
+from subpixel.sr.environment import environment
+from subpixel.sr.evaluation import Protocol, Scores
+
+
+def compare(
+    name: str,
+    protocol: Protocol,
+    scores: Mapping[str, Mapping[str, Scores]],
+    costs: Mapping[Layout, Cost],
+    settings: Mapping[str, Any],
+) -> Comparison:
+    """Returns the comparison of networks that differ in their upsampler.
+
+    Args:
+      name: of the experiment.
+      protocol: how the scores were measured.
+      scores: by benchmark, then by "bicubic" or upsampler.
+      costs: of each upsampler.
+      settings: of the training.
+    """
+
+    def scores_of(model: str) -> ModelScores:
+        return ModelScores.from_scores({b: by_model[model] for b, by_model in scores.items()})
+
+    of_upsampler = {name: scores_of(name) for name in costs}
+    return Comparison(
+        name=name,
+        scale=protocol.scale,
+        upsamplers={
+            name: UpsamplerResult(of_upsampler[name], cost) for name, cost in costs.items()
+        },
+        bicubic=scores_of("bicubic"),
+        psnr_spread_db=psnr_spread(of_upsampler),
+        protocol=protocol.to_json(),
+        settings=settings,
+        environment=environment(),
+    )
