@@ -22,6 +22,7 @@ from subpixel.sr.commands.data import (
     prepare_data,
     verify_data,
 )
+from subpixel.sr.commands.demo import Demo, demo
 from subpixel.sr.commands.describe import describe
 from subpixel.sr.commands.export import Export, export
 from subpixel.sr.commands.figures import FiguresTable, show_figures
@@ -38,6 +39,7 @@ COMMANDS = {
     ("export",): (Export, export),
     ("models",): (ModelsList, list_models),
     ("models", "add"): (ModelsAdd, add_model),
+    ("demo",): (Demo, demo),
     ("describe",): (TrainOptions, describe),
     ("data",): (DataList, list_data),
     ("data", "verify"): (DataVerify, verify_data),

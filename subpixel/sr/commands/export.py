@@ -1,6 +1,6 @@
 """`python -m subpixel export`: its options and its call."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -63,10 +63,8 @@ def export(options: Export) -> int:
         raise InputError(f"{options.output} is a folder: name a file, such as model.onnx")
     if options.output.exists() and not options.overwrite:
         raise InputError(f"{options.output} exists: give another name, or --overwrite")
-    trained = load_trained(
-        options.model, upsampler=options.upsampler, checkpoint=options.checkpoint
-    )
-    source = Source(trained.config, trained.upsampler, trained.params, _provenance(options))
+    source = read_source(options.model, options.upsampler, options.checkpoint)
+    source = replace(source, provenance=_chosen(source.provenance, options))
     choices = Choices(
         layout=options.layout, uint8=options.uint8, opset=options.opset, compact=options.compact
     )
@@ -78,17 +76,38 @@ def export(options: Export) -> int:
     return 0
 
 
-def _provenance(options: Export) -> Provenance:
-    path = Path(options.model)
-    name, terms, data = path.resolve().stem, UNKNOWN, UNKNOWN
-    if is_released(options.model):
-        release = read_release(options.model)
-        name, terms, data = release.name, release.license, ", ".join(release.training_data)
-    elif path.is_dir():
-        data = ", ".join(read_config(path).data.train)
+def read_source(
+    model: str, upsampler: Layout | None = None, checkpoint: str | None = None
+) -> Source:
+    """Returns a trained network with what is known about its weights.
+
+    Args:
+      model: as in `Export`.
+      upsampler: which upsampler of a workdir.
+      checkpoint: which checkpoint of a workdir.
+
+    Raises:
+      InputError: if the model cannot be read.
+    """
+    trained = load_trained(model, upsampler=upsampler, checkpoint=checkpoint)
+    provenance = _known_provenance(model)
+    return Source(trained.config, trained.upsampler, trained.params, provenance)
+
+
+def _known_provenance(model: str) -> Provenance:
+    path = Path(model)
+    if is_released(model):
+        release = read_release(model)
+        data = ", ".join(release.training_data)
+        return Provenance(name=release.name, license=release.license, training_data=data)
+    data = ", ".join(read_config(path).data.train) if path.is_dir() else UNKNOWN
+    return Provenance(name=path.resolve().stem, training_data=data)
+
+
+def _chosen(known: Provenance, options: Export) -> Provenance:
     return Provenance(
-        name=options.name or name,
-        version=options.version or UNKNOWN,
-        license=options.license or terms,
-        training_data=options.training_data or data,
+        name=options.name or known.name,
+        version=options.version or known.version,
+        license=options.license or known.license,
+        training_data=options.training_data or known.training_data,
     )

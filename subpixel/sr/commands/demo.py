@@ -1,0 +1,40 @@
+"""`python -m subpixel demo`: its options and its call."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from subpixel.sr.commands.export import read_source
+from subpixel.sr.demo.build import build_demo
+from subpixel.sr.models.released import released_names
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Builds the folder of a page that enlarges images in the browser: docs/demo.md."""
+
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """The folder. It must be new, empty, or an earlier demo."""
+    models: tuple[str, ...] = ()
+    """Released models, workdirs, weights files or PyTorch checkpoints (default: all released
+    models). The page begins with the first."""
+    runtime: Path | None = None
+    """A folder or npm archive with ONNX Runtime Web (default: npm downloads it)."""
+
+
+def demo(options: Demo) -> int:
+    """Builds the folder and says how to look at it.
+
+    Returns:
+      The exit code, 0.
+
+    Raises:
+      InputError: if a model, the folder or ONNX Runtime Web cannot be used.
+    """
+    sources = [read_source(name) for name in options.models or released_names()]
+    size = build_demo(sources, options.output, options.runtime)
+    print(f"{options.output}: {size / 1e6:.1f} MB, {len(sources)} models")
+    print(f"python -m http.server --directory {options.output} shows it at http://localhost:8000")
+    return 0

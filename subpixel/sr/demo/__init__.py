@@ -1,0 +1,1 @@
+"""The page that enlarges an image in the browser, and the command that builds its folder."""

@@ -1,0 +1,90 @@
+"""Builds the folder of the page that enlarges images in the browser.
+
+The folder is complete: any web server can serve it, and nothing is loaded from elsewhere.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from subpixel import __version__
+from subpixel.sr.demo.runtime import runtime_files
+from subpixel.sr.errors import InputError
+from subpixel.sr.export.formats import Choices, Source, onnx_bytes
+from subpixel.sr.files import dump_json, write_bytes
+
+PAGE = Path(__file__).parent / "page"
+MODELS = "models.json"
+_SERVICE_WORKER = "sw.js"
+
+
+def build_demo(sources: Sequence[Source], output: Path, runtime: Path | None = None) -> int:
+    """Writes the page, the models in ONNX and ONNX Runtime Web into a folder.
+
+    Args:
+      sources: the networks that can be chosen in the page; the first is the default.
+      output: the folder. It must be new, empty, or one that this function wrote.
+      runtime: a folder or archive with ONNX Runtime Web; None downloads it with npm.
+
+    Returns:
+      Size of the folder in bytes.
+
+    Raises:
+      InputError: if two models have the same name, the folder holds something else, or ONNX
+        Runtime Web cannot be had.
+      RuntimeError: if an exported model does not compute what its network computes.
+    """
+    _check_output(output)
+    names = [source.provenance.name for source in sources]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two models have the name {name!r}: give each of them once")
+    if not sources:
+        raise InputError("name at least one model")
+    files = {f"ort/{name}": content for name, content in runtime_files(runtime).items()}
+    files |= {path.name: path.read_bytes() for path in sorted(PAGE.iterdir()) if path.is_file()}
+    files |= _model_files(sources)
+    files[_SERVICE_WORKER] = _service_worker(files)
+    for stale in (output / "models").glob("*.onnx"):
+        if f"models/{stale.name}" not in files:
+            stale.unlink()
+    for name, content in files.items():
+        write_bytes(output / name, content)
+    return sum(map(len, files.values()))
+
+
+def _check_output(output: Path) -> None:
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output} is a file: name a folder")
+    if output.is_dir() and any(output.iterdir()) and not (output / MODELS).is_file():
+        raise InputError(f"{output} holds other files: name a new folder, or an earlier demo")
+
+
+def _model_files(sources: Sequence[Source]) -> dict[str, bytes]:
+    files, entries = {}, []
+    for source in sources:
+        network = source.network("subpixel")
+        content, _ = onnx_bytes(source, Choices())
+        name = f"models/{source.provenance.name}.onnx"
+        files[name] = content
+        entries.append(
+            {
+                "name": source.provenance.name,
+                "file": name,
+                "scale": network.scale,
+                "channels": network.channels,
+                "radius": network.radius,
+            }
+        )
+    facts = {"software": f"subpixel {__version__}", "models": entries}
+    return {**files, MODELS: dump_json(facts, indent=2).encode()}
+
+
+def _service_worker(files: dict[str, bytes]) -> bytes:
+    """Returns the service worker with the files that it keeps, and a digest of all of them."""
+    digest = hashlib.sha256(b"".join(hashlib.sha256(files[name]).digest() for name in sorted(files)))
+    kept = ["./", *(name for name in files if name != _SERVICE_WORKER)]
+    text = files[_SERVICE_WORKER].decode()
+    text = text.replace('["@FILES@"]', json.dumps(kept)).replace("@DIGEST@", digest.hexdigest())
+    return text.encode()

@@ -1,0 +1,65 @@
+// A pool of workers with one queue. Tasks of a higher priority are started first.
+
+const MOST_WORKERS = 4; // each holds ONNX Runtime, some 60 MB
+
+export class Pool {
+  #idle = [];
+  #queue = [];
+  #running = new Map();
+  #next = 0;
+
+  constructor(size = Math.min(Math.max((navigator.hardwareConcurrency || 2) - 1, 1), MOST_WORKERS)) {
+    this.size = size;
+    for (let i = 0; i < size; i++) this.#idle.push(this.#start());
+  }
+
+  /**
+   * Runs a task in a worker.
+   *
+   * @param makeTask called when a worker is free; returns the task, or null if it is not needed.
+   * @returns a promise of the result, or of null.
+   */
+  run(makeTask, priority = 0) {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ makeTask, priority, resolve, reject });
+      this.#assign();
+    });
+  }
+
+  #start() {
+    const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    worker.onmessage = ({ data: { id, result, error } }) => {
+      const job = this.#running.get(id);
+      this.#running.delete(id);
+      this.#idle.push(worker);
+      if (error === undefined) job.resolve(result);
+      else job.reject(new Error(error));
+      this.#assign();
+    };
+    worker.onerror = (event) => {
+      const error = new Error(event.message || "a worker cannot be started");
+      for (const job of [...this.#running.values(), ...this.#queue]) job.reject(error);
+      this.#running.clear();
+      this.#queue = [];
+    };
+    return worker;
+  }
+
+  #assign() {
+    while (this.#idle.length && this.#queue.length) {
+      let best = 0;
+      this.#queue.forEach((job, i) => {
+        if (job.priority > this.#queue[best].priority) best = i;
+      });
+      const [job] = this.#queue.splice(best, 1);
+      const task = job.makeTask();
+      if (task === null) {
+        job.resolve(null);
+        continue;
+      }
+      const id = this.#next++;
+      this.#running.set(id, job);
+      this.#idle.pop().postMessage({ id, task }, [task.tile.data.buffer]);
+    }
+  }
+}
