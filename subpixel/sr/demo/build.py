@@ -83,7 +83,9 @@ def _model_files(sources: Sequence[Source]) -> dict[str, bytes]:
 
 def _service_worker(files: dict[str, bytes]) -> bytes:
     """Returns the service worker with the files that it keeps, and a digest of all of them."""
-    digest = hashlib.sha256(b"".join(hashlib.sha256(files[name]).digest() for name in sorted(files)))
+    digest = hashlib.sha256(
+        b"".join(hashlib.sha256(files[name]).digest() for name in sorted(files))
+    )
     kept = ["./", *(name for name in files if name != _SERVICE_WORKER)]
     text = files[_SERVICE_WORKER].decode()
     text = text.replace('["@FILES@"]', json.dumps(kept)).replace("@DIGEST@", digest.hexdigest())

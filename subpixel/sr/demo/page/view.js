@@ -1,5 +1,6 @@
 // Shows the part of the enlarged photograph that is on the screen, and asks for its tiles.
 
+const METHODS = ["bicubic", "network"];
 const CACHED_TILES = 256; // of 128 x 128 pixels of the photograph: 150 MB at x3
 const MOST_VISIBLE = 100; // tiles of each method; below that zoom the photograph is shown
 const LARGEST_ZOOM = 16;
@@ -117,7 +118,8 @@ export class View {
       this.#drawSide("network", visible, split, canvas.width);
     }
     this.handle.style.left = `${this.divider * 100}%`;
-    const pending = visible.some((place) => !this.#tiles.get(keyOf("network", place)));
+    const isMissing = (place) => METHODS.some((method) => !this.#tiles.get(keyOf(method, place)));
+    const pending = visible.some(isMissing);
     this.onChange({ zoom: this.zoom, compared, pending: compared && pending });
   }
 
