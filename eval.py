@@ -6,14 +6,12 @@ python eval.py runs/espcn_x3_bsds --scale=3 --benchmarks Set5 --json=figures.jso
 
 import sys
 
-from rich.console import Console
-
-from subpixel.sr.commands.cli import parse_eval, run_command
-from subpixel.sr.commands.evaluate import measure
+from subpixel.sr.commands.cli import run_command
+from subpixel.sr.commands.table import run_named
 
 
 def main() -> int:
-    return measure(parse_eval(sys.argv[1:]), Console())
+    return run_named("evaluate", sys.argv[1:])
 
 
 if __name__ == "__main__":

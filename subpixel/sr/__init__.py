@@ -1,6 +1,8 @@
 """Super-resolution: networks, training, evaluation and the commands, over the library."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from subpixel.sr.lazy import lazy_names
 
 if TYPE_CHECKING:
     from subpixel.sr.targets import load
@@ -8,15 +10,4 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "upscale"]
 
-
-def __getattr__(name: str) -> Any:
-    # Loaded when it is first used: `import subpixel.sr.config` must stay light.
-    if name == "upscale":
-        from subpixel.sr.upscaling.arrays import upscale
-
-        return upscale
-    if name == "load":
-        from subpixel.sr.targets import load
-
-        return load
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, {"load": "targets", "upscale": "upscaling.arrays"})

@@ -6,6 +6,7 @@ import unicodedata
 from io import TextIOWrapper
 
 from rich.console import Console
+from rich.progress import Progress, ProgressColumn
 
 ERRORS = "subpixel.names"
 
@@ -18,6 +19,13 @@ def make_console(*, stderr: bool = False, quiet: bool = False) -> Console:
       quiet: whether it prints nothing.
     """
     return Console(stderr=stderr, quiet=quiet, markup=False, emoji=False)
+
+
+def progress_bars(*columns: ProgressColumn) -> Progress:
+    """Returns progress bars on stderr, shown on a terminal only and removed at their end."""
+    console = make_console(stderr=True)
+    columns = (*Progress.get_default_columns(), *columns)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def allow_any_name() -> None:

@@ -4,11 +4,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from subpixel.image import Border
 from subpixel.kernels import LAYOUTS, Layout
 from subpixel.sr.config import Experiment
+from subpixel.sr.console import make_console
 from subpixel.sr.errors import InputError
 from subpixel.sr.export.torch_layouts import read_exported
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
@@ -193,7 +192,7 @@ def _from_workdir(workdir: Path, upsampler: str | None, checkpoint: str | None) 
         name: init_state(experiment.model, name, optimizer, experiment.seed)[1]
         for name in experiment.upsamplers
     }
-    run = restore(workdir, experiment, states, Console(stderr=True), checkpoint or "last")
+    run = restore(workdir, experiment, states, make_console(stderr=True), checkpoint or "last")
     if run is None:
         raise InputError(f"workdir {workdir} has neither weights nor a checkpoint yet")
     return TrainedNetwork(experiment.model, name, run.states[name].ema, {"step": run.step})

@@ -1,11 +1,13 @@
 """Configs: files, dotted options, config.json, and what is said of mistakes."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from subpixel.sr.commands.cli import parse_eval, parse_train, run_command
+from subpixel.sr.commands import evaluate, train
+from subpixel.sr.commands.cli import parse_options, run_command
 from subpixel.sr.config import (
     DataConfig,
     ESPCNConfig,
@@ -19,6 +21,8 @@ from subpixel.sr.config import (
 from subpixel.sr.errors import InputError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+parse_train = train.Options.parse
+parse_eval = partial(parse_options, evaluate.Options)
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.py")), ids=lambda path: path.stem)

@@ -1,1 +1,1 @@
-"""The commands: one file each, its options beside its call."""
+"""The commands: one file each, with its options beside its call; `table` lists them."""

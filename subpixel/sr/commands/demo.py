@@ -1,4 +1,4 @@
-"""`python -m subpixel demo`: its options and its call."""
+"""The command `demo`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from subpixel.sr.models.released import released_names
 
 
 @dataclass(frozen=True)
-class Demo:
+class Options:
     """Builds the folder of a page that enlarges images in the browser: docs/demo.md."""
 
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
@@ -24,7 +24,7 @@ class Demo:
     """A folder or npm archive with ONNX Runtime Web (default: npm downloads it)."""
 
 
-def demo(options: Demo) -> int:
+def run(options: Options) -> int:
     """Builds the folder and says how to look at it.
 
     Returns:

@@ -1,4 +1,4 @@
-"""``python -m subpixel describe``: layers, work, memory and data of an experiment."""
+"""The command `describe`."""
 
 import math
 from collections.abc import Sequence
@@ -6,12 +6,12 @@ from typing import Any
 
 import jax
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
-from subpixel.sr.commands.cli import TrainOptions
+from subpixel.sr.commands.train import Options
 from subpixel.sr.comparison.measure import temporary_mib
 from subpixel.sr.config import Experiment
+from subpixel.sr.console import make_console
 from subpixel.sr.data.sources import data_root, find_benchmarks
 from subpixel.sr.experiment import find_training
 from subpixel.sr.models.layers import Layer
@@ -19,13 +19,13 @@ from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.state import init_state, lower_step
 
 
-def describe(options: TrainOptions) -> int:
+def run(options: Options) -> int:
     """Prints layers, work and memory of every upsampler, and the sizes of the data sets.
 
     Raises:
       InputError: if a data set is not there.
     """
-    experiment, console = options.experiment, Console()
+    experiment, console = options.experiment, make_console()
     for name in experiment.upsamplers:
         console.print(describe_upsampler(experiment, name))
     for line in _data_lines(experiment, options):
@@ -73,7 +73,7 @@ def _numbers(layers: Sequence[Layer], pixels: int) -> list[str]:
     ]
 
 
-def _data_lines(experiment: Experiment, options: TrainOptions) -> list[str]:
+def _data_lines(experiment: Experiment, options: Options) -> list[str]:
     data, scale = experiment.data, experiment.model.scale
     root = data_root(options.data_root)
     total = len(find_training(data, scale, root))

@@ -1,26 +1,124 @@
-"""What `eval.py` does."""
+"""The command `evaluate`, which eval.py runs."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
 
+import tyro
 from rich.console import Console
 
-from subpixel.sr.commands.cli import EvalOptions
+from subpixel.image import Border, LumaRange
+from subpixel.kernels import Layout
+from subpixel.sr.console import make_console
+from subpixel.sr.data.degradation import Kind
 from subpixel.sr.data.sources import data_root, find_benchmarks
 from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation.images import make_folders, save_error_map, save_output
-from subpixel.sr.evaluation.protocol import Protocol
+from subpixel.sr.evaluation.protocol import Channel, Grey, LrFrom, Protocol, ProtocolName, Rounding
 from subpixel.sr.evaluation.scores import Measured, Scores, evaluate
 from subpixel.sr.evaluation.table import scores_table, worst_table, write_csv
 from subpixel.sr.files import write_json
 from subpixel.sr.inference.upscaler import NetworkUpscaler, Upscaler
+from subpixel.sr.models.activations import Activation, OutputActivation
 from subpixel.sr.targets import load_target
 
 PLAIN, ENSEMBLE = "model", "self_ensemble"
 
 
-def measure(options: EvalOptions, console: Console) -> int:
+@dataclass(frozen=True)
+class Options:
+    """Measures PSNR and SSIM of a model on benchmarks."""
+
+    target: tyro.conf.Positional[str]
+    """A released model's name (`python -m subpixel models` lists them), a workdir of train.py, a
+    weights file, a PyTorch checkpoint, or "bicubic"."""
+    scale: int
+    """How many times larger the model's output is."""
+    benchmarks: tuple[str, ...]
+    """Folders of original images, under the data root or anywhere, or "embedded:test"."""
+    protocol: ProtocolName = "matlab"
+    """The convention that scores follow; the options from --crop to --shave change single
+    choices of it. See docs/protocol.md."""
+    crop: int | None = None
+    """Originals are cropped to a multiple of this many pixels."""
+    channel: Channel | None = None
+    """What is measured: "y", luma, or "rgb"."""
+    luma_range: LumaRange | None = None
+    """"studio", 16..235 as in MATLAB, or "full", 0..255."""
+    rounding: Rounding | None = None
+    """Whether Y is rounded to "8bit" or left in "double"."""
+    degradation: Kind | None = None
+    """How low resolution is made: "bicubic", or "blur", a Gaussian of --sigma and --kernel-size
+    and every r-th pixel; "unknown" is the set's own."""
+    border: Border | None = None
+    """Of bicubic: "symmetric" as in MATLAB today, "replicate" as before 2014."""
+    sigma: float | None = None
+    """Of blur: the Gaussian's standard deviation, in pixels of the original."""
+    kernel_size: int | None = None
+    """Of blur: the Gaussian's height and width, odd."""
+    lr_from: Annotated[LrFrom | None, tyro.conf.arg(aliases=["--low-from"])] = None
+    """Whether low resolution is made of the 8-bit "rgb" image or of its "luma", in double; or
+    comes from the set's own "files", which are used where they are if nothing is said."""
+    grey: Grey | None = None
+    """Whether grey files are measured on their "luma" or on the values "stored"."""
+    shave: int | None = None
+    """Pixels left out at every side."""
+    self_ensemble: bool = False
+    """Adds a row: the network's mean over the eight flips and turns of its input."""
+    worst: int = 0
+    """Shows this many images of each benchmark, those with the lowest PSNR, worst first."""
+    json: Path | None = None
+    """File for the scores, of every image too."""
+    csv: Path | None = None
+    """File for the scores of every image, one in a line."""
+    save_images: Path | None = None
+    """Folder for the enlarged images."""
+    error_maps: Path | None = None
+    """Folder for images of the error: black is none, white 48 grey levels or more."""
+    upsampler: Layout | None = None
+    """Of a workdir with several upsamplers, which; by default the first."""
+    checkpoint: str | None = None
+    """Of a workdir: "best" on the held-out images, "last", or a step. By default the weights
+    that the run ended with."""
+    activation: Activation | None = None
+    """Activation after the hidden layers of a PyTorch checkpoint, which does not state it
+    (default: that of the network's paper, "tanh" for ESPCN)."""
+    output_activation: OutputActivation | None = None
+    """Activation at the end of a PyTorch checkpoint, which does not state it (default: "none")."""
+    data_root: Path | None = None
+    """Where data sets lie; by default the environment variable SUBPIXEL_DATA."""
+
+    def __post_init__(self):
+        if self.scale < 2:
+            raise InputError(f"scale must be a whole number of at least 2; got {self.scale}")
+        if not self.benchmarks:
+            raise InputError("benchmarks must name at least one folder of images")
+        if self.worst < 0:
+            raise InputError(f"worst must be a number of images; got {self.worst}")
+
+    def choose_protocol(self) -> Protocol:
+        """Returns the protocol by its name, with the choices that were given.
+
+        Raises:
+          InputError: if they do not go together.
+        """
+        named = Protocol.named(self.protocol, self.scale)
+        degradation = replace(
+            named.degradation, **self._given("border", "sigma", "kernel_size", kind="degradation")
+        )
+        choices = self._given(
+            "crop", "channel", "luma_range", "rounding", "lr_from", "grey", "shave"
+        )
+        return replace(named, degradation=degradation, **choices)
+
+    def _given(self, *names: str, **renamed: str) -> dict[str, Any]:
+        fields = {**dict(zip(names, names, strict=True)), **renamed}
+        values = {field: getattr(self, option) for field, option in fields.items()}
+        return {field: value for field, value in values.items() if value is not None}
+
+
+def run(options: Options) -> int:
     """Measures a target on benchmarks, shows the scores and leaves the files asked for.
 
     Returns:
@@ -29,7 +127,7 @@ def measure(options: EvalOptions, console: Console) -> int:
     Raises:
       InputError: if the target, a benchmark or a choice of the protocol cannot be used.
     """
-    protocol = options.choose_protocol()
+    console, protocol = make_console(), options.choose_protocol()
     for file in (options.json, options.csv):
         if file is not None and file.is_dir():
             raise InputError(f"figures cannot be written to {file}, which is a folder")
@@ -48,7 +146,7 @@ def measure(options: EvalOptions, console: Console) -> int:
         output_activation=options.output_activation,
     )
     for note in target.notes:
-        console.print(f"note: {note}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"note: {note}", soft_wrap=True, highlight=False)
     upscaler, about = target.upscaler, target.to_json()
     variants: dict[str, tuple[Upscaler, Protocol]] = {PLAIN: (upscaler, protocol)}
     if options.self_ensemble:
@@ -74,9 +172,7 @@ def measure(options: EvalOptions, console: Console) -> int:
     return 0
 
 
-def _observer(
-    options: EvalOptions, benchmark: str, upscaler: Upscaler
-) -> Callable[[Measured], None]:
+def _observer(options: Options, benchmark: str, upscaler: Upscaler) -> Callable[[Measured], None]:
     def observe(measured: Measured) -> None:
         if options.save_images is not None:
             save_output(options.save_images, benchmark, measured, upscaler)
@@ -86,7 +182,7 @@ def _observer(
     return observe
 
 
-def _leave_files(options: EvalOptions, about, variants, scores) -> None:
+def _leave_files(options: Options, about, variants, scores) -> None:
     def row(variant: str) -> dict[str, Any]:
         results = {name: result.to_json() for name, result in scores[variant].items()}
         return {"protocol": variants[variant][1].to_json(), "results": results}
@@ -106,7 +202,7 @@ def _rows(about: dict[str, Any], scores: dict[str, dict[str, Scores]]):
     return {names[variant]: by_benchmark for variant, by_benchmark in scores.items()}
 
 
-def _show(options: EvalOptions, about, variants, scores, console: Console) -> None:
+def _show(options: Options, about, variants, scores, console: Console) -> None:
     rows = _rows(about, scores)
     if options.worst:
         console.print(worst_table(rows, options.worst))

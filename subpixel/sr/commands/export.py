@@ -1,13 +1,13 @@
-"""`python -m subpixel export`: its options and its call."""
+"""The command `export`."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 
 from subpixel.kernels import Layout
+from subpixel.sr.console import make_console
 from subpixel.sr.errors import InputError
 from subpixel.sr.export.formats import Choices, Source, export_network
 from subpixel.sr.export.provenance import UNKNOWN, Provenance
@@ -17,7 +17,7 @@ from subpixel.sr.workdir import read_config
 
 
 @dataclass(frozen=True)
-class Export:
+class Options:
     """Writes a trained network for other programs: ONNX, PyTorch, StableHLO or safetensors."""
 
     model: tyro.conf.Positional[str]
@@ -50,7 +50,7 @@ class Export:
     data sets of a workdir's config)."""
 
 
-def export(options: Export) -> int:
+def run(options: Options) -> int:
     """Writes the file and says what it is.
 
     Returns:
@@ -70,7 +70,7 @@ def export(options: Export) -> int:
     )
     told = export_network(source, options.output, choices)
     size = options.output.stat().st_size
-    console = Console()
+    console = make_console()
     console.print(f"{options.output}: {size:,} bytes, {options.layout}", highlight=False)
     console.print(told, highlight=False, markup=False, soft_wrap=True)
     return 0
@@ -82,7 +82,7 @@ def read_source(
     """Returns a trained network with what is known about its weights.
 
     Args:
-      model: as in `Export`.
+      model: as in `Options`.
       upsampler: which upsampler of a workdir.
       checkpoint: which checkpoint of a workdir.
 
@@ -104,7 +104,7 @@ def _known_provenance(model: str) -> Provenance:
     return Provenance(name=path.resolve().stem, training_data=data)
 
 
-def _chosen(known: Provenance, options: Export) -> Provenance:
+def _chosen(known: Provenance, options: Options) -> Provenance:
     return Provenance(
         name=options.name or known.name,
         version=options.version or known.version,

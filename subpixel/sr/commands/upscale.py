@@ -1,4 +1,4 @@
-"""`python -m subpixel upscale` and `bench upscale`: their options and their calls."""
+"""The command `upscale`."""
 
 import math
 from dataclasses import dataclass
@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from rich.console import Console
-from rich.table import Table
 
-from subpixel.sr.data.sources import data_root, find_benchmarks
+from subpixel.sr.console import make_console
 from subpixel.sr.errors import InputError
 from subpixel.sr.upscaling.batch import plan_jobs, run_jobs
 from subpixel.sr.upscaling.engine import DEFAULT_MODEL, Engine, find_models
-from subpixel.sr.upscaling.measure import measure, ways_to
 from subpixel.sr.upscaling.photographs import Settings
 from subpixel.sr.upscaling.plan import Size, parse_fit
 from subpixel.sr.upscaling.progress import BatchProgress
@@ -21,11 +18,9 @@ from subpixel.sr.upscaling.reading import MAX_MEGAPIXELS, header
 from subpixel.sr.upscaling.video import VideoEncoding
 from subpixel.sr.upscaling.writing import Encoding
 
-UNITS = ("dB", "% returning", "s/MP")
-
 
 @dataclass(frozen=True)
-class Upscale:
+class Options:
     """Enlarges photographs, folders of them and videos. The same command again does what is
     missing."""
 
@@ -62,7 +57,7 @@ class Upscale:
     """Images with more megapixels are refused."""
 
 
-def upscale(options: Upscale) -> int:
+def run(options: Options) -> int:
     """Enlarges the inputs, and names on the console what could not be done.
 
     Returns:
@@ -84,7 +79,7 @@ def upscale(options: Upscale) -> int:
     video = VideoEncoding(options.crf)
     suffix = f".{options.format}" if options.format else None
     jobs = plan_jobs(options.inputs, options.output, suffix)
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     sizes = [math.prod(header(job.source)) / 1e6 for job in jobs]
     with BatchProgress(console, sizes) as progress:
         outcome = run_jobs(jobs, settings, video, options.overwrite, progress)
@@ -95,48 +90,3 @@ def upscale(options: Upscale) -> int:
         counts.append(f"{outcome.failed} failed")
     console.print(", ".join(counts), soft_wrap=True, highlight=False)
     return outcome.exit_code
-
-
-@dataclass(frozen=True)
-class UpscaleBench:
-    """Measures what the ways to a size cost in PSNR and time: docs/upscale.md."""
-
-    benchmarks: tuple[str, ...] = ("Set5", "Set14")
-    """Folders of original images, under the data root or anywhere, or "embedded:test"."""
-    scales: tuple[int, ...] = (2, 3, 4, 6)
-    """Sizes of the results, in multiples of the input."""
-    model: str = DEFAULT_MODEL
-    """As in `upscale`."""
-    data_root: Path | None = None
-    """Where data sets lie; by default the environment variable SUBPIXEL_DATA."""
-
-
-def bench_upscale(options: UpscaleBench) -> int:
-    """Measures and prints a table.
-
-    Returns:
-      The exit code, 0.
-
-    Raises:
-      InputError: if a set or the model is not found, or a scale is below 2.
-    """
-    if min(options.scales, default=0) < 2:
-        raise InputError(f"scales must be whole numbers of at least 2; got {options.scales}")
-    benchmarks = find_benchmarks(options.benchmarks, data_root(options.data_root))
-    table = Table("way", *(f"{name}, {unit}" for name in benchmarks for unit in UNITS))
-    for scale in options.scales:
-        table.add_section()
-        for way in ways_to(scale, options.model):
-            costs = [measure(way, images, scale) for images in benchmarks.values()]
-            cells = [
-                cell
-                for cost in costs
-                for cell in (
-                    f"{cost.psnr:.2f}",
-                    f"{100 * cost.returning:.1f}",
-                    f"{cost.seconds:.2f}",
-                )
-            ]
-            table.add_row(f"to x{scale}: {way.name}", *cells)
-    Console().print(table)
-    return 0

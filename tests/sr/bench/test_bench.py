@@ -12,19 +12,19 @@ from subpixel.ops import conv_transpose
 from subpixel.sr.bench import geometries, report, training
 from subpixel.sr.bench.conv_transpose import compile_program, measure
 from subpixel.sr.bench.race import torch_process
-from subpixel.sr.commands import bench as command
+from subpixel.sr.commands import bench_conv_transpose, bench_training
 from subpixel.sr.errors import InputError
 
 
 def test_figures_table_and_chart(tmp_path, capsys):
-    options = command.ConvTransposeBench(
+    options = bench_conv_transpose.Options(
         only=("ESPCN x3 head",),
         rounds=2,
         torch=False,
         json=tmp_path / "figures.json",
         chart=tmp_path / "chart.svg",
     )
-    assert command.bench_conv_transpose(options) == 0
+    assert bench_conv_transpose.run(options) == 0
     results = json.loads(options.json.read_text())
     programs = results["geometries"]["ESPCN x3 head"]
     assert set(programs) == {"forward", "gradients", "layer"}
@@ -59,8 +59,8 @@ def test_pytorch_takes_the_training_step_too():
 def test_the_training_step_is_measured(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(training, "WORKLOADS", (training.Workload(2, 9),))
     monkeypatch.setattr(training, "INPUT_BATCHES", 3)
-    options = command.TrainingBench(rounds=2, torch=False, json=tmp_path / "figures.json")
-    assert command.bench_training(options) == 0
+    options = bench_training.Options(rounds=2, torch=False, json=tmp_path / "figures.json")
+    assert bench_training.run(options) == 0
     measured = json.loads(options.json.read_text())["batches"]["2 x 9x9"]
     for figures in measured["step"].values():
         low, high = figures["quartiles_ms"]
@@ -105,8 +105,8 @@ def test_bad_options_are_refused():
     with pytest.raises(
         InputError, match=r"unknown geometries \['ESPCN'\]: the names are \['ESPCN x3"
     ):
-        command.bench_conv_transpose(command.ConvTransposeBench(only=("ESPCN",)))
+        bench_conv_transpose.run(bench_conv_transpose.Options(only=("ESPCN",)))
     with pytest.raises(InputError, match="rounds must be at least 1; got 0"):
-        command.bench_conv_transpose(command.ConvTransposeBench(rounds=0))
+        bench_conv_transpose.run(bench_conv_transpose.Options(rounds=0))
     with pytest.raises(InputError, match="rounds must be at least 1; got 0"):
-        command.bench_training(command.TrainingBench(rounds=0))
+        bench_training.run(bench_training.Options(rounds=0))

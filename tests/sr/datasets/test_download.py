@@ -13,7 +13,7 @@ import pytest
 from packing import GOOD, make_tar
 from PIL import Image
 
-from subpixel.sr.commands.data import DataDownload, download_data
+from subpixel.sr.commands import data_download
 from subpixel.sr.data import catalogue
 from subpixel.sr.data.catalogue import Archive
 from subpixel.sr.datasets import download
@@ -232,7 +232,7 @@ def test_the_command_downloads_unpacks_and_verifies(server, tmp_path, monkeypatc
     root = tmp_path / "root"
     root.mkdir()
     for first in ("file: nobody states its digest", "Set5: there already, in "):
-        assert download_data(DataDownload("Set5", data_root=root)) == 1
+        assert data_download.run(data_download.Options("Set5", data_root=root)) == 1
         lines = capsys.readouterr().out.splitlines()
         assert any(line.startswith(first) for line in lines)
         assert "Set5: other content, 5 of 5 images" in lines[-6]
@@ -240,4 +240,4 @@ def test_the_command_downloads_unpacks_and_verifies(server, tmp_path, monkeypatc
     assert len(server.requests) == 1
     (root / "Set5" / "baby.png").unlink()
     with pytest.raises(InputError, match=r"Set5 in .* is half copied: move it away"):
-        download_data(DataDownload("Set5", data_root=root))
+        data_download.run(data_download.Options("Set5", data_root=root))

@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from subpixel.sr.commands import upscale
 from subpixel.sr.commands.export import read_source
-from subpixel.sr.commands.upscale import Upscale, upscale
 from subpixel.sr.demo.build import build_demo
 from subpixel.sr.demo.runtime import DIGESTS, runtime_files
 from subpixel.sr.errors import InputError
@@ -163,7 +163,7 @@ def test_gives_the_pixels_of_the_command(
 ):
     path, result = tmp_path / name, tmp_path / "result.png"
     save(path)
-    assert upscale(Upscale((path,), result, model=MODEL)) == 0
+    assert upscale.run(upscale.Options((path,), result, model=MODEL)) == 0
     expected = np.asarray(Image.open(result))
 
     drop(page, path)
@@ -197,7 +197,7 @@ def test_shows_bicubic_beside_the_network(page: Any, tmp_path: Path):
         shown[model] = canvas_pixels(page)
     for model, pixels in shown.items():
         result = tmp_path / f"{model}.png"
-        assert upscale(Upscale((path,), result, model=model, scale=3)) == 0
+        assert upscale.run(upscale.Options((path,), result, model=model, scale=3)) == 0
         expected = np.asarray(Image.open(result)).astype(int)
         found = pixels[..., :3].astype(int)
         # The middle of the enlarged image lies in the middle of the canvas, halves rounded up.

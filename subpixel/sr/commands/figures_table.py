@@ -1,18 +1,18 @@
-"""What `python -m subpixel scores table` does."""
+"""The command `figures table`."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from rich.console import Console
 
+from subpixel.sr.console import make_console
 from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation.scores import Scores
 from subpixel.sr.evaluation.table import read_scores, scores_table
 
 
 @dataclass(frozen=True)
-class FiguresTable:
+class Options:
     """Puts the scores of several JSON files of eval.py into one table, with what differs in how
     they were measured."""
 
@@ -20,7 +20,7 @@ class FiguresTable:
     """Files that `eval.py --json=FILE` wrote."""
 
 
-def show_figures(options: FiguresTable) -> int:
+def run(options: Options) -> int:
     """Prints the table.
 
     Returns:
@@ -36,7 +36,7 @@ def show_figures(options: FiguresTable) -> int:
         for name, scores in read_scores(path).items():
             rows[f"{name} ({path})" if name in rows else name] = scores
     protocols = {result.protocol for scores in rows.values() for result in scores.values()}
-    console = Console()
+    console = make_console()
     if len(protocols) == 1:
         console.print(protocols.pop().describe(), soft_wrap=True)
     benchmarks = dict.fromkeys(benchmark for scores in rows.values() for benchmark in scores)

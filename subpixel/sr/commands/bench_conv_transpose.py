@@ -1,0 +1,54 @@
+"""The command `bench conv-transpose`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from subpixel.ops.conv_transpose import Method
+from subpixel.sr.bench import report
+from subpixel.sr.bench.conv_transpose import measure
+from subpixel.sr.console import make_console
+from subpixel.sr.errors import InputError
+from subpixel.sr.files import write_json
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measures transposed convolution: native JAX, ours and PyTorch, side by side."""
+
+    only: tuple[str, ...] = ()
+    """Names of geometries; by default all ten."""
+    rounds: int = 15
+    """Timed calls of each program."""
+    torch: bool = True
+    """Measure PyTorch too, if it is installed."""
+    method: Method = "auto"
+    """Method of our transposed convolution; "auto" is JAX's own on a GPU."""
+    json: Path | None = None
+    """File for all figures and the environment."""
+    chart: Path | None = None
+    """File for a chart, .png or .svg."""
+
+    def __post_init__(self):
+        if self.rounds < 1:
+            raise InputError(f"rounds must be at least 1; got {self.rounds}")
+
+
+def run(options: Options) -> int:
+    """Measures, prints the tables and writes the files that are asked for."""
+    console = make_console()
+    try:
+        results = measure(
+            options.only,
+            rounds=options.rounds,
+            torch=options.torch,
+            method=options.method,
+            progress=lambda name: console.print(f"measuring {name}", style="dim"),
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    report.show(results, console)
+    if options.json is not None:
+        write_json(options.json, results)
+    if options.chart is not None:
+        report.draw(results, options.chart)
+    return 0

@@ -1,0 +1,46 @@
+"""The command `bench training`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from subpixel.sr.bench import report, training
+from subpixel.sr.console import make_console
+from subpixel.sr.errors import InputError
+from subpixel.sr.files import write_json
+from subpixel.sr.models.base import Dtype
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measures the training step, ours and PyTorch's side by side, and the input pipeline."""
+
+    rounds: int = 30
+    """Timed steps of each."""
+    torch: bool = True
+    """Measure PyTorch too, if it is installed."""
+    dtype: Dtype = "float32"
+    """Of our layers."""
+    accumulation: int | None = None
+    """In how many parts our step differentiates a batch; by default what train.py chooses."""
+    json: Path | None = None
+    """File for all figures and the environment."""
+
+    def __post_init__(self):
+        if self.rounds < 1:
+            raise InputError(f"rounds must be at least 1; got {self.rounds}")
+
+
+def run(options: Options) -> int:
+    """Measures, prints the table and writes the file that is asked for."""
+    console = make_console()
+    results = training.measure(
+        rounds=options.rounds,
+        torch=options.torch,
+        dtype=options.dtype,
+        accumulation=options.accumulation,
+        progress=lambda name: console.print(f"measuring {name}", style="dim"),
+    )
+    report.show_training(results, console)
+    if options.json is not None:
+        write_json(options.json, results)
+    return 0

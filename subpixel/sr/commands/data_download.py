@@ -1,0 +1,72 @@
+"""The command `data download`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.progress import DownloadColumn
+
+from subpixel.sr.commands.cli import Name
+from subpixel.sr.console import progress_bars
+from subpixel.sr.data.catalogue import find_sets
+from subpixel.sr.datasets.install import choose_archives, install
+from subpixel.sr.datasets.reporting import require_root, verify
+from subpixel.sr.datasets.verify import inspect
+from subpixel.sr.errors import InputError
+
+
+@dataclass(frozen=True)
+class Options:
+    """Downloads a set, or all its splits, into the data root. The same command goes on.
+
+    What arrives is checked against size and digest, where somebody states them, and unpacked. None
+    of the addresses was tried when this was written.
+    """
+
+    name: Name = ""
+    """A set that may be had without a form, such as DIV2K or BSDS500."""
+    lower: tuple[Literal["bicubic", "unknown"], ...] = ()
+    """Of DIV2K, low resolution besides; without it, it is made by MATLAB's bicubic."""
+    scales: tuple[int, ...] = (2, 3, 4)
+    """Of that low resolution."""
+    keep_archives: bool = False
+    """Keep what was downloaded, in ROOT/.download, once it is unpacked."""
+    data_root: Path | None = None
+    """Where data sets lie; by default the environment variable SUBPIXEL_DATA."""
+
+
+def run(options: Options) -> int:
+    """Downloads what is absent, and verifies it."""
+    root = require_root(options.data_root)
+    entries = find_sets(options.name)
+    present = {}
+    for entry in entries:
+        inspection = inspect(entry, root, read=False)
+        if inspection.folder is None:
+            continue
+        if not inspection.complete:
+            raise InputError(
+                f"{entry.name} in {inspection.folder} is {inspection.state}: move it away, then "
+                "give the same command"
+            )
+        present[entry.name] = inspection.folder.relative_to(root)
+        print(f"{entry.name}: there already, in {inspection.folder}")
+    archives = choose_archives(entries, present, options.lower, options.scales)
+    for terms, homepage in dict.fromkeys((entry.terms, entry.homepage) for entry in entries):
+        print(f"terms of {options.name}: {terms}; {homepage}")
+    with progress_bars(DownloadColumn()) as bars:
+
+        def follow(file: str) -> Callable[[int, int | None], None]:
+            bar = bars.add_task(file, total=None)
+            return lambda done, total: bars.update(bar, completed=done, total=total)
+
+        for archive in archives:
+            if archive.digest is None:
+                print(f"{archive.file}: nobody states its digest, so it cannot be checked")
+            new = install(archive, root, keep=options.keep_archives, progress=follow)
+            for folder in new:
+                print(f"{archive.file}: unpacked into {folder}")
+            if not new:
+                print(f"{archive.file}: its folders are there already")
+    return verify(entries, root)

@@ -1,0 +1,81 @@
+"""The command `data prepare`."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from subpixel.sr.console import progress_bars
+from subpixel.sr.data.catalogue import SETS
+from subpixel.sr.data.degradation import BICUBIC, Degradation
+from subpixel.sr.data.preparation import prepare
+from subpixel.sr.data.sources import data_root, find_images
+from subpixel.sr.errors import InputError
+
+
+@dataclass(frozen=True)
+class Options:
+    """Decodes sets once and keeps them in the cache, from which a run then starts in seconds.
+
+    A run does so itself at its first start. Name the sets of its `data.train`, all and in the same
+    order, with its `data.exclude`, scale, channels and degradation.
+    """
+
+    names: tyro.conf.Positional[tuple[str, ...]] = ()
+    """What a config may name: sets, folders, tfds:NAME."""
+    exclude: tuple[str, ...] = ()
+    """Images of these, by name, that are left out."""
+    scale: int = 3
+    """How many times larger the original is than its low resolution."""
+    channels: Literal[1, 3] = 1
+    """1: luma. 3: RGB."""
+    degradation: Degradation = BICUBIC
+    data_root: Path | None = None
+    """Where data sets lie; by default the environment variable SUBPIXEL_DATA."""
+
+    def __post_init__(self):
+        if self.scale < 2:
+            raise InputError(f"scale must be a whole number of at least 2; got {self.scale}")
+
+
+def run(options: Options) -> int:
+    """Makes a cache, or finds that it is there, and prints what it takes."""
+    if not options.names:
+        raise InputError(f"name a set or a folder: {', '.join(SETS)}")
+    root = data_root(options.data_root)
+    start = time.perf_counter()
+    images = [
+        image
+        for name in options.names
+        for image in find_images(name, root, options.scale, options.degradation)
+        if image.name not in options.exclude
+    ]
+    made = False
+    with progress_bars() as bars:
+        bar = bars.add_task("decoding", total=None)
+
+        def follow(done: int, total: int) -> None:
+            nonlocal made
+            made = True
+            bars.update(bar, completed=done, total=total)
+
+        pairs = prepare(
+            images, options.scale, options.channels, options.degradation, None, follow, small=0
+        )
+    seconds = time.perf_counter() - start
+    if pairs.folder is None:
+        raise InputError(
+            f"{' '.join(options.names)} does not lie on disk: there is nothing to keep"
+        )
+    size = sum(path.stat().st_size for path in pairs.folder.iterdir())
+    given = sum(image.load_lr is not None for image in images)
+    print(
+        f"{len(pairs)} images, x{options.scale}, {'luma' if options.channels == 1 else 'RGB'}, "
+        f"low resolution {f'of {given} from the set, else ' if given else ''}made by "
+        f"{options.degradation.describe()}"
+    )
+    print(f"{'made' if made else 'already there'} in {seconds:.1f} s, {size / 1e6:,.0f} MB on disk")
+    print(pairs.folder)
+    return 0

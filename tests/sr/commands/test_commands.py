@@ -1,0 +1,128 @@
+"""The table of commands, what each imports, and how `--help | head` ends."""
+
+import subprocess
+import sys
+from dataclasses import is_dataclass
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from subpixel.__main__ import main
+from subpixel.sr.commands.cli import parse_options, run_command
+from subpixel.sr.commands.evaluate import Options as EvalOptions
+from subpixel.sr.commands.table import COMMANDS
+from subpixel.sr.errors import InputError
+
+REPOSITORY = Path(__file__).parents[3]
+# Each takes a second or more to import, or writes files of its own.
+HEAVY = {"PIL", "grain", "imagehash", "matplotlib", "orbax", "skimage", "tensorboardX", "torch"}
+MODULES = "import sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+
+
+def run(*words, code=None):
+    """Runs Python in a process of its own and returns what it printed."""
+    arguments = [sys.executable, *(["-c", code] if code else []), *words]
+    return subprocess.run(arguments, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_a_file_with_its_options_beside_its_call(name):
+    command = import_module(f"subpixel.sr.commands.{COMMANDS[name][0]}")
+    assert is_dataclass(command.Options)
+    assert callable(command.run)
+
+
+def test_every_file_of_the_room_is_a_command_or_shared():
+    room = REPOSITORY / "subpixel/sr/commands"
+    modules = {path.stem for path in room.glob("*.py")} - {"__init__", "cli", "table"}
+    assert modules == {module for module, _ in COMMANDS.values()}
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["subpixel", "subpixel.sr.config", "subpixel.sr.data.config", "subpixel.sr.commands.table"],
+)
+def test_an_import_stays_light(module):
+    loaded = set(run(code=f"import {module}; {MODULES}").stdout.split())
+    assert {"subpixel", "jax", "flax"} <= loaded
+    assert not loaded & HEAVY
+
+
+def test_upscale_does_not_import_the_training_loop():
+    code = "import sys, subpixel.sr.commands.upscale; print(*sys.modules)"
+    loaded = run(code=code).stdout.split()
+    assert "subpixel.sr.upscaling.batch" in loaded
+    assert "subpixel.sr.training.loop" not in loaded
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-m", "subpixel", "--help"),
+        ("-m", "subpixel", "data", "verify", "--help"),
+        ("train.py", "--help"),
+        ("eval.py", "--help"),
+        ("train.py", "--no-such-option"),
+    ],
+)
+def test_a_closed_stdout_ends_silently(words):
+    with subprocess.Popen(
+        [sys.executable, *words],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdout.close()
+        error = process.stderr.read()
+        code = process.wait()
+    if "--no-such-option" in words:
+        assert code == 2
+        assert error.startswith("error: unknown option --no-such-option")
+        assert error.count("\n") == 1
+    else:
+        assert code == 141
+        assert error == ""
+
+
+def test_commands_are_listed_and_the_first_word_of_several_lists_those(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["subpixel"])
+    assert main() == 0
+    listed = capsys.readouterr().out
+    assert all(f"python -m subpixel {name} " in listed for name in COMMANDS)
+    monkeypatch.setattr("sys.argv", ["subpixel", "bench", "--help"])
+    assert main() == 0
+    listed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("python")]
+    assert len(listed) == 3
+    assert all(line.startswith("python -m subpixel bench ") for line in listed)
+
+
+@pytest.mark.parametrize(
+    ("words", "nearest"),
+    [
+        (["upscal"], "upscale"),
+        (["data", "verfy"], "data verify"),
+        (["bench", "conv"], "bench conv-transpose"),
+    ],
+)
+def test_a_mistyped_command_names_the_nearest(words, nearest, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["subpixel", *words])
+    with pytest.raises(InputError, match=f"nearest is `python -m subpixel {nearest}`"):
+        main()
+
+
+@pytest.mark.parametrize("option", ["--lr-from", "--lr_from", "--low-from", "--low_from"])
+def test_the_earlier_name_of_an_option_still_works(option):
+    words = ["bicubic", "--scale=3", "--benchmarks", "Set5", f"{option}=luma"]
+    assert parse_options(EvalOptions, words).choose_protocol().lr_from == "luma"
+
+
+def test_an_unknown_option_of_every_command_names_the_nearest(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["subpixel", "upscale", "a.png", "-o", "b.png", "--heigth=3"])
+    with pytest.raises(SystemExit) as ended:
+        run_command(main)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: unknown option --heigth: the nearest is --height; --help lists all\n"
+    )
