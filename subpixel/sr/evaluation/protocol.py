@@ -149,11 +149,17 @@ class Protocol:
         """
         known = {field.name for field in fields(cls)}
         try:
+            values = rename_earlier(values)
             if missing := known - set(values):
                 raise InputError(f"it does not say {', '.join(sorted(missing))}")
             return cattrs.structure({key: values[key] for key in known}, cls)
-        except (cattrs.BaseValidationError, InputError, TypeError) as error:
+        except (cattrs.BaseValidationError, InputError, TypeError, AttributeError) as error:
             raise InputError(f"the protocol in {source} cannot be read: {error}") from error
+
+
+def rename_earlier(values: dict[str, Any]) -> dict[str, Any]:
+    """Returns JSON values by the names of today: "lr_from" was "low_from" in earlier versions."""
+    return {"lr_from" if key == "low_from" else key: value for key, value in values.items()}
 
 
 def differing_fields(protocols: list[Protocol]) -> list[str]:

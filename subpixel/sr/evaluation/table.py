@@ -13,7 +13,7 @@ from rich.table import Table
 
 from subpixel.sr.data.degradation import Degradation
 from subpixel.sr.errors import InputError
-from subpixel.sr.evaluation.protocol import Protocol, differing_fields
+from subpixel.sr.evaluation.protocol import Protocol, differing_fields, rename_earlier
 from subpixel.sr.evaluation.scores import Scores
 from subpixel.sr.files import write_text
 
@@ -128,7 +128,7 @@ def _read_row(values: dict[str, Any], path: Path) -> dict[str, Scores]:
     protocol = Protocol.from_json(values["protocol"], str(path))
     return {
         benchmark: Scores(
-            replace(protocol, lr_from=result["lr_from"]),
+            replace(protocol, lr_from=rename_earlier(result)["lr_from"]),
             {
                 name: math.inf if image["psnr"] is None else float(image["psnr"])
                 for name, image in result["images"].items()

@@ -1,10 +1,14 @@
 """The protocol: its conventions by name, known answers, and no table that mixes them unsaid."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from subpixel.sr.data import Degradation, find_images
 from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation import Protocol, Scores, evaluate, scores_table
+from subpixel.sr.evaluation.table import read_scores
 from subpixel.sr.inference.upscaler import BicubicUpscaler
 from subpixel.sr.targets import load_target
 
@@ -84,3 +88,42 @@ def test_figures_of_two_protocols_stand_in_rows_that_say_so():
     assert [("replicate" in cell) for cell in columns["degradation"]] == [False, True]
     assert columns["Set5"] == ["30.00 / 0.9000", ""]
     assert columns["Set14"] == ["", "30.00 / 0.9000"]
+
+
+def test_scores_of_an_earlier_version_are_read(tmp_path):
+    """The file is what commit d8e7f17 wrote, of one image."""
+    degradation = {"kind": "bicubic", "border": "symmetric", "sigma": 1.6, "kernel_size": 7}
+    protocol = {
+        "scale": 3,
+        "crop": 3,
+        "channel": "y",
+        "luma_range": "studio",
+        "rounding": "8bit",
+        "degradation": degradation,
+        "low_from": "rgb",
+        "grey": "luma",
+        "shave": 3,
+        "self_ensemble": False,
+        "name": "matlab",
+        "description": "matlab x3",
+    }
+    image = {"psnr": 27.752504325908447, "ssim": 0.8612820557274343}
+    values = {
+        "protocol": protocol,
+        "model": {"name": "espcn", "upsampler": "subpixel", "scale": 3, "parameters": 22729},
+        "results": {"Set5": image | {"low_from": "files", "images": {"astronaut": image}}},
+    }
+    path = tmp_path / "scores.json"
+    path.write_text(json.dumps(values))
+    scores = read_scores(path)["espcn"]["Set5"]
+    assert scores.protocol == replace(Protocol.named("matlab", 3), lr_from="files")
+    assert scores.psnr == {"astronaut": 27.752504325908447}
+    assert scores.ssim == {"astronaut": 0.8612820557274343}
+    # A protocol that is no object, and one without the field under either name.
+    for damaged, said in (
+        (values | {"protocol": 3}, "cannot be read"),
+        (values | {"protocol": {"scale": 3}}, "does not say .*lr_from"),
+    ):
+        path.write_text(json.dumps(damaged))
+        with pytest.raises(InputError, match=said):
+            read_scores(path)
