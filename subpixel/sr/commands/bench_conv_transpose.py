@@ -16,15 +16,15 @@ class Options:
     """Measures transposed convolution: native JAX, ours and PyTorch, side by side."""
 
     only: tuple[str, ...] = ()
-    """Names of geometries; by default all ten."""
+    """Names of geometries (default: all ten)."""
     rounds: int = 15
     """Timed calls of each program."""
     torch: bool = True
-    """Measure PyTorch too, if it is installed."""
+    """Measures PyTorch too, if it is installed."""
     method: Method = "auto"
     """Method of our transposed convolution; "auto" is JAX's own on a GPU."""
     json: Path | None = None
-    """File for all figures and the environment."""
+    """File for all results and the environment."""
     chart: Path | None = None
     """File for a chart, .png or .svg."""
 

@@ -17,13 +17,13 @@ class Options:
     rounds: int = 30
     """Timed steps of each."""
     torch: bool = True
-    """Measure PyTorch too, if it is installed."""
+    """Measures PyTorch too, if it is installed."""
     dtype: Dtype = "float32"
-    """Of our layers."""
+    """Data type of our layers."""
     accumulation: int | None = None
-    """In how many parts our step differentiates a batch; by default what train.py chooses."""
+    """Number of parts in which our step differentiates a batch (default: that of train.py)."""
     json: Path | None = None
-    """File for all figures and the environment."""
+    """File for all results and the environment."""
 
     def __post_init__(self):
         if self.rounds < 1:

@@ -25,7 +25,7 @@ class Options:
     model: str = DEFAULT_MODEL
     """As in `upscale`."""
     data_root: Path | None = None
-    """Where data sets lie; by default the environment variable SUBPIXEL_DATA."""
+    """Folder of the data sets (default: the environment variable SUBPIXEL_DATA)."""
 
 
 def run(options: Options) -> int:

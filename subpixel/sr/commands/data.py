@@ -18,7 +18,7 @@ class Options:
     """
 
     data_root: Path | None = None
-    """Where data sets lie; by default the environment variable SUBPIXEL_DATA."""
+    """Folder of the data sets (default: the environment variable SUBPIXEL_DATA)."""
 
 
 def run(options: Options) -> int:

@@ -18,22 +18,22 @@ from subpixel.sr.errors import InputError
 
 @dataclass(frozen=True)
 class Options:
-    """Downloads a set, or all its splits, into the data root. The same command goes on.
+    """Downloads a set, or all its splits, into the data root. The same command resumes.
 
-    What arrives is checked against size and digest, where somebody states them, and unpacked. None
-    of the addresses was tried when this was written.
+    Archives are checked against their published size and digest, where there are any, and
+    unpacked. None of the addresses was tried when this was written.
     """
 
     name: Name = ""
-    """A set that may be had without a form, such as DIV2K or BSDS500."""
+    """A set that can be downloaded without a form, such as DIV2K or BSDS500."""
     lower: tuple[Literal["bicubic", "unknown"], ...] = ()
-    """Of DIV2K, low resolution besides; without it, it is made by MATLAB's bicubic."""
+    """LR images of DIV2K to download as well (default: MATLAB's bicubic makes them)."""
     scales: tuple[int, ...] = (2, 3, 4)
-    """Of that low resolution."""
+    """Scales of these LR images."""
     keep_archives: bool = False
-    """Keep what was downloaded, in ROOT/.download, once it is unpacked."""
+    """Keeps the archives in ROOT/.download after they are unpacked."""
     data_root: Path | None = None
-    """Where data sets lie; by default the environment variable SUBPIXEL_DATA."""
+    """Folder of the data sets (default: the environment variable SUBPIXEL_DATA)."""
 
 
 def run(options: Options) -> int:

@@ -17,23 +17,23 @@ from subpixel.sr.errors import InputError
 
 @dataclass(frozen=True)
 class Options:
-    """Decodes sets once and keeps them in the cache, from which a run then starts in seconds.
+    """Decodes sets once into the cache, from which a run starts in seconds.
 
-    A run does so itself at its first start. Name the sets of its `data.train`, all and in the same
-    order, with its `data.exclude`, scale, channels and degradation.
+    A run does the same at its first start. Name all sets of its `data.train` in the same order,
+    with its `data.exclude`, scale, channels and degradation.
     """
 
     names: tyro.conf.Positional[tuple[str, ...]] = ()
-    """What a config may name: sets, folders, tfds:NAME."""
+    """Sets, folders, or tfds:NAME, as in a config."""
     exclude: tuple[str, ...] = ()
-    """Images of these, by name, that are left out."""
+    """Names of images that are left out."""
     scale: int = 3
-    """How many times larger the original is than its low resolution."""
+    """How many times larger the HR image is than the LR image."""
     channels: Literal[1, 3] = 1
     """1: luma. 3: RGB."""
     degradation: Degradation = BICUBIC
     data_root: Path | None = None
-    """Where data sets lie; by default the environment variable SUBPIXEL_DATA."""
+    """Folder of the data sets (default: the environment variable SUBPIXEL_DATA)."""
 
     def __post_init__(self):
         if self.scale < 2:

@@ -17,7 +17,7 @@ class Options:
     """A set as `python -m subpixel data` lists it, such as Set5, BSDS500/train or BSDS500; or
     folder:PATH."""
     data_root: Path | None = None
-    """Where data sets lie; by default the environment variable SUBPIXEL_DATA."""
+    """Folder of the data sets (default: the environment variable SUBPIXEL_DATA)."""
 
 
 def run(options: Options) -> int:

@@ -49,23 +49,23 @@ class Options:
     rounding: Rounding | None = None
     """Whether Y is rounded to "8bit" or left in "double"."""
     degradation: Kind | None = None
-    """How low resolution is made: "bicubic", or "blur", a Gaussian of --sigma and --kernel-size
-    and every r-th pixel; "unknown" is the set's own."""
+    """How LR images are made: "bicubic", or "blur", a Gaussian of --sigma and --kernel-size
+    and every r-th pixel; "unknown" means the LR images of the set."""
     border: Border | None = None
-    """Of bicubic: "symmetric" as in MATLAB today, "replicate" as before 2014."""
+    """Border of bicubic: "symmetric" as in MATLAB today, "replicate" as before 2014."""
     sigma: float | None = None
-    """Of blur: the Gaussian's standard deviation, in pixels of the original."""
+    """Standard deviation of the Gaussian, in pixels of the original."""
     kernel_size: int | None = None
-    """Of blur: the Gaussian's height and width, odd."""
+    """Height and width of the Gaussian, odd."""
     lr_from: Annotated[LrFrom | None, tyro.conf.arg(aliases=["--low-from"])] = None
-    """Whether low resolution is made of the 8-bit "rgb" image or of its "luma", in double; or
-    comes from the set's own "files", which are used where they are if nothing is said."""
+    """What LR images are made from: the 8-bit "rgb" image or its "luma", in double; or the LR
+    "files" of the set (default: "files" where the set has them)."""
     grey: Grey | None = None
     """Whether grey files are measured on their "luma" or on the values "stored"."""
     shave: int | None = None
-    """Pixels left out at every side."""
+    """Pixels left out at each side."""
     self_ensemble: bool = False
-    """Adds a row: the network's mean over the eight flips and turns of its input."""
+    """Adds a row: the network's mean over the eight flips and rotations of its input."""
     worst: int = 0
     """Shows this many images of each benchmark, those with the lowest PSNR, worst first."""
     json: Path | None = None
@@ -77,17 +77,17 @@ class Options:
     error_maps: Path | None = None
     """Folder for images of the error: black is none, white 48 grey levels or more."""
     upsampler: Layout | None = None
-    """Of a workdir with several upsamplers, which; by default the first."""
+    """Which upsampler of the workdir to evaluate (default: the first)."""
     checkpoint: str | None = None
-    """Of a workdir: "best" on the held-out images, "last", or a step. By default the weights
-    that the run ended with."""
+    """Which checkpoint of the workdir to evaluate: "best" on the held-out images, "last", or a
+    step (default: the final weights)."""
     activation: Activation | None = None
     """Activation after the hidden layers of a PyTorch checkpoint, which does not state it
     (default: that of the network's paper, "tanh" for ESPCN)."""
     output_activation: OutputActivation | None = None
     """Activation at the end of a PyTorch checkpoint, which does not state it (default: "none")."""
     data_root: Path | None = None
-    """Where data sets lie; by default the environment variable SUBPIXEL_DATA."""
+    """Folder of the data sets (default: the environment variable SUBPIXEL_DATA)."""
 
     def __post_init__(self):
         if self.scale < 2:
@@ -130,8 +130,8 @@ def run(options: Options) -> int:
     console, protocol = make_console(), options.choose_protocol()
     for file in (options.json, options.csv):
         if file is not None and file.is_dir():
-            raise InputError(f"figures cannot be written to {file}, which is a folder")
-    # Low resolution that a set comes with is used, unless it is asked for what is made.
+            raise InputError(f"scores cannot be written to {file}, which is a folder: name a file")
+    # The LR files of a set are used, unless --lr-from names what to make them from.
     wanted = None if options.lr_from in ("rgb", "luma") else options.scale
     benchmarks = find_benchmarks(
         options.benchmarks, data_root(options.data_root), wanted, protocol.degradation

@@ -29,7 +29,7 @@ class Options:
     overwrite: bool = False
     """Replaces a released model of this name."""
     data_root: Path | None = None
-    """Where data sets lie (default: the environment variable SUBPIXEL_DATA)."""
+    """Folder of the data sets (default: the environment variable SUBPIXEL_DATA)."""
 
 
 def run(options: Options) -> int:

@@ -20,20 +20,20 @@ class Options:
     config: Path = QUICKSTART
     """File that assigns an Experiment to `config`; the options below override its fields."""
     workdir: Path | None = None
-    """Where everything is left; by default runs/NAME."""
+    """Folder for all results (default: runs/NAME)."""
     seeds: tuple[int, ...] = ()
-    """Runs the experiment once for each, in WORKDIR/seed-N; mean and spread go to sweep.json."""
+    """The experiment runs once for each seed, in WORKDIR/seed-N; sweep.json has mean and spread."""
     profile: bool = False
     """Traces ten steps into WORKDIR/profile, for xprof."""
     data_root: Path | None = None
-    """Where data sets lie; by default the environment variable SUBPIXEL_DATA."""
+    """Folder of the data sets (default: the environment variable SUBPIXEL_DATA)."""
     coordinator: str | None = None
-    """Of a run of several processes: HOST:PORT of the first; or "auto" where JAX finds the others
-    by itself, as under SLURM and on a TPU pod."""
+    """HOST:PORT of the first of several processes, or "auto" where JAX finds the others itself, as
+    under SLURM and on a TPU pod."""
     process: str | None = None
-    """This process's number, from 0, and how many there are, such as 0/4; not with "auto"."""
+    """Number of this process, from 0, and number of processes, such as 0/4; not with "auto"."""
     wait: int = 300
-    """Seconds within which all processes must have come."""
+    """Seconds to wait for all processes."""
 
     @classmethod
     def parse(cls, arguments: Sequence[str], prog: str | None = None) -> Self:
