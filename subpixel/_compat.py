@@ -1,6 +1,9 @@
 """The differences between the versions of JAX and Flax that the library supports."""
 
 import inspect
+import math
+import sys
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from typing import Any, cast
@@ -80,6 +83,23 @@ def not_inlined(y: jax.Array) -> jax.Array:
     XLA does not fuse operations across the call. Where JAX cannot mark one value, nothing changes.
     """
     return cast("jax.Array", set_xla_metadata(y, inlineable="false")) if _MARKS_ONE_VALUE else y
+
+
+def add_taylor_rule(primitive: Primitive, rule: Callable) -> None:
+    """Adds a rule for `jax.experimental.jet` if that module is imported: it is not imported here."""
+    rules = getattr(sys.modules.get("jax.experimental.jet"), "jet_rules", None)
+    if rules is not None:
+        rules.setdefault(primitive, rule)
+
+
+def taylor_weight(k: int, j: int) -> int:
+    """Returns the weight of the product of terms j and k - j in term k of a bilinear function.
+
+    The terms inside `jax.experimental.jet` are coefficients since JAX 0.9; before, derivatives.
+    """
+    jet = sys.modules["jax.experimental.jet"]
+    are_coefficients = "factorial_scaled" in inspect.signature(jet.jet).parameters
+    return 1 if are_coefficients else math.comb(k, j)
 
 
 def supported_by_flax(options: dict) -> dict:

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import jax
 import pytest
+from versions import enable_x64
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,7 +19,7 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture
 def x64() -> Iterator[None]:
     """Lets JAX keep float64 while a test runs."""
-    with jax.enable_x64(True):
+    with enable_x64(True):
         yield
 
 

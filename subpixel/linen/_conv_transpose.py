@@ -5,6 +5,7 @@ from typing import cast
 import flax.linen as nn
 import jax
 from flax.linen.linear import canonicalize_padding
+from flax.typing import Dtype
 
 from subpixel._flax import masked, per_axis, upsample, validate_groups
 from subpixel.ops._axes import validate_choice, whole_numbers
@@ -18,6 +19,7 @@ class ConvTranspose(nn.ConvTranspose):
     Only the import changes, and old checkpoints can be loaded.
 
     Attributes:
+      preferred_element_type: as in `subpixel.conv_transpose`.
       feature_group_count: number of groups of channels; each group has its own kernel.
       method: as in `subpixel.conv_transpose`.
 
@@ -29,6 +31,7 @@ class ConvTranspose(nn.ConvTranspose):
       ((1, 16, 16, 4), (4, 4, 3, 4))
     """
 
+    preferred_element_type: Dtype | None = None  # a field of Flax's own layer since 0.11
     feature_group_count: int = 1
     method: Method = "auto"
 

@@ -30,11 +30,27 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jax.typing import DTypeLike
 
-from subpixel._compat import mark_varying, resolve_precision, varying_axes
+from subpixel._compat import (
+    add_taylor_rule,
+    mark_varying,
+    resolve_precision,
+    taylor_weight,
+    varying_axes,
+)
 from subpixel.ops._geometry import Axis
 from subpixel.ops._im2col import Result, compute, result_shape
 
-primitive = Primitive("subpixel_conv_transpose")
+
+
+class _Bilinear(Primitive):
+    """A primitive that adds its rule for `jax.experimental.jet` once that module is imported."""
+
+    def bind(self, *args, **params):
+        add_taylor_rule(self, _taylor)
+        return super().bind(*args, **params)
+
+
+primitive = _Bilinear("subpixel_conv_transpose")
 
 # The position of an array's axes of groups and channels, and that of its batch.
 _LETTERS = {
@@ -152,6 +168,22 @@ def _batch(arrays, dims, *, result, **params):
         out.reshape(*out.shape[:position], count, length, *out.shape[position + 1 :]),
         position,
     )
+
+
+def _taylor(primals, series, **params):
+    """Applies Leibniz's rule: coefficient k is a sum of the products of coefficients j and k - j."""
+    a, b = ([primal, *terms] for primal, terms in zip(primals, series, strict=True))
+    coefficients = [
+        functools.reduce(
+            jnp.add,
+            (
+                taylor_weight(k, j) * primitive.bind(a[j], b[k - j], **params)
+                for j in range(k + 1)
+            ),
+        )
+        for k in range(len(a))
+    ]
+    return coefficients[0], coefficients[1:]
 
 
 def _lowering(platform: str | None):

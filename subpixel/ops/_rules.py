@@ -1,33 +1,21 @@
 """Rules of the primitive for the JAX transformations that keep a table of primitives.
 
 JAX has rules for its convolution in these tables. Without an entry of its own the primitive would
-be recomputed where `jax.checkpoint_policies.dots_saveable` saves a convolution, would be refused by
-`jax.experimental.jet`, and would not be checked for NaN by `jax.experimental.checkify`.
+be recomputed where `jax.checkpoint_policies.dots_saveable` saves a convolution, and would not be
+checked for NaN by `jax.experimental.checkify`. The rule for `jax.experimental.jet` is beside the
+primitive, which adds it when it is needed.
 """
 
 import functools
 
 import jax
 from jax import lax
-from jax.experimental import jet
 from jax.extend.core import Var
 from jax.interpreters import partial_eval
 
 from subpixel._compat import add_nan_check, is_saveable
 from subpixel.ops._im2col import native_result
 from subpixel.ops._primitive import primitive
-
-
-def _taylor(primals, series, **params):
-    """Leibniz's rule: coefficient k of a bilinear function is a sum over j of (j, k - j)."""
-    a, b = ([primal, *terms] for primal, terms in zip(primals, series, strict=True))
-    coefficients = [
-        functools.reduce(
-            jax.numpy.add, (primitive.bind(a[j], b[k - j], **params) for j in range(k + 1))
-        )
-        for k in range(len(a))
-    ]
-    return coefficients[0], coefficients[1:]
 
 
 def _partial_eval(saveable, unknown, instantiated, eqn):
@@ -57,6 +45,5 @@ def _answer_for_convolution(saveable, avals, params):
     return False
 
 
-jet.jet_rules[primitive] = _taylor
 partial_eval.partial_eval_jaxpr_custom_rules[primitive] = _partial_eval
 add_nan_check(primitive)

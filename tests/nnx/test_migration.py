@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import versions
 from flax import nnx
 
 from subpixel import layers
@@ -24,10 +25,10 @@ class DCGANGenerator(nnx.Module):
         )
         widths = [8 * width, 4 * width, 2 * width, width]
         self.project = up(latent, widths[0], strides=(1, 1), padding="VALID")
-        self.ups = nnx.List(
+        self.ups = versions.List(
             [up(a, b, strides=(2, 2)) for a, b in zip(widths, [*widths[1:], 3], strict=True)]
         )
-        self.norms = nnx.List([nnx.BatchNorm(w, rngs=rngs) for w in widths])
+        self.norms = versions.List([nnx.BatchNorm(w, rngs=rngs) for w in widths])
 
     def __call__(self, z):
         y = nnx.relu(self.norms[0](self.project(z[:, None, None])))
@@ -42,7 +43,7 @@ class UNetDecoder(nnx.Module):
     def __init__(self, width=4, depth=3, *, rngs: nnx.Rngs):
         widths = [width * 2**i for i in range(depth, -1, -1)]
         conv = functools.partial(nnx.Conv, kernel_size=(3, 3), rngs=rngs)
-        self.stages = nnx.List(
+        self.stages = versions.List(
             [
                 nnx.Dict(
                     up=nnx.ConvTranspose(a, b, (2, 2), (2, 2), padding="VALID", rngs=rngs),
@@ -68,8 +69,8 @@ class UNetDecoder(nnx.Module):
 class ResidualBlock(nnx.Module):
     def __init__(self, channels, size, *, rngs: nnx.Rngs):
         conv = functools.partial(nnx.Conv, channels, channels, (size,), rngs=rngs)
-        self.dilated = nnx.List([conv(kernel_dilation=d) for d in (1, 3)])
-        self.plain = nnx.List([conv() for _ in (1, 3)])
+        self.dilated = versions.List([conv(kernel_dilation=d) for d in (1, 3)])
+        self.plain = versions.List([conv() for _ in (1, 3)])
 
     def __call__(self, y):
         for first, second in zip(self.dilated, self.plain, strict=True):
@@ -84,7 +85,7 @@ class HiFiGANGenerator(nnx.Module):
         self.first = nnx.Conv(mels, width, (7,), rngs=rngs)
         widths = [width >> i for i in range(len(rates) + 1)]
         # PyTorch's padding of (kernel - stride) / 2: as many pixels as stride times the input's.
-        self.ups = nnx.List(
+        self.ups = versions.List(
             [
                 nnx.ConvTranspose(
                     a, b, (2 * r,), (r,), padding=((2 * r - 1 - r // 2,) * 2,), rngs=rngs
@@ -92,8 +93,8 @@ class HiFiGANGenerator(nnx.Module):
                 for a, b, r in zip(widths, widths[1:], rates, strict=False)
             ]
         )
-        self.blocks = nnx.List(
-            [nnx.List([ResidualBlock(w, size, rngs=rngs) for size in (3, 7)]) for w in widths[1:]]
+        self.blocks = versions.List(
+            [versions.List([ResidualBlock(w, size, rngs=rngs) for size in (3, 7)]) for w in widths[1:]]
         )
         self.last = nnx.Conv(widths[-1], 1, (7,), rngs=rngs)
 
@@ -121,7 +122,7 @@ def train(model, x, steps=20):
     @jax.jit
     def step(parameters, rest, moments):
         def loss(parameters):
-            model = nnx.merge(graph, parameters, rest, copy=True)
+            model = versions.merge(graph, parameters, rest)
             error = jnp.mean((model(x) - target) ** 2)
             return error, nnx.state(model, nnx.Not(nnx.Param))
 
@@ -195,7 +196,7 @@ def test_a_swap_finds_layers_in_attributes_lists_and_tuples_and_keeps_the_optimi
                 return nnx.ConvTranspose(2, 2, (2,), (2,), mask=jnp.ones((2, 2, 2)), rngs=rngs)
 
             self.first = up()
-            self.rest = nnx.List([up(), nnx.Sequential(up(), nnx.relu)])
+            self.rest = versions.List([up(), nnx.Sequential(up(), nnx.relu)])
 
         def __call__(self, x):
             x = self.first(x)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from jax import lax
 from transposing import ARGS, W, X, ours, relative_error
+from versions import export, set_mesh
 
 import subpixel
 from subpixel import _compat
@@ -135,7 +136,7 @@ def _sharded(axis_type):
         return lax.psum(loss(x, w), "data")
 
     mapped = jax.shard_map(local, mesh=mesh, in_specs=(spec("data"), spec()), out_specs=spec())
-    with jax.set_mesh(mesh):
+    with set_mesh(mesh):
         for function in (loss, mapped):
             compiled = jax.jit(jax.value_and_grad(function, (0, 1))).lower(x, w).compile()
             # Every device works on its own part of the batch.
@@ -162,8 +163,8 @@ def test_sharded_batch_and_shard_map(axis_type):
 
 
 def test_exported_with_a_symbolic_batch():
-    (n,) = jax.export.symbolic_shape("n")
-    exported = jax.export.export(jax.jit(lambda x: subpixel.conv_transpose(x, W, *ARGS)))(
+    (n,) = export.symbolic_shape("n")
+    exported = export.export(jax.jit(lambda x: subpixel.conv_transpose(x, W, *ARGS)))(
         jax.ShapeDtypeStruct((n, *X.shape[1:]), X.dtype)
     )
     assert relative_error(exported.call(X), lax.conv_transpose(X, W, *ARGS)) < 1e-5
@@ -191,7 +192,7 @@ def test_auto_may_choose_native_forwards_and_keeps_every_derivative(strides):
 
 
 def test_other_platforms_lower_to_xla_s_convolution():
-    exported = jax.export.export(
+    exported = export.export(
         jax.jit(jax.grad(lambda x: subpixel.conv_transpose(x, W, *ARGS).sum())), platforms=["cuda"]
     )(jax.ShapeDtypeStruct(X.shape, X.dtype))
     assert "stablehlo.convolution" in exported.mlir_module()

@@ -18,6 +18,7 @@ import pytest
 from flax import nnx
 from jax import lax
 from jax.experimental import checkify, jet
+from versions import export, set_mesh
 
 import subpixel
 from subpixel import linen
@@ -243,7 +244,7 @@ def _sharded(case: str) -> None:
     spec = jax.sharding.PartitionSpec
     x, w = draw(4, 4, 6, 8), draw(*kernel)
     expected = reference(x, w), jax.grad(loss(reference), (0, 1))(x, w)
-    with jax.set_mesh(mesh):
+    with set_mesh(mesh):
         x = jax.device_put(x, jax.sharding.NamedSharding(mesh, spec("data")))
         w = jax.device_put(w, jax.sharding.NamedSharding(mesh, spec()))
         for wrap in (lambda f: f, jax.jit):
@@ -307,10 +308,10 @@ PADDINGS = ["SAME", "VALID", [(1, 2), (0, 3)], [(-1, 0), (0, -1)], [(7, 0), (1, 
 
 @pytest.mark.parametrize("padding", PADDINGS, ids=str)
 def test_symbolic_sizes_export_as_those_of_lax(padding):
-    b, h = jax.export.symbolic_shape("b, h")
+    b, h = export.symbolic_shape("b, h")
     w = draw(3, 4, 8, 3)
     exported = [
-        jax.export.export(jax.jit(lambda x, f=f: f(x, w, (2, 2), padding)))(
+        export.export(jax.jit(lambda x, f=f: f(x, w, (2, 2), padding)))(
             jax.ShapeDtypeStruct((b, h, h, 8), jnp.float32)
         )
         for f in (subpixel.conv_transpose, lax.conv_transpose)
@@ -329,9 +330,9 @@ def test_symbolic_sizes_export_as_those_of_lax(padding):
     ],
 )
 def test_other_functions_export_with_symbolic_sizes_and_pairs(function, kernel):
-    b, h = jax.export.symbolic_shape("b, h")
+    b, h = export.symbolic_shape("b, h")
     w, x = draw(*kernel), draw(2, 5, 5, 8)
-    exported = jax.export.export(jax.jit(lambda x: function(x, w)))(
+    exported = export.export(jax.jit(lambda x: function(x, w)))(
         jax.ShapeDtypeStruct((b, h, h, 8), jnp.float32)
     )
     assert_equal(exported.call(x), function(x, w))

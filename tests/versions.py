@@ -1,0 +1,61 @@
+"""Names of JAX and Flax that the tests need and that differ between the supported versions."""
+
+import inspect
+
+import jax
+import jax.numpy as jnp
+import pytest
+from flax import nnx
+from jax import export as export
+from jax import lax
+
+# `jax.enable_x64` and `jax.set_mesh` are newer than the oldest supported JAX.
+enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
+set_mesh = jax.set_mesh if hasattr(jax, "set_mesh") else jax.sharding.use_mesh
+
+# Flax 0.12 wants a container of modules to be a module itself; before, it was a list.
+List = getattr(nnx, "List", list)
+Dict = getattr(nnx, "Dict", dict)
+
+# Options of Flax's transposed convolution that older versions do not have, and ours always has.
+NEWER_OPTIONS = ("preferred_element_type", "kernel_metadata", "bias_metadata")
+
+
+def taken_by_flax(options: dict) -> dict:
+    """Returns the options, or skips the test if the installed Flax lacks one of them."""
+    missing = set(options) - set(inspect.signature(nnx.ConvTranspose.__init__).parameters)
+    if missing:
+        assert missing <= set(NEWER_OPTIONS)
+        pytest.skip(f"this Flax has no {', '.join(missing)} to compare with")
+    return options
+
+
+def mixed_conv_transpose(x, w, *, preferred_element_type=None, **options):
+    """`jax.lax.conv_transpose`, with a gradient if the result is wider than the operands."""
+    if jax.__version_info__ < (0, 7) and preferred_element_type is not None:
+        # JAX's own gradient mixes types here and raises; the wide operands give the same result.
+        x, w = (jnp.asarray(v, preferred_element_type) for v in (x, w))
+    return lax.conv_transpose(x, w, preferred_element_type=preferred_element_type, **options)
+
+
+def known_options(options: dict) -> dict:
+    """Returns the XLA compile options that the installed jaxlib knows."""
+
+    def is_known(name) -> bool:
+        try:
+            jax.jit(lambda: 0, compiler_options={name: options[name]}).lower().compile()
+        except jax.errors.JaxRuntimeError as error:
+            if "No such compile option" not in str(error):
+                raise
+            return False
+        return True
+
+    return {name: value for name, value in options.items() if is_known(name)}
+
+
+def merge(graph, *states):
+    """`nnx.merge` into variables of their own, so that it can be called under `jax.jit`."""
+    try:
+        return nnx.merge(graph, *states, copy=True)
+    except TypeError:  # before Flax 0.12, which always copied
+        return nnx.merge(graph, *states)
