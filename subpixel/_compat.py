@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax import lax
 from jax.experimental.xla_metadata import set_xla_metadata
@@ -19,6 +20,9 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 _FLAX_ARGUMENTS = frozenset(inspect.signature(nnx.ConvTranspose.__init__).parameters)
 # Older versions of JAX set metadata by a context only, which marks every operation of a function.
 _MARKS_ONE_VALUE = "x" in inspect.signature(set_xla_metadata).parameters
+
+# jaxlib 0.6.2 computes a constant `jnp.take(mode="fill")` wrongly inside `jax.jit`; 0.10.2 does not.
+_FILLS_RIGHTLY = jax.__version_info__ >= (0, 10)
 
 
 def varying_axes(x: jax.Array) -> frozenset[str]:
@@ -56,6 +60,15 @@ def zeros(shape: tuple[int, ...], like: jax.Array) -> jax.Array:
     return jnp.zeros(shape, like.dtype, device=explicit_sharding(like))
 
 
+def take_or_zero(x: jax.Array, index: np.ndarray, axis: int) -> jax.Array:
+    """Gathers along an axis; an index past the end gives a zero."""
+    if _FILLS_RIGHTLY:
+        return jnp.take(x, index, axis=axis, mode="fill", fill_value=0)
+    y = jnp.take(x, index, axis=axis, mode="clip")
+    inside = (index < x.shape[axis]).reshape(index.shape + (1,) * (x.ndim - axis - 1))
+    return lax.select(jnp.broadcast_to(inside, y.shape), y, lax.full_like(y, 0))
+
+
 def resolve_precision(precision: Any) -> Any:
     """Returns the precision as a hashable value, with JAX's current default for None."""
     if precision is None:
@@ -86,7 +99,7 @@ def not_inlined(y: jax.Array) -> jax.Array:
 
 
 def add_taylor_rule(primitive: Primitive, rule: Callable) -> None:
-    """Adds a rule for `jax.experimental.jet` if that module is imported: it is not imported here."""
+    """Adds a rule for `jax.experimental.jet` if that module is imported elsewhere."""
     rules = getattr(sys.modules.get("jax.experimental.jet"), "jet_rules", None)
     if rules is not None:
         rules.setdefault(primitive, rule)

@@ -17,6 +17,9 @@ set_mesh = jax.set_mesh if hasattr(jax, "set_mesh") else jax.sharding.use_mesh
 List = getattr(nnx, "List", list)
 Dict = getattr(nnx, "Dict", dict)
 
+# JAX 0.6 cannot differentiate its own convolution by the kernel on a mesh with explicit axes.
+HAS_EXPLICIT_GRADIENTS = jax.__version_info__ >= (0, 10)
+
 # Options of Flax's transposed convolution that older versions do not have, and ours always has.
 NEWER_OPTIONS = ("preferred_element_type", "kernel_metadata", "bias_metadata")
 
@@ -28,6 +31,26 @@ def taken_by_flax(options: dict) -> dict:
         assert missing <= set(NEWER_OPTIONS)
         pytest.skip(f"this Flax has no {', '.join(missing)} to compare with")
     return options
+
+
+def lax_conv_transpose(x, w, *, use_consistent_padding=False, **options):
+    """`jax.lax.conv_transpose`, also where it is older than its `use_consistent_padding`."""
+    if "use_consistent_padding" in inspect.signature(lax.conv_transpose).parameters:
+        options["use_consistent_padding"] = use_consistent_padding
+    elif use_consistent_padding and not isinstance(options["padding"], str):
+        rates = options["rhs_dilation"] or [1] * (w.ndim - 2)
+        spans = [d * (k - 1) for k, d in zip(w.shape, rates, strict=False)]
+        pairs = zip(spans, options["padding"], strict=True)
+        options["padding"] = [(span - a, span - b) for span, (a, b) in pairs]
+    return lax.conv_transpose(x, w, **options)
+
+
+def update(optimizer, model, gradient) -> None:
+    """`nnx.Optimizer.update`, which takes the model since Flax 0.11."""
+    if "model" in inspect.signature(optimizer.update).parameters:
+        optimizer.update(model, gradient)
+    else:
+        optimizer.update(gradient)
 
 
 def mixed_conv_transpose(x, w, *, preferred_element_type=None, **options):

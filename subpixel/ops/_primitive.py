@@ -41,7 +41,6 @@ from subpixel.ops._geometry import Axis
 from subpixel.ops._im2col import Result, compute, result_shape
 
 
-
 class _Bilinear(Primitive):
     """A primitive that adds its rule for `jax.experimental.jet` once that module is imported."""
 
@@ -171,15 +170,12 @@ def _batch(arrays, dims, *, result, **params):
 
 
 def _taylor(primals, series, **params):
-    """Applies Leibniz's rule: coefficient k is a sum of the products of coefficients j and k - j."""
+    """Applies Leibniz's rule: term k is the sum of the products of terms j and k - j."""
     a, b = ([primal, *terms] for primal, terms in zip(primals, series, strict=True))
     coefficients = [
         functools.reduce(
             jnp.add,
-            (
-                taylor_weight(k, j) * primitive.bind(a[j], b[k - j], **params)
-                for j in range(k + 1)
-            ),
+            (taylor_weight(k, j) * primitive.bind(a[j], b[k - j], **params) for j in range(k + 1)),
         )
         for k in range(len(a))
     ]

@@ -94,7 +94,10 @@ class HiFiGANGenerator(nnx.Module):
             ]
         )
         self.blocks = versions.List(
-            [versions.List([ResidualBlock(w, size, rngs=rngs) for size in (3, 7)]) for w in widths[1:]]
+            [
+                versions.List([ResidualBlock(w, size, rngs=rngs) for size in (3, 7)])
+                for w in widths[1:]
+            ]
         )
         self.last = nnx.Conv(widths[-1], 1, (7,), rngs=rngs)
 
@@ -213,7 +216,7 @@ def test_a_swap_finds_layers_in_attributes_lists_and_tuples_and_keeps_the_optimi
     assert type(model.first) is type(model.rest[0]) is layers.ConvTranspose
     assert model.first.mask is not None
     np.testing.assert_allclose(model(x), before, rtol=1e-5, atol=1e-6)
-    optimizer.update(model, nnx.grad(lambda model: (model(x) ** 2).sum())(model))
+    versions.update(optimizer, model, nnx.grad(lambda model: (model(x) ** 2).sum())(model))
     assert (model.first.kernel[...] != kernel).any()
 
 
