@@ -6,23 +6,19 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jax import lax
-from jax.experimental.xla_metadata import set_xla_metadata
 from jax.extend.core import Primitive
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 _FLAX_ARGUMENTS = frozenset(inspect.signature(nnx.ConvTranspose.__init__).parameters)
-# Older versions of JAX set metadata by a context only, which marks every operation of a function.
-_MARKS_ONE_VALUE = "x" in inspect.signature(set_xla_metadata).parameters
-
-# jaxlib 0.6.2 computes a constant `jnp.take(mode="fill")` wrongly inside `jax.jit`; 0.10.2 does not.
-_FILLS_RIGHTLY = jax.__version_info__ >= (0, 10)
+# XLA of jaxlib 0.6.2 computes elementwise operations on a constant gather wrongly when it folds
+# them into a constant; that of 0.10.2 does not.
+_FOLDS_RIGHTLY = jax.__version_info__ >= (0, 10)
 
 
 def varying_axes(x: jax.Array) -> frozenset[str]:
@@ -60,13 +56,9 @@ def zeros(shape: tuple[int, ...], like: jax.Array) -> jax.Array:
     return jnp.zeros(shape, like.dtype, device=explicit_sharding(like))
 
 
-def take_or_zero(x: jax.Array, index: np.ndarray, axis: int) -> jax.Array:
-    """Gathers along an axis; an index past the end gives a zero."""
-    if _FILLS_RIGHTLY:
-        return jnp.take(x, index, axis=axis, mode="fill", fill_value=0)
-    y = jnp.take(x, index, axis=axis, mode="clip")
-    inside = (index < x.shape[axis]).reshape(index.shape + (1,) * (x.ndim - axis - 1))
-    return lax.select(jnp.broadcast_to(inside, y.shape), y, lax.full_like(y, 0))
+def unfolded(x: jax.Array) -> jax.Array:
+    """Hides from XLA that the operand of a gather is constant, where XLA computes that wrongly."""
+    return x if _FOLDS_RIGHTLY else lax.optimization_barrier(x)
 
 
 def resolve_precision(precision: Any) -> Any:
@@ -90,12 +82,22 @@ def add_nan_check(primitive: Primitive) -> None:
         checks[primitive] = partial(check, primitive)
 
 
+def _set_xla_metadata() -> Callable:
+    # Imported when it is called, because `import subpixel` imports no experimental module of JAX.
+    return import_module("jax.experimental.xla_metadata").set_xla_metadata
+
+
+def can_mark_one_value() -> bool:
+    """Returns whether JAX sets metadata on one value; older versions mark all in a context."""
+    return "x" in inspect.signature(_set_xla_metadata()).parameters
+
+
 def not_inlined(y: jax.Array) -> jax.Array:
     """Marks the result of a `jax.jit` function: XLA's CPU compiler does not inline that call.
 
     XLA does not fuse operations across the call. Where JAX cannot mark one value, nothing changes.
     """
-    return cast("jax.Array", set_xla_metadata(y, inlineable="false")) if _MARKS_ONE_VALUE else y
+    return _set_xla_metadata()(y, inlineable="false") if can_mark_one_value() else y
 
 
 def add_taylor_rule(primitive: Primitive, rule: Callable) -> None:

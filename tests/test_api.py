@@ -1,5 +1,7 @@
 """Holds the public surface to the house's own conventions."""
 
+import importlib
+import importlib.util
 import inspect
 import subprocess
 import sys
@@ -8,9 +10,11 @@ import pytest
 
 import subpixel
 from subpixel import initializers, kernels, layers, linen, nnx, ops
-from subpixel.sr import models
 
-MODULES = [nnx, linen, ops, initializers, kernels, models]
+MODULES = [nnx, linen, ops, initializers, kernels]
+# The library's tests run without the packages that the application needs as well.
+if importlib.util.find_spec("cattrs"):
+    MODULES.append(importlib.import_module("subpixel.sr.models"))
 
 # Where options are positional, and why.
 POSITIONAL = {

@@ -212,7 +212,7 @@ def _lowered(taps, platform):
     return jax.jit(f).trace(x, w).lower(lowering_platforms=(platform,))
 
 
-@pytest.mark.skipif(not _compat._MARKS_ONE_VALUE, reason="this JAX cannot mark one value")
+@pytest.mark.skipif(not _compat.can_mark_one_value(), reason="this JAX cannot mark one value")
 def test_xla_does_not_inline_the_rearrangements_on_a_cpu():
     overlapping = _lowered((5, 4), "cpu")
     # The output, and im2col of the cotangent for each gradient; XLA merges the last two.
