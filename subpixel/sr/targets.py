@@ -10,7 +10,7 @@ from subpixel.sr.config import Experiment
 from subpixel.sr.console import make_console
 from subpixel.sr.errors import InputError
 from subpixel.sr.export.torch_layouts import read_exported
-from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
+from subpixel.sr.inference.upscaler import BICUBIC_NAME, BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.activations import Activation, OutputActivation
 from subpixel.sr.models.base import Network
 from subpixel.sr.models.released import is_released, load_named, nearest_released
@@ -23,8 +23,6 @@ from subpixel.sr.training.checkpoints import restore
 from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.state import init_state
 from subpixel.sr.workdir import read_config, weights_file
-
-BICUBIC = "bicubic"
 
 
 @dataclass(frozen=True)
@@ -73,9 +71,9 @@ def load_target(
       InputError: if there is no such target, it cannot be read, or it has another scale.
     """
     choices = TorchChoices(scale, activation, output_activation)
-    if target == BICUBIC:
+    if target == BICUBIC_NAME:
         _check_options(target, checkpoint, choices)
-        return Target(BICUBIC, BicubicUpscaler(scale, border))
+        return Target(BICUBIC_NAME, BicubicUpscaler(scale, border))
     network = _load(target, upsampler, checkpoint, choices)
     if network.config.scale != scale:
         raise InputError(
@@ -148,8 +146,8 @@ def _load(
         return _from_workdir(path, upsampler, checkpoint)
     if not path.is_file():
         raise InputError(
-            f'there is no target {target!r}: it must be "{BICUBIC}", a released model\'s name, a '
-            "workdir of train.py, a weights file or a PyTorch checkpoint; "
+            f'there is no target {target!r}: it must be "{BICUBIC_NAME}", a released model\'s '
+            "name, a workdir of train.py, a weights file or a PyTorch checkpoint; "
             + nearest_released(target)
         )
     return _from_torch(path, choices) if is_torch(path) else load_named(target)

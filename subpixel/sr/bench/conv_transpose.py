@@ -18,7 +18,7 @@ from subpixel.sr.environment import environment
 PROGRAMS = ("forward", "gradients", "layer")
 
 
-def measure(
+def measure_geometries(
     names: Sequence[str] = (),
     *,
     rounds: int = 15,

@@ -41,7 +41,7 @@ class Workload:
 WORKLOADS = (Workload(16, 17), Workload(16, 32), Workload(32, 48))
 
 
-def measure(
+def measure_training(
     *,
     rounds: int = 15,
     torch: bool = True,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from subpixel.ops.conv_transpose import Method
 from subpixel.sr.bench import report
-from subpixel.sr.bench.conv_transpose import measure
+from subpixel.sr.bench.conv_transpose import measure_geometries
 from subpixel.sr.console import make_console
 from subpixel.sr.errors import InputError
 from subpixel.sr.files import write_json
@@ -37,7 +37,7 @@ def run(options: Options) -> int:
     """Measures, prints the tables and writes the files that are asked for."""
     console = make_console()
     try:
-        results = measure(
+        results = measure_geometries(
             options.only,
             rounds=options.rounds,
             torch=options.torch,

@@ -33,7 +33,7 @@ class Options:
 def run(options: Options) -> int:
     """Measures, prints the table and writes the file that is asked for."""
     console = make_console()
-    results = training.measure(
+    results = training.measure_training(
         rounds=options.rounds,
         torch=options.torch,
         dtype=options.dtype,

@@ -9,7 +9,7 @@ from subpixel.sr.console import make_console
 from subpixel.sr.data.sources import data_root, find_benchmarks
 from subpixel.sr.errors import InputError
 from subpixel.sr.upscaling.engine import DEFAULT_MODEL
-from subpixel.sr.upscaling.measure import measure, ways_to
+from subpixel.sr.upscaling.measure import measure_way, ways_to
 
 UNITS = ("dB", "% returning", "s/MP")
 
@@ -44,7 +44,7 @@ def run(options: Options) -> int:
     for scale in options.scales:
         table.add_section()
         for way in ways_to(scale, options.model):
-            costs = [measure(way, images, scale) for images in benchmarks.values()]
+            costs = [measure_way(way, images, scale) for images in benchmarks.values()]
             cells = [
                 cell
                 for cost in costs

@@ -31,14 +31,14 @@ class _BrokeOffError(Exception):
 
 
 # Told how many bytes are there, and how many there will be if that is known.
-Progress = Callable[[int, int | None], None]
+ByteProgress = Callable[[int, int | None], None]
 
 
 def fetch(
     archive: Archive,
     folder: Path,
     *,
-    progress: Progress = lambda done, total: None,
+    progress: ByteProgress = lambda done, total: None,
     wait: Callable[[float], None] = time.sleep,
 ) -> Path:
     """Downloads an archive, or the rest of it, and checks its size and digest.
@@ -71,7 +71,7 @@ def fetch(
 
 
 def _fetch_part(
-    archive: Archive, part: Path, progress: Progress, wait: Callable[[float], None]
+    archive: Archive, part: Path, progress: ByteProgress, wait: Callable[[float], None]
 ) -> None:
     failures = 0
     while True:
@@ -100,7 +100,7 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _fetch_rest(archive: Archive, part: Path, progress: Progress) -> None:
+def _fetch_rest(archive: Archive, part: Path, progress: ByteProgress) -> None:
     have = _size(part)
     version = _version(part).read_text() if have and _version(part).exists() else ""
     headers = {"User-Agent": "subpixel", "Accept-Encoding": "identity"}
@@ -131,7 +131,7 @@ def _fetch_rest(archive: Archive, part: Path, progress: Progress) -> None:
 
 
 def _receive(
-    archive: Archive, part: Path, response: http.client.HTTPResponse, progress: Progress
+    archive: Archive, part: Path, response: http.client.HTTPResponse, progress: ByteProgress
 ) -> None:
     have = _size(part) if response.status == 206 else 0
     if have and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from subpixel.sr.data.catalogue import ARCHIVES, Archive, NamedSet
 from subpixel.sr.datasets.archives import ArchiveError, extract
-from subpixel.sr.datasets.download import Progress, fetch
+from subpixel.sr.datasets.download import ByteProgress, fetch
 from subpixel.sr.errors import InputError
 
 # Hidden, so that nothing in it is taken for a set.
@@ -63,7 +63,7 @@ def install(
     root: Path,
     *,
     keep: bool = False,
-    progress: Callable[[str], Progress] = lambda file: lambda done, total: None,
+    progress: Callable[[str], ByteProgress] = lambda file: lambda done, total: None,
 ) -> list[Path]:
     """Downloads an archive and moves what it holds into the data root.
 
@@ -95,7 +95,7 @@ def install(
 
 
 def _install(
-    archive: Archive, root: Path, places: dict[str, str], keep: bool, progress: Progress
+    archive: Archive, root: Path, places: dict[str, str], keep: bool, progress: ByteProgress
 ) -> list[Path]:
     workshop = root / WORKSHOP
     file = fetch(archive, workshop, progress=progress)

@@ -23,6 +23,8 @@ from subpixel.sr.errors import InputError, NonFiniteError
 from subpixel.sr.inference.tiling import tiles
 from subpixel.sr.models.base import Network, Params
 
+# The target that commands accept in place of a model.
+BICUBIC_NAME = "bicubic"
 # Bicubic enlargement reads two pixels to each side.
 BICUBIC_RADIUS = 2
 

@@ -15,7 +15,7 @@ from subpixel.sr.data.sources import find_benchmarks
 from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation import Protocol, Scores, evaluate
 from subpixel.sr.files import write_json, write_text
-from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler
+from subpixel.sr.inference.upscaler import BICUBIC_NAME, BicubicUpscaler, NetworkUpscaler
 from subpixel.sr.models.released import MeanScores, Release, released_files, split_name
 from subpixel.sr.models.trained import TrainedNetwork
 from subpixel.sr.models.weights import save_weights
@@ -25,7 +25,6 @@ from subpixel.sr.targets import load_trained
 from subpixel.sr.workdir import read_config, weights_file
 
 LICENSE = "Apache-2.0"
-BICUBIC = "bicubic"
 # What the card states of a training, from its comparison.json.
 SETTINGS = ("seed", "training_images", "validation_images")
 ENVIRONMENT = (*PACKAGES, "processor", "cores", "backend")
@@ -83,7 +82,7 @@ def make_release(
         model=network.config,
         protocol=protocol.to_json(),
         scores=_means(scores["network"]),
-        bicubic=_means(scores[BICUBIC]),
+        bicubic=_means(scores[BICUBIC_NAME]),
         training_data=experiment.data.train,
         experiment=to_json(experiment),
         settings=comparison["settings"],
@@ -138,7 +137,7 @@ def _measure(
     )
     upscalers = {
         "network": NetworkUpscaler(network.graph, network.params),
-        BICUBIC: BicubicUpscaler(protocol.scale, protocol.degradation.border),
+        BICUBIC_NAME: BicubicUpscaler(protocol.scale, protocol.degradation.border),
     }
     scores: dict[str, dict[str, Scores]] = {name: {} for name in upscalers}
     for benchmark, images in benchmarks.items():

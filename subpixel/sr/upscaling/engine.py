@@ -10,10 +10,10 @@ import numpy as np
 
 from subpixel.image import imresize
 from subpixel.sr.errors import InputError, NonFiniteError
+from subpixel.sr.inference.upscaler import BICUBIC_NAME
 from subpixel.sr.upscaling.colour import BACK_PROJECTION_RADIUS, back_project
 
 Engine = Literal["jax", "onnxruntime"]
-BICUBIC = "bicubic"
 DEFAULT_MODEL = "espcn"
 BICUBIC_SCALES = tuple(range(2, 17))
 BICUBIC_RADIUS = 2
@@ -81,7 +81,7 @@ def find_models(name: str, engine: Engine = "jax", consistent: bool = False) -> 
     if engine not in get_args(Engine):
         raise InputError(f"engine must be one of {', '.join(get_args(Engine))}; got {engine!r}")
     rounds = BACK_PROJECTION_ROUNDS if consistent else 0
-    if name == BICUBIC:
+    if name == BICUBIC_NAME:
         return ModelFamily(name, {r: partial(_bicubic, r, rounds) for r in BICUBIC_SCALES})
     # Imports Flax, which bicubic does without.
     from subpixel.sr.models.released import released_scales
@@ -99,7 +99,7 @@ def _bicubic(scale: int, rounds: int) -> Model:
         hr = imresize(tile, scale)
         return back_project(tile, hr.clip(0, 1), scale, rounds) if rounds else hr
 
-    return Model(BICUBIC, scale, BICUBIC_RADIUS + rounds * BACK_PROJECTION_RADIUS, run)
+    return Model(BICUBIC_NAME, scale, BICUBIC_RADIUS + rounds * BACK_PROJECTION_RADIUS, run)
 
 
 def _network(target: str, name: str, engine: Engine, rounds: int) -> Model:

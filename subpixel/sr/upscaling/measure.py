@@ -60,7 +60,7 @@ def ways_to(scale: int, model: str) -> list[Way]:
     return ways
 
 
-def measure(way: Way, images: Sequence[SourceImage], scale: int) -> Cost:
+def measure_way(way: Way, images: Sequence[SourceImage], scale: int) -> Cost:
     """Shrinks images by MATLAB's bicubic, enlarges them again and compares."""
     scores, returning, seconds, pixels = [], [], 0.0, 0
     for image in images:

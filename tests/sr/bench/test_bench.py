@@ -10,7 +10,7 @@ from rich.console import Console
 
 from subpixel.ops import conv_transpose
 from subpixel.sr.bench import geometries, report, training
-from subpixel.sr.bench.conv_transpose import compile_program, measure
+from subpixel.sr.bench.conv_transpose import compile_program, measure_geometries
 from subpixel.sr.bench.race import torch_process
 from subpixel.sr.commands import bench_conv_transpose, bench_training
 from subpixel.sr.errors import InputError
@@ -41,7 +41,7 @@ def test_figures_table_and_chart(tmp_path, capsys):
 
 def test_pytorch_answers_from_a_process_of_its_own():
     pytest.importorskip("torch")
-    results = measure(["V-Net"], rounds=1)
+    results = measure_geometries(["V-Net"], rounds=1)
     figures = results["geometries"]["V-Net"]["gradients"]
     assert report.best_torch(figures)["median_ms"] > 0
     assert "torch" in report.ratios(results, "gradients")["V-Net"]

@@ -9,13 +9,13 @@ from files import COFFEE
 from subpixel.__main__ import main
 from subpixel.image import imresize, psnr, rgb_to_luma
 from subpixel.sr.data.images import SourceImage
-from subpixel.sr.upscaling.measure import measure, ways_to
+from subpixel.sr.upscaling.measure import measure_way, ways_to
 
 
 def test_bicubic_has_the_psnr_of_imresize():
     (bicubic, *_) = ways_to(3, "bicubic")
     source = SourceImage("coffee", "coffee", lambda: COFFEE)
-    cost = measure(bicubic, [source], 3)
+    cost = measure_way(bicubic, [source], 3)
     hr = COFFEE[:, :78]
     back = imresize(imresize(hr, 1 / 3), 3)
     expected = psnr(rgb_to_luma(back), rgb_to_luma(hr), shave=3)
@@ -27,7 +27,7 @@ def test_bicubic_has_the_psnr_of_imresize():
 def test_consistent_ways_return_to_the_input():
     ways = {way.name: way for way in ways_to(2, "bicubic")}
     source = SourceImage("coffee", "coffee", lambda: imresize(COFFEE, 0.5))
-    plain, consistent = (measure(ways[name], [source], 2) for name in ("x2", "x2, consistent"))
+    plain, consistent = (measure_way(ways[name], [source], 2) for name in ("x2", "x2, consistent"))
     assert consistent.returning > 0.95 > plain.returning
     assert "x3, shrunk" in ways
     assert "x2, then x3" in [way.name for way in ways_to(6, "bicubic")]
