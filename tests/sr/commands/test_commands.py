@@ -6,6 +6,7 @@ from dataclasses import is_dataclass
 from importlib import import_module
 from pathlib import Path
 
+import faults
 import pytest
 
 from subpixel.__main__ import main
@@ -126,3 +127,15 @@ def test_an_unknown_option_of_every_command_names_the_nearest(monkeypatch, capsy
     assert capsys.readouterr().err == (
         "error: unknown option --heigth: the nearest is --height; --help lists all\n"
     )
+
+
+@pytest.mark.slow
+def test_training_and_its_measurements_run_without_jit(tmp_path):
+    """`JAX_DISABLE_JIT=1 python train.py` is how people step through a training in a debugger."""
+    faults.make_images(tmp_path)
+    words = faults.command(tmp_path, tmp_path / "run", "--steps=6")
+    environment = {**faults.environment(tmp_path), "JAX_DISABLE_JIT": "1"}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "run" / "report.html").is_file()
