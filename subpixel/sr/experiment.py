@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -17,6 +18,7 @@ from subpixel.sr.comparison.tables import cost_table
 from subpixel.sr.config import Experiment
 from subpixel.sr.data import SourceImage, check_no_leak, find_images, prepare
 from subpixel.sr.data.config import DataConfig
+from subpixel.sr.data.held_out import hold_out, split_images
 from subpixel.sr.data.images import image_size
 from subpixel.sr.data.sources import find_benchmarks
 from subpixel.sr.errors import InputError, NonFiniteError, UnfinishedError
@@ -69,7 +71,8 @@ def run(
         f"{experiment.name}: {len(training)} training images, "
         + ", ".join(f"{name} {len(images)}" for name, images in benchmarks.items())
     )
-    kept, held_out = hold_out(len(training), data.validation_images)
+    # Too few images are an error before the images are decoded.
+    hold_out(len(training), data.validation_images)
     with first_before_others(), console.status("preparing images") as status:
         prepared = prepare(
             training,
@@ -80,8 +83,11 @@ def run(
             least=data.patch_size,
         )
         measured = [p for images in benchmarks.values() for p in images]
-        check_no_leak(training, measured, prepared.fingerprints)
-    pairs, validation = prepared.select(kept), prepared.select(held_out)
+        leak = check_no_leak(training, measured, prepared.fingerprints, data.on_leak)
+        split = split_images(training, prepared.fingerprints, data.validation_images)
+    if split.note:
+        console.print(split.note, soft_wrap=True, markup=False, highlight=False)
+    pairs, validation = prepared.select(split.train), prepared.select(split.held_out)
     if is_first():
         claim_workdir(workdir, experiment)
     traces = workdir / "profile" if profile else None
@@ -94,9 +100,14 @@ def run(
         )
         return 128 + trained.signal
     if is_first():
-        counts = {"training_images": len(kept), "validation_images": len(held_out)}
+        about = {
+            "training_images": len(split.train),
+            "validation_images": len(split.held_out),
+            **({"duplicates": split.note} if split.note else {}),
+            **({"leak": leak} if leak else {}),
+        }
         with _finishing(workdir):
-            _write_results(experiment, trained, benchmarks, counts, workdir, console)
+            _write_results(experiment, trained, benchmarks, about, workdir, console)
     return 0
 
 
@@ -104,11 +115,14 @@ def _write_results(
     experiment: Experiment,
     trained: Trained,
     benchmarks: dict[str, list[SourceImage]],
-    counts: dict[str, int],
+    about: dict[str, Any],
     workdir: Path,
     console: Console,
 ) -> None:
-    """Writes the weights first, then everything that is measured."""
+    """Writes the weights first, then everything that is measured.
+
+    `about` says which images were trained on, for the settings of comparison.json.
+    """
     model, data, optimizer = experiment.model, experiment.data, experiment.optimizer
     networks = {}
     for name in experiment.upsamplers:
@@ -127,7 +141,7 @@ def _write_results(
         "steps": experiment.steps,
         "seed": experiment.seed,
         "training_data": ", ".join(data.train),
-        **counts,
+        **about,
         "batch_size": data.batch_size,
         "patch_size": data.patch_size,
         "learning_rate": optimizer.learning_rate,
@@ -218,21 +232,3 @@ def find_training(data: DataConfig, scale: int, root: Path | None) -> list[Sourc
         return images
     smallest = data.patch_size * scale
     return [image for image in images if min(image_size(image)) >= smallest]
-
-
-def hold_out(images: int, count: int) -> tuple[list[int], list[int]]:
-    """Chooses `count` of `images` images, evenly spaced, for validation.
-
-    Returns:
-      The indices of the images to train on, and of those to validate on.
-
-    Raises:
-      InputError: if no image is left to train on.
-    """
-    if count >= images:
-        raise InputError(
-            f"data.validation_images is {count}, but there are only {images} training "
-            "images: at least one must be left to train on"
-        )
-    chosen = [i * images // count + images // (2 * count) for i in range(count)]
-    return [i for i in range(images) if i not in chosen], chosen

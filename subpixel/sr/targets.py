@@ -183,8 +183,16 @@ def _from_workdir(workdir: Path, upsampler: str | None, checkpoint: str | None) 
     experiment = read_config(workdir)
     name = _choose(experiment, workdir, upsampler)
     weights = weights_file(workdir, name)
+    facts, notes = {}, ()
+    if experiment.data.on_leak == "warn":
+        facts = {"on_leak": "warn"}
+        notes = (
+            f"{workdir} was trained with data.on_leak=warn: its training images may hold images of "
+            "a benchmark, which its comparison.json names",
+        )
     if checkpoint is None and weights.exists():
-        return replace(load_weights(weights), facts={"step": experiment.steps})
+        facts = {"step": experiment.steps, **facts}
+        return replace(load_weights(weights), facts=facts, notes=notes)
     optimizer = make_optimizer(experiment.optimizer, experiment.steps)
     states = {
         name: init_state(experiment.model, name, optimizer, experiment.seed)[1]
@@ -193,7 +201,8 @@ def _from_workdir(workdir: Path, upsampler: str | None, checkpoint: str | None) 
     run = restore(workdir, experiment, states, make_console(stderr=True), checkpoint or "last")
     if run is None:
         raise InputError(f"workdir {workdir} has neither weights nor a checkpoint yet")
-    return TrainedNetwork(experiment.model, name, run.states[name].ema, {"step": run.step})
+    params, facts = run.states[name].ema, {"step": run.step, **facts}
+    return TrainedNetwork(experiment.model, name, params, facts, notes)
 
 
 def _choose(experiment: Experiment, workdir: Path, upsampler: str | None) -> Layout:

@@ -1,9 +1,12 @@
 """The data of an experiment: which images, and how patches are cut from them."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from subpixel.sr.data.degradation import BICUBIC, Degradation
 from subpixel.sr.serialization import check_fields, require
+
+OnLeak = Literal["stop", "warn"]
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,9 @@ class DataConfig:
     or anywhere, tfds:NAME; "embedded:train" is the set that comes with scikit-image."""
     benchmarks: tuple[str, ...] = ("embedded:test",)
     """Folders of images to measure on at the end: none may be among the training images."""
+    on_leak: OnLeak = "stop"
+    """What to do if a training image is one of a benchmark, or a copy of one: "stop" and name them,
+    or "warn" and train; the results then say so."""
     exclude: tuple[str, ...] = ()
     """Images of these folders, by name, that are not trained on."""
     skip_small: bool = False
