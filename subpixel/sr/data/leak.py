@@ -1,13 +1,14 @@
 """Finds training images that are also in a benchmark: the same, or copies of it.
 
-A copy is suspected by its perceptual hash, imagehash's `phash` of 16x16 bits, which compares low
-frequencies, and confirmed on its pixels by `subpixel.sr.data.same_image`.
+A perceptual hash, imagehash's `phash` of 16x16 bits, finds candidates by their low frequencies.
+`subpixel.sr.data.same_image` confirms them on their pixels.
 
 The hash was measured on the 710 images of Set5, Set14, B100, T91, General100 and BSDS500 train and
-test, each pair in eight positions, 251,695 pairs: two different images differ in at least 84 of the 256 bits. Copies of each of the 710 differ
-from it in at most 16 bits when enlarged, halved, quartered or saved as JPEG of quality 75 or 30, 28
-at quality 10, and 60 with 2% cut from each side. Images that are not natural scenes can be as near
-as that: scans of heads, faces on plain ground and forms are told apart by their pixels.
+test, each pair in eight positions, 251,695 pairs. Two different images differ in at least 84 of the
+256 bits. Copies of each of the 710 differ from it in at most 16 bits when enlarged, halved,
+quartered or saved as JPEG of quality 75 or 30, 28 at quality 10, and 60 with 2% cut from each side.
+Hashes of different images that are not natural scenes (scans of heads, faces on plain ground,
+forms, icons) can be equally close; their pixels differ.
 """
 
 import logging
