@@ -1,13 +1,19 @@
 """Which images an experiment trains on."""
 
+import shutil
 from pathlib import Path
 
+import faults
 import pytest
+from PIL import Image
 
+import train as train_command
+from subpixel.sr.comparison.result import read_comparison
 from subpixel.sr.config import DataConfig, load_config
 from subpixel.sr.data import check_no_leak, find_images
 from subpixel.sr.errors import InputError
 from subpixel.sr.experiment import find_training
+from subpixel.sr.targets import load_target
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -33,3 +39,45 @@ def test_configs_leave_out_what_set5_has_of_bsds(data_root, scale):
     assert "302003" not in [image.name for image in training]
     with pytest.raises(InputError, match=r"302003.* is .*woman.*data\.exclude"):
         check_no_leak(woman, find_images("Set5", data_root))
+
+
+@pytest.fixture
+def leaking(tmp_path):
+    """Images 0 to 2 to train on, of which 1 is measured on as a JPEG and 0 is there twice."""
+    faults.make_images(tmp_path)
+    shutil.copy(tmp_path / "train/0.png", tmp_path / "train/3.png")
+    with Image.open(tmp_path / "train/1.png") as image:
+        image.save(tmp_path / "test/0.png", "JPEG", quality=90)
+    return tmp_path
+
+
+def train(root, monkeypatch, *options):
+    options = ("--steps=10", "--data.validation-images=1", *options)
+    monkeypatch.setattr("sys.argv", faults.command(root, root / "run", *options)[1:])
+    return train_command.main()
+
+
+def test_a_leak_stops_a_training_before_its_workdir_is_made(leaking, monkeypatch):
+    with pytest.raises(InputError, match=r"^1 training images .*1\.png is .*0\.png.*on_leak=warn"):
+        train(leaking, monkeypatch)
+    assert not (leaking / "run").exists()
+
+
+def test_results_of_a_training_that_was_only_warned_say_so(leaking, monkeypatch, capsys):
+    assert train(leaking, monkeypatch, "--data.on-leak=warn") == 0
+    settings = read_comparison(leaking / "run/comparison.json").settings
+    assert settings["leak"].startswith("1 training images are also in a benchmark")
+    assert "train/1.png is " in settings["leak"]
+    assert "1.png" in (leaking / "run/report.html").read_text()
+    target = load_target(str(leaking / "run"), 2)
+    assert target.facts["on_leak"] == "warn"
+    assert "on_leak=warn" in target.notes[0]
+
+
+def test_images_that_occur_twice_are_said_in_one_line(leaking, monkeypatch, capsys):
+    assert train(leaking, monkeypatch, "--data.exclude", "1") == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if "more than once" in line]
+    assert len(said) == 1
+    assert said[0].startswith("1 training images occur more than once")
+    settings = read_comparison(leaking / "run/comparison.json").settings
+    assert settings["duplicates"] == said[0]

@@ -1,0 +1,76 @@
+"""What a folder holds beside its images is read, or named with its number."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from subpixel.sr.data import find_images
+from subpixel.sr.data.catalogue import find_sets
+from subpixel.sr.datasets.reporting import verify
+
+
+def save(path, seed=0, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    image = Image.fromarray(coarse).resize((60, 48), Image.Resampling.BICUBIC)
+    image.save(path, **options)
+    return np.asarray(image)
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".JPE", ".dib", ".pnm", ".Jfif"])
+def test_less_common_suffixes_are_read(tmp_path, suffix, caplog):
+    kind = {".dib": "DIB", ".pnm": "PPM"}.get(suffix, "JPEG")
+    pixels = save(tmp_path / "M/a.png")
+    save(tmp_path / f"M/b{suffix}", format=kind)
+    found = find_images("M", tmp_path)
+    assert [image.name for image in found] == ["a", "b"]
+    np.testing.assert_allclose(found[1].load(), pixels, atol=0 if kind != "JPEG" else 40)
+    assert caplog.messages == []
+
+
+def test_one_name_with_two_suffixes_is_two_images(tmp_path):
+    for seed, name in enumerate(("a.png", "a.jpg", "a.bmp", "b.png")):
+        save(tmp_path / "M" / name, seed)
+    found = find_images("M", tmp_path)
+    assert [image.name for image in found] == ["a.bmp", "a.jpg", "a.png", "b"]
+    assert [image.source.rsplit("/", 1)[1] for image in found[:3]] == ["a.bmp", "a.jpg", "a.png"]
+
+
+# Files beside M/1.png, and what is said of them.
+LEFT_OUT = {
+    "camera raw": (("M/2.CR2", "M/3.cr2"), "2 images in {}/M with the suffix .cr2, which is not"),
+    "JPEG XL": (("M/2.jxl",), "1 image in {}/M with the suffix .jxl, which is not read"),
+    "known to Pillow": (("M/2.tga", "M/3.tga"), "2 images in {}/M with the suffix .tga, which is"),
+    "vector": (("M/2.svg",), "1 image in {}/M with the suffix .svg, which is not read"),
+    "sub-folders": (("M/2019/may/2.png", "M/2019/3.jpg"), "2 images in the sub-folder {}/M/2019"),
+}
+
+
+@pytest.mark.parametrize("case", LEFT_OUT)
+def test_what_is_left_out_is_named_and_the_set_is_not_complete(tmp_path, case, caplog, capsys):
+    files, sentence = LEFT_OUT[case]
+    sentence = sentence.format(tmp_path)
+    save(tmp_path / "M/1.png")
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tmp_path / "M/1.png", tmp_path / file)
+    assert [image.name for image in find_images("M", tmp_path)] == ["1"]
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].startswith(f"M: left out: {sentence}")
+    code = verify(find_sets(f"folder:{tmp_path}/M"), tmp_path)
+    printed = capsys.readouterr().out
+    assert code == 1
+    assert f": images left out, 1 images in {tmp_path}/M\n  left out: {sentence}" in printed
+    assert "complete" not in printed.replace(str(tmp_path), "")
+
+
+def test_files_that_are_no_images_are_not_mentioned(tmp_path, caplog, capsys):
+    save(tmp_path / "M/1.png")
+    for name in ("README.txt", "Thumbs.db", "._1.png", ".hidden.jpg", "notes.md", "clip.mp4"):
+        (tmp_path / "M" / name).write_bytes(b"x")
+    assert [image.name for image in find_images("M", tmp_path)] == ["1"]
+    assert caplog.messages == []
+    assert verify(find_sets(f"folder:{tmp_path}/M"), tmp_path) == 0
+    assert "complete" in capsys.readouterr().out
