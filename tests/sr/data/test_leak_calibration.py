@@ -165,7 +165,6 @@ COPIES = {
     "darker": (lambda image: (image * 0.6).astype(np.uint8), 1.0),
     "cropped 1%": (lambda image: cropped(image, 0.01), 1.0),
     "cropped 2%": (lambda image: cropped(image, 0.02), 1.0),
-    "cropped 3%": (lambda image: cropped(image, 0.03), 0.95),
     "cropped to 12": (lambda image: modcrop(image, 12), 1.0),
     "all of it": (lambda image: jpeg(grey(resized(image[:, ::-1], 0.4)), 40), 0.95),
 }  # fmt: skip
