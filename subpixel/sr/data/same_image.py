@@ -151,7 +151,7 @@ class _Correlation:
         padded = np.pad(second, most, mode="reflect")
         energy = _sums(first * first, block)
         best = np.full(energy.shape, -1.0)
-        rows, columns = np.zeros((2, *energy.shape))
+        rows, columns = np.zeros_like(best), np.zeros_like(best)
         for row in range(-most, most + 1):
             for column in range(-most, most + 1):
                 top, left = most + row, most + column
