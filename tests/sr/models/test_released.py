@@ -57,8 +57,8 @@ def test_every_released_model_loads_and_is_what_its_files_state(name):
     assert network.scale == scale
     assert release.parameters == sum(x.size for x in jax.tree.leaves(nnx.state(network)))
     assert network(LUMA).shape == (2, 9 * scale, 11 * scale, 1)
-    # A slope is enlarged to a slope, so the mean of a pixel's phases is that pixel. The border, which
-    # depends on the padding, is left out.
+    # A slope is enlarged to a slope, so the mean of a pixel's phases is that pixel. The border,
+    # which depends on the padding, is left out.
     rows, columns = np.linspace(0.2, 0.5, 32), np.linspace(0.0, 0.3, 40)
     slope = np.float32(rows[:, None] + columns)
     large = np.asarray(network(slope[None, ..., None])).reshape(32, scale, 40, scale)
