@@ -8,7 +8,16 @@ import tyro
 
 from subpixel.sr.commands.export import read_source
 from subpixel.sr.demo.build import build_demo
-from subpixel.sr.models.released import released_names
+
+# ESPCN first, as in `upscale`; the plain networks are more exact.
+DEFAULT_MODELS = (
+    "espcn_x3",
+    "espcn_x2",
+    "espcn_x4",
+    "plain_10x18_x3",
+    "plain_10x18_x2",
+    "plain_10x18_x4",
+)
 
 
 @dataclass(frozen=True)
@@ -17,9 +26,9 @@ class Options:
 
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """The folder. It must be new, empty, or an earlier demo."""
-    models: tuple[str, ...] = ()
-    """Released models, workdirs, weights files or PyTorch checkpoints (default: all released
-    models). The page begins with the first."""
+    models: tuple[str, ...] = DEFAULT_MODELS
+    """Released models, workdirs, weights files or PyTorch checkpoints. The page begins with the
+    first."""
     runtime: Path | None = None
     """A folder or npm archive with ONNX Runtime Web (default: npm downloads it)."""
 
@@ -33,7 +42,7 @@ def run(options: Options) -> int:
     Raises:
       InputError: if a model, the folder or ONNX Runtime Web cannot be used.
     """
-    sources = [read_source(name) for name in options.models or released_names()]
+    sources = [read_source(name) for name in options.models]
     size = build_demo(sources, options.output, options.runtime)
     print(f"{options.output}: {size / 1e6:.1f} MB, {len(sources)} models")
     print(f"python -m http.server --directory {options.output} shows it at http://localhost:8000")

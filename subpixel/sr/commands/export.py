@@ -42,7 +42,7 @@ class Options:
     name: str | None = None
     """Name that the file states (default: that of the workdir or file)."""
     version: str | None = None
-    """Version of the weights that the file states."""
+    """Version of the weights that the file states (default: the SHA-256 of a released model)."""
     license: str | None = None
     """Licence of the weights that the file states, such as Apache-2.0."""
     training_data: str | None = None
@@ -99,7 +99,12 @@ def _known_provenance(model: str) -> Provenance:
     if is_released(model):
         release = read_release(model)
         data = ", ".join(release.training_data)
-        return Provenance(name=release.name, license=release.license, training_data=data)
+        return Provenance(
+            name=release.name,
+            version=f"sha256:{release.sha256}",
+            license=release.license,
+            training_data=data,
+        )
     data = ", ".join(read_config(path).data.train) if path.is_dir() else UNKNOWN
     return Provenance(name=path.resolve().stem, training_data=data)
 

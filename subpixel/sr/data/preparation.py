@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 from filelock import FileLock
 
 from subpixel.image import rgb_to_luma
+from subpixel.sr.caches import cache_root
 from subpixel.sr.data.cache import (
     PIXELS,
     Pairs,
@@ -37,13 +37,6 @@ THREADS = min(4, os.cpu_count() or 1)
 SMALL = 64 * 2**20
 
 Progress = Callable[[int, int], None]
-
-
-def cache_root(given: Path | None = None) -> Path:
-    """Returns where caches lie: what was given, SUBPIXEL_CACHE, or the user's folder for them."""
-    if given is None and "SUBPIXEL_CACHE" in os.environ:
-        given = Path(os.environ["SUBPIXEL_CACHE"])
-    return platformdirs.user_cache_path("subpixel", appauthor=False) if given is None else given
 
 
 def prepare(

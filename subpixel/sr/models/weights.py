@@ -1,5 +1,6 @@
 """Weights to share: safetensors with the network's config in the header."""
 
+import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +20,8 @@ from subpixel.sr.models.trained import TrainedNetwork, check_params, named_param
 from subpixel.sr.serialization import from_json
 
 _LENGTH_BYTES = 8
+# 48 bits tell the models of a lifetime apart, and a line of metadata stays short.
+_DIGEST_DIGITS = 12
 
 
 def save_weights(path: Path, params: Params, config: ModelConfig, upsampler: Layout) -> None:
@@ -33,9 +36,31 @@ def save_weights(path: Path, params: Params, config: ModelConfig, upsampler: Lay
       config: of the network.
       upsampler: layout of its last kernel.
     """
+    write_bytes(path, _weights_bytes(params, config, upsampler))
+
+
+def weights_digest(network: TrainedNetwork) -> str:
+    """Returns the digest of the file that `save_weights` writes of a network.
+
+    For a released model it is the beginning of the SHA-256 that its NAME.json states.
+
+    Example:
+      >>> from subpixel.sr.models.released import load_released
+      >>> weights_digest(load_released("espcn_x3"))
+      'sha256:553e2034da4f'
+    """
+    return digest_of(_weights_bytes(network.params, network.config, network.upsampler))
+
+
+def digest_of(content: bytes) -> str:
+    """Returns the beginning of a SHA-256 in hexadecimal, "sha256:" in front of it."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()[:_DIGEST_DIGITS]}"
+
+
+def _weights_bytes(params: Params, config: ModelConfig, upsampler: Layout) -> bytes:
     tensors = {name: np.asarray(array) for name, array in named_params(params).items()}
     metadata = {"model": json.dumps(asdict(config)), "upsampler": upsampler}
-    write_bytes(path, _sort_header(save(tensors, metadata)))
+    return _sort_header(save(tensors, metadata))
 
 
 def _sort_header(content: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 import jax
 
-from subpixel.sr.data.preparation import cache_root
+from subpixel.sr.caches import cache_root
 from subpixel.sr.environment import processor
 
 

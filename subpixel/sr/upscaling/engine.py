@@ -27,12 +27,14 @@ class Model:
 
     Attributes:
       name: as it is recorded in the file.
+      version: of its weights, as it is recorded in the file; "" for bicubic.
       scale: r.
       radius: how many pixels to each side an output pixel depends on.
       run: (h, w, 1 or 3) in 0..1 -> (r*h, r*w, 1 or 3).
     """
 
     name: str
+    version: str
     scale: int
     radius: int
     run: Callable[[np.ndarray], np.ndarray]
@@ -99,16 +101,16 @@ def _bicubic(scale: int, rounds: int) -> Model:
         hr = imresize(tile, scale)
         return back_project(tile, hr.clip(0, 1), scale, rounds) if rounds else hr
 
-    return Model(BICUBIC_NAME, scale, BICUBIC_RADIUS + rounds * BACK_PROJECTION_RADIUS, run)
+    return Model(BICUBIC_NAME, "", scale, BICUBIC_RADIUS + rounds * BACK_PROJECTION_RADIUS, run)
 
 
 def _network(target: str, name: str, engine: Engine, rounds: int) -> Model:
     # Imports JAX, which bicubic does without.
     from subpixel.sr.upscaling.networks import load_network
 
-    scale, radius, run = load_network(target, engine, rounds)
-    radius = max(radius, BICUBIC_RADIUS) + rounds * BACK_PROJECTION_RADIUS
-    return Model(name, scale, radius, _finite(run, target))
+    loaded = load_network(target, engine, rounds)
+    radius = max(loaded.radius, BICUBIC_RADIUS) + rounds * BACK_PROJECTION_RADIUS
+    return Model(name, loaded.version, loaded.scale, radius, _finite(loaded.run, target))
 
 
 def _finite(run: Callable[[np.ndarray], Any], target: str) -> Callable[[np.ndarray], np.ndarray]:

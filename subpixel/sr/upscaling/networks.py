@@ -1,6 +1,7 @@
 """Loads networks for tiles. This module imports JAX, which takes a second."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from flax import nnx
 
 from subpixel.sr.errors import InputError
 from subpixel.sr.export.formats import Choices, Source, onnx_bytes
-from subpixel.sr.export.provenance import Provenance
+from subpixel.sr.export.provenance import UNKNOWN, Provenance
 from subpixel.sr.export.runtime import OnnxNetwork
 from subpixel.sr.inference.upscaler import forward
+from subpixel.sr.models.weights import digest_of, weights_digest
 from subpixel.sr.targets import load_trained
 from subpixel.sr.training.compilations import keep_compilations
 from subpixel.sr.upscaling.colour import back_project, enlarge_opaque
@@ -22,11 +24,26 @@ from subpixel.sr.upscaling.engine import Engine
 
 ONNX_SUFFIX = ".onnx"
 
-Loaded = tuple[int, int, Callable[[np.ndarray], Any]]
+
+@dataclass(frozen=True)
+class Loaded:
+    """A network that is ready to enlarge tiles.
+
+    Attributes:
+      version: digest of its parameters, or the version that an ONNX file states.
+      scale: r.
+      radius: how many pixels to each side an output pixel depends on.
+      run: (h, w, 1 or 3) in 0..1 -> (r*h, r*w, 1 or 3).
+    """
+
+    version: str
+    scale: int
+    radius: int
+    run: Callable[[np.ndarray], Any]
 
 
 def load_network(target: str, engine: Engine, rounds: int) -> Loaded:
-    """Returns scale, radius and the call of a network.
+    """Returns a network that is ready to enlarge tiles.
 
     Args:
       target: as in `load_trained`; for ONNX Runtime also a file of `python -m subpixel export`.
@@ -44,18 +61,22 @@ def load_network(target: str, engine: Engine, rounds: int) -> Loaded:
     trained = load_trained(target)
     scale, channels = trained.config.scale, trained.config.channels
     run = partial(_enlarge, trained.graph, scale, channels, rounds, trained.params)
-    return scale, trained.shapes.radius, run
+    return Loaded(weights_digest(trained), scale, trained.shapes.radius, run)
 
 
 def _load_onnx(target: str, rounds: int) -> Loaded:
     path = Path(target)
     if path.suffix.lower() == ONNX_SUFFIX and path.is_file():
         network = OnnxNetwork(path)
+        version = network.metadata.get("version", UNKNOWN)
+        if version == UNKNOWN:
+            version = digest_of(path.read_bytes())
     else:
         trained = load_trained(target)
         provenance = Provenance(name=path.name)
         source = Source(trained.config, trained.upsampler, trained.params, provenance)
         network = OnnxNetwork(onnx_bytes(source, Choices())[0])
+        version = weights_digest(trained)
     if network.uint8:
         raise InputError(f"{target} rounds to 8 bits inside: export it without --uint8")
 
@@ -63,7 +84,7 @@ def _load_onnx(target: str, rounds: int) -> Loaded:
         hr = enlarge_opaque(tile, lambda x: network(x[None])[0], network.scale, network.channels)
         return back_project(tile, hr.clip(0, 1), network.scale, rounds) if rounds else hr
 
-    return network.scale, network.radius, run
+    return Loaded(version, network.scale, network.radius, run)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))

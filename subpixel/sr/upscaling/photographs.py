@@ -62,8 +62,9 @@ class Settings:
         return stages
 
     def model_name(self, width: int, height: int) -> str:
-        """Returns the names of the models that an image of a size is enlarged by."""
-        names = [self.models.of_scale(scale).name for scale in self.stages(width, height)]
+        """Returns names and versions of the models that an image of a size is enlarged by."""
+        models = [self.models.of_scale(scale) for scale in self.stages(width, height)]
+        names = [f"{model.name} {model.version}".rstrip() for model in models]
         return " and ".join(names + ["back-projection"] * self.consistent) or "bicubic"
 
 

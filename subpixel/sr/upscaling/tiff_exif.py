@@ -46,7 +46,7 @@ def add_exif(path: Path, block: bytes, software: str) -> None:
 
     Args:
       path: a classic TIFF file; one of more than 4 GiB stays as it is.
-      block: EXIF as in a JPEG file.
+      block: EXIF as in a JPEG file; b"" adds the software only.
       software: what made the image.
     """
     with path.open("r+b") as file:

@@ -242,8 +242,8 @@ def _save(image: Any, part: Path, kind: str, encoding: Encoding, path: Path) -> 
             big = image.width * image.height * image.bands * 4 > 2**32
             predictor = "float" if image.format == "float" else "horizontal"
             image.tiffsave(name, compression="deflate", predictor=predictor, bigtiff=big)
-            if image.get_typeof("exif-data"):
-                add_exif(part, image.get("exif-data"), _field(image, _SOFTWARE))
+            block = image.get("exif-data") if image.get_typeof("exif-data") else b""
+            add_exif(part, block, _field(image, _SOFTWARE))
         else:
             _save_bmp(image, part)
     except pyvips.Error as error:

@@ -96,6 +96,20 @@ def test_an_unknown_model_is_named():
         subpixel.sr.upscale(COFFEE, "nonesuch")
 
 
+def test_upscaling_needs_no_package_of_training():
+    """The extra `upscale` is enough; orbax and optax come with Flax."""
+    code = (
+        "import sys, numpy, subpixel.sr\n"
+        "for name in ('grain', 'imagehash', 'filelock', 'jinja2', 'matplotlib', 'skimage', 'onnx',"
+        " 'tensorboardX'):\n"
+        "    sys.modules[name] = None\n"
+        "import subpixel.sr.commands.upscale\n"
+        "print(subpixel.sr.upscale(numpy.zeros((4, 5, 3), 'uint8'), 'espcn_x2', scale=2).shape)"
+    )
+    printed = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert printed.strip() == "(8, 10, 3)"
+
+
 def test_importing_the_package_stays_light():
     code = (
         "import sys, subpixel.sr; print([m for m in ('PIL', 'pyvips', 'av') if m in sys.modules])"

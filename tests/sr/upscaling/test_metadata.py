@@ -8,6 +8,7 @@ from files import COFFEE, HEIGHT, WIDTH, save
 from PIL import Image, ImageCms
 
 from subpixel import __version__
+from subpixel.sr.models.released import read_release
 from subpixel.sr.upscaling.engine import find_models
 from subpixel.sr.upscaling.photographs import Settings, upscale_photograph
 from subpixel.sr.upscaling.plan import Size
@@ -51,6 +52,18 @@ def test_exif_is_kept_and_the_model_recorded(suffix, tmp_path, settings):
     assert tags.get_ifd(EXIF_IFD)[LENS] == "A lens"
     assert tags.get_ifd(GPS_IFD)[2] == (52.0, 31.0, 12.0)
     assert f"subpixel {__version__}, model bicubic" in tags[SOFTWARE]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_version_of_a_released_model_is_recorded(suffix, tmp_path):
+    models = find_models("espcn")
+    target = tmp_path / f"b.{suffix}"
+    upscale_photograph(save(tmp_path / f"a.{suffix}"), target, Settings(models, Size(scale=6)))
+    digests = [read_release(f"espcn_x{scale}").sha256[:12] for scale in (3, 2)]
+    expected = " and ".join(
+        f"espcn_x{scale} sha256:{digest}" for scale, digest in zip((3, 2), digests, strict=True)
+    )
+    assert load(target).getexif()[SOFTWARE] == f"subpixel {__version__}, model {expected}"
 
 
 def test_png_has_the_model_in_a_text_chunk(tmp_path, settings):

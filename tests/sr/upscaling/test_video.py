@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from clips import TIMES, read_frames, read_packets, write_clip
 
+from subpixel import __version__
 from subpixel.image import imresize
 from subpixel.sr.errors import InputError
+from subpixel.sr.models.released import read_release
 from subpixel.sr.upscaling.engine import find_models
 from subpixel.sr.upscaling.photographs import Settings
 from subpixel.sr.upscaling.plan import Size
@@ -188,6 +190,16 @@ def test_a_stop_leaves_no_file(tmp_path):
 def test_a_missing_video_is_an_error_of_the_system(tmp_path):
     with pytest.raises(FileNotFoundError):
         enlarge(tmp_path / "a.mp4", tmp_path / "b.mp4")
+
+
+def test_model_and_version_stand_in_the_comment(tmp_path):
+    source, target = write_clip(tmp_path / "a.mp4"), tmp_path / "b.mp4"
+    settings = Settings(find_models("espcn"), Size(scale=2))
+    upscale_video(source, target, settings, VideoEncoding(), lambda *_: None)
+    digest = read_release("espcn_x2").sha256[:12]
+    with av.open(str(target)) as result:
+        expected = f"subpixel {__version__}, model espcn_x2 sha256:{digest}"
+        assert result.metadata["comment"] == expected
 
 
 def test_webm_gets_vp9(tmp_path):
