@@ -3,7 +3,15 @@
 import loops
 import numpy as np
 
-from subpixel.sr.models.operations import Activation, AddNearest, Centre, Convolution, Upsampling
+from subpixel.sr.models.operations import (
+    Activation,
+    AddNearest,
+    Centre,
+    Convolution,
+    Crop,
+    PadEdge,
+    Upsampling,
+)
 
 
 def run(operations, x: np.ndarray) -> np.ndarray:
@@ -30,6 +38,10 @@ def run(operations, x: np.ndarray) -> np.ndarray:
                 y = loops.upsample(y, kernel, (1, 1), low, y.shape[1:3])
                 y = y + operation.phase_bias
                 y = loops.shuffle(y, (scale, scale), "dcr")
+            case PadEdge(pixels):
+                y = np.pad(y, [(0, 0), (pixels, pixels), (pixels, pixels), (0, 0)], mode="edge")
+            case Crop(pixels):
+                y = y[:, pixels:-pixels, pixels:-pixels]
             case AddNearest(scale):
                 y = y + x.repeat(scale, axis=1).repeat(scale, axis=2)
             case _:

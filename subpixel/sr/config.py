@@ -11,7 +11,13 @@ from pathlib import Path
 from subpixel.sr.data.config import DataConfig
 from subpixel.sr.data.degradation import Degradation
 from subpixel.sr.errors import InputError
-from subpixel.sr.models import ESPCNConfig, FSRCNNConfig, ModelConfig, PlainConfig
+from subpixel.sr.models import (
+    ESPCNConfig,
+    FSRCNNConfig,
+    ModelConfig,
+    PlainConfig,
+    SRCNNConfig,
+)
 from subpixel.sr.serialization import differences, flatten, from_json, require, to_json
 from subpixel.sr.training.config import OptimizerConfig, TrainingConfig
 
@@ -24,6 +30,7 @@ __all__ = [
     "ModelConfig",
     "OptimizerConfig",
     "PlainConfig",
+    "SRCNNConfig",
     "differences",
     "flatten",
     "from_json",

@@ -25,7 +25,9 @@ from subpixel.sr.models.operations import (
     AddNearest,
     Centre,
     Convolution,
+    Crop,
     Operation,
+    PadEdge,
     Upsampling,
 )
 
@@ -179,6 +181,18 @@ class _Graph:
             self.value = self.add("PRelu", [self.value, name])
         else:
             self.value = self.add(_ACTIVATIONS[operation.name], [self.value])
+
+    @_write.register
+    def _(self, operation: PadEdge) -> None:
+        self._pad(operation.pixels, "edge")
+
+    @_write.register
+    def _(self, operation: Crop) -> None:
+        self._pad(-operation.pixels, "constant")
+
+    def _pad(self, pixels: int, mode: str) -> None:
+        pads = self.constant(self._number("pads"), np.array([0, 0, pixels, pixels] * 2, np.int64))
+        self.value = self.add("Pad", [self.value, pads], mode=mode)
 
     def _upsample(self, operation: Upsampling, residual: bool) -> None:
         if self.layout == "subpixel":

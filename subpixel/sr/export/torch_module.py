@@ -14,7 +14,9 @@ from subpixel.sr.models.operations import (
     AddNearest,
     Centre,
     Convolution,
+    Crop,
     Operation,
+    PadEdge,
     Upsampling,
 )
 
@@ -61,6 +63,10 @@ def torch_module(operations: Sequence[Operation], layout: Layout) -> tuple[State
                     layers.append(_ACTIVATIONS[name])
             case Upsampling():
                 end = _add_upsampling(layers, state, operation, layout)
+            case PadEdge(pixels):
+                layers.append(f"nn.ReplicationPad2d({pixels})")
+            case Crop(pixels):
+                layers.append(f"nn.ZeroPad2d({-pixels})")
             case AddNearest(scale):
                 nearest = f'F.interpolate(x, scale_factor={scale}, mode="nearest")'
                 end = f"{end or 'super().forward(START)'} + {nearest}"

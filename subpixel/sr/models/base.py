@@ -9,7 +9,7 @@ config (`from_torch`), since they say how the network is built.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import jax
 from flax import nnx
@@ -19,10 +19,11 @@ from subpixel.kernels import Layout
 from subpixel.sr.models.layers import Layer
 from subpixel.sr.models.operations import Operation
 from subpixel.sr.models.torch_chain import TorchChain, TorchChoices, TorchMatch
-from subpixel.sr.models.upsampler import Upsampler, make_upsampler
+from subpixel.sr.models.upsampler import Upsampler, UpsamplerInit, draw_kernel, make_upsampler
 from subpixel.sr.serialization import check_fields, require
 
 Params = Any  # a nested dict of arrays
+AnyNetwork = TypeVar("AnyNetwork", bound="Network")
 Dtype = Literal["float32", "bfloat16"]
 
 
@@ -98,6 +99,11 @@ class NetworkConfig:
     """How many times larger the output is: a whole number of at least 2."""
     channels: Literal[1, 3] = 1
     """1: the network enlarges luma, and colour is enlarged by bicubic. 3: it enlarges RGB."""
+    upsampler_init: UpsamplerInit = "icnr"
+    """Initial kernel of the upsampler. "icnr": one kernel for all phases, the same function in
+    every layout. "converted": LeCun's normal drawn in the layout "subpixel" and converted, the same
+    function in every layout. "independent": LeCun's normal drawn in the layout itself, whose fan-in
+    is scale**2 times as large in "conv_transpose" and "zero_insert"."""
 
     def __post_init__(self):
         check_fields(self, "model.")
@@ -107,8 +113,28 @@ class NetworkConfig:
         )
 
     def build(self, upsampler: Layout, seed: int) -> Network:
-        """Returns a new network. The same seed gives the same function for every upsampler."""
+        """Returns a new network.
+
+        The same seed gives the same hidden layers for every upsampler and, unless `upsampler_init`
+        is "independent", the same function.
+        """
         raise NotImplementedError
+
+    def start(self, network: AnyNetwork, upsampler: Layout, seed: int) -> AnyNetwork:
+        """Returns a new network with another upsampler, started as `upsampler_init` says.
+
+        Args:
+          network: the network, whose upsampler started by ICNR.
+          upsampler: the layout that is wanted.
+          seed: of the kernel.
+        """
+        if self.upsampler_init == "icnr":
+            return network.with_upsampler(upsampler)
+        drawn_in = upsampler if self.upsampler_init == "independent" else "subpixel"
+        model = network.with_upsampler(drawn_in)
+        kernel = model.upsampler.kernel
+        kernel.set_value(draw_kernel(seed, kernel.shape, kernel.dtype))
+        return model.with_upsampler(upsampler)
 
     def build_abstract(self, upsampler: Layout) -> Network:
         """Returns the network with shapes in the place of its parameters; nothing is computed."""

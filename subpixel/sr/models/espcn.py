@@ -107,7 +107,7 @@ class ESPCNConfig(NetworkConfig):
         return tuple(remarks)
 
     def build(self, upsampler: Layout, seed: int) -> "ESPCN":
-        """Returns a new network. The same seed gives the same function for every upsampler."""
+        """Returns a new network; see `NetworkConfig.build`."""
         model = ESPCN(
             self.scale,
             channels=self.channels,
@@ -123,7 +123,7 @@ class ESPCNConfig(NetworkConfig):
             dtype=jnp.dtype(self.dtype),
             rngs=nnx.Rngs(seed),
         )
-        return model.with_upsampler(upsampler)
+        return self.start(model, upsampler, seed)
 
 
 class ESPCN(ConvStack):

@@ -119,8 +119,8 @@ class FSRCNNConfig(NetworkConfig):
         return TorchMatch(config, params_from_torch(chain, scale, "prelu"), notes)
 
     def build(self, upsampler: Layout, seed: int) -> "FSRCNN":
-        """Returns a new network. The same seed gives the same function for every upsampler."""
-        return FSRCNN(self, rngs=nnx.Rngs(seed)).with_upsampler(upsampler)
+        """Returns a new network; see `NetworkConfig.build`."""
+        return self.start(FSRCNN(self, rngs=nnx.Rngs(seed)), upsampler, seed)
 
 
 class FSRCNN(ConvStack):

@@ -65,10 +65,8 @@ def prelu_layer(name: str, layer: PReLU, scale: int = 1) -> Layer:
     return Layer(name, (), count, scale, count, 0, 0)
 
 
-def upsampler_layers(
-    upsampler: Upsampler, layout: Layout, scale: int, bias: PhaseBias, channels: int
-) -> list[Layer]:
-    """Returns the rows of the upsampling, "upsampler", and of its bias, "bias".
+def upsampler_layer(upsampler: Upsampler, layout: Layout, scale: int, channels: int) -> Layer:
+    """Returns the row of the upsampling, "upsampler".
 
     Each number of a kernel is used once for each low-resolution pixel in every layout.
     "zero_insert" multiplies inserted zeros as well, r**2 - 1 times as many. A transposed
@@ -79,17 +77,17 @@ def upsampler_layers(
       upsampler: the linear upsampling without a bias.
       layout: of its kernel.
       scale: r.
-      bias: the bias that follows it.
       channels: of the output.
     """
     kernel = upsampler.kernel.shape
     useful = math.prod(kernel)
     executed = useful * scale**2 if layout == "zero_insert" else useful
-    count = bias.bias.size
-    return [
-        Layer("upsampler", kernel, channels, scale, useful, useful, executed),
-        Layer("bias", (), channels, scale, count, 0, 0),
-    ]
+    return Layer("upsampler", kernel, channels, scale, useful, useful, executed)
+
+
+def bias_layer(bias: PhaseBias, scale: int, channels: int) -> Layer:
+    """Returns the row of the bias that follows the upsampling, "bias", without multiply-adds."""
+    return Layer("bias", (), channels, scale, bias.bias.size, 0, 0)
 
 
 def gflop(layers: Iterable[Layer], pixels: int) -> tuple[float, float]:

@@ -89,7 +89,21 @@ class AddNearest:
     scale: int
 
 
-Operation = Centre | Convolution | Activation | Upsampling | AddNearest
+@dataclass(frozen=True, eq=False)
+class PadEdge:
+    """Pads height and width with the nearest pixel of the edge, `pixels` to each side."""
+
+    pixels: int
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """Removes `pixels` pixels from each side."""
+
+    pixels: int
+
+
+Operation = Centre | Convolution | Activation | Upsampling | AddNearest | PadEdge | Crop
 
 
 def centre(mean: float, scale: float) -> list[Operation]:
@@ -125,10 +139,13 @@ def prelu(layer: PReLU) -> Activation:
     return Activation("prelu", _float32(layer.slope[...]))
 
 
-def upsampling(layer: Upsampler, layout: Layout, scale: int, bias: PhaseBias) -> Upsampling:
-    """Returns a network's upsampler with the bias that follows it as an operation."""
+def upsampling(
+    layer: Upsampler, layout: Layout, scale: int, bias: PhaseBias | None = None
+) -> Upsampling:
+    """Returns a network's upsampler as an operation, with the bias that follows it, if any."""
     kernel = _float32(kernels.convert(layer.kernel[...], scale, layout, "subpixel"))
-    return Upsampling(scale, kernel, _float32(bias.bias[...]))
+    values = np.zeros(kernel.shape[-1] // scale**2) if bias is None else bias.bias[...]
+    return Upsampling(scale, kernel, _float32(values))
 
 
 def _float32(array: jax.Array | np.ndarray) -> np.ndarray:

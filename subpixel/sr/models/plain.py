@@ -92,8 +92,8 @@ class PlainConfig(NetworkConfig):
         return TorchMatch(config, params, notes, named=True)
 
     def build(self, upsampler: Layout, seed: int) -> "Plain":
-        """Returns a new network. The same seed gives the same function for every upsampler."""
-        return Plain(self, rngs=nnx.Rngs(seed)).with_upsampler(upsampler)
+        """Returns a new network; see `NetworkConfig.build`."""
+        return self.start(Plain(self, rngs=nnx.Rngs(seed)), upsampler, seed)
 
 
 class Plain(ConvStack):

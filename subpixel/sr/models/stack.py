@@ -18,7 +18,13 @@ from subpixel.ops.pixel_shuffle import scale_per_axis
 from subpixel.sr.models import operations
 from subpixel.sr.models.activations import Activation, OutputActivation, PReLU, activate
 from subpixel.sr.models.base import Network
-from subpixel.sr.models.layers import Layer, conv_layer, prelu_layer, upsampler_layers
+from subpixel.sr.models.layers import (
+    Layer,
+    bias_layer,
+    conv_layer,
+    prelu_layer,
+    upsampler_layer,
+)
 from subpixel.sr.models.operations import Operation
 from subpixel.sr.models.upsampler import make_upsampler
 
@@ -133,10 +139,8 @@ class ConvStack(Network):
             rows.append(conv_layer(f"conv{number}", getattr(self, f"conv{number}")))
             if self.activation == "prelu":
                 rows.append(prelu_layer(f"prelu{number}", getattr(self, f"prelu{number}")))
-        last = upsampler_layers(
-            self.upsampler, self.upsampler_name, self.scale, self.bias, self.channels
-        )
-        return [*rows, *last]
+        last = upsampler_layer(self.upsampler, self.upsampler_name, self.scale, self.channels)
+        return [*rows, last, bias_layer(self.bias, self.scale, self.channels)]
 
     def operations(self) -> list[Operation]:
         """Returns the same function as plain operations, for exports."""

@@ -1,7 +1,9 @@
 """The interchangeable upsamplers of the networks. To add one, or change one, begin here."""
 
 from collections.abc import Sequence
+from typing import Any, Literal
 
+import jax
 from flax import nnx
 from flax.typing import Dtype, Initializer
 
@@ -11,6 +13,10 @@ from subpixel.nnx import ConvTranspose, SubpixelConv, ZeroInsertConv
 from subpixel.ops.conv import upsampling_padding
 
 Upsampler = SubpixelConv | ConvTranspose | ZeroInsertConv
+UpsamplerInit = Literal["icnr", "converted", "independent"]
+
+# Separates the random stream of the upsampler's kernel from those of the layers before it.
+_STREAM = 1
 
 
 def make_upsampler(
@@ -77,3 +83,15 @@ def make_upsampler(
         kernel_init=init,
         rngs=rngs,
     )
+
+
+def draw_kernel(seed: int, shape: Sequence[int], dtype: Any) -> jax.Array:
+    """Draws a kernel by LeCun's normal, whose fan-in is that of the shape: Flax's default.
+
+    Args:
+      seed: of the network.
+      shape: (k1, ..., kd, in, out), of any layout.
+      dtype: of the kernel.
+    """
+    key = jax.random.fold_in(jax.random.key(seed), _STREAM)
+    return nnx.initializers.lecun_normal()(key, tuple(shape), dtype)

@@ -62,7 +62,7 @@ def init_state(
 
     Args:
       model: the network's config.
-      upsampler: its upsampler; the same seed gives the same function for each.
+      upsampler: its upsampler.
       optimizer: as from `make_optimizer`.
       seed: of the initial parameters.
       start_from: trained network whose parameters replace them; see `TrainingConfig`.
@@ -70,11 +70,13 @@ def init_state(
     Raises:
       InputError: if the trained network cannot be read, or its parameters do not fit.
     """
-    network = model.build("subpixel", seed)
+    network = model.build(upsampler, seed)
     if start_from is not None:
+        network = network.with_upsampler("subpixel")
         params = nnx.to_pure_dict(nnx.state(network))
         nnx.update(network, warm_start(params, model, start_from))
-    graph, state = nnx.split(network.with_upsampler(upsampler))
+        network = network.with_upsampler(upsampler)
+    graph, state = nnx.split(network)
     params = nnx.to_pure_dict(state)
     # The average is a copy: a donated state must not hold one buffer twice.
     ema = jax.tree.map(jnp.copy, params)

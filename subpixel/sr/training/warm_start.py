@@ -47,8 +47,13 @@ def warm_start(params: Params, model: ModelConfig, start_from: str) -> Params:
             f"start_from: the layers of {start_from} have other shapes than the network's: give "
             "the weights of a network with the same layers"
         )
-    # Scale and dtype change no parameter's meaning.
-    alike = replace(trained.config, scale=model.scale, dtype=model.dtype)
+    # Scale, dtype and initial values change no parameter's meaning.
+    alike = replace(
+        trained.config,
+        scale=model.scale,
+        dtype=model.dtype,
+        upsampler_init=model.upsampler_init,
+    )
     changed = differences(alike, model)
     if changed:
         raise InputError(

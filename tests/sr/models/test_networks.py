@@ -13,7 +13,13 @@ from loops import LAYOUTS, assert_close, assert_same_tree, normal
 
 from subpixel.sr.config import Experiment, from_json, to_json
 from subpixel.sr.errors import InputError
-from subpixel.sr.models import ESPCNConfig, FSRCNNConfig, ModelConfig, PlainConfig
+from subpixel.sr.models import (
+    ESPCNConfig,
+    FSRCNNConfig,
+    ModelConfig,
+    PlainConfig,
+    SRCNNConfig,
+)
 from subpixel.sr.models.layers import gflop
 from subpixel.sr.models.trained import named_params
 from subpixel.sr.models.weights import load_weights, save_weights
@@ -27,6 +33,8 @@ CONFIGS = [
     FSRCNNConfig(scale=4, features=4, shrunk_features=3, mapping_layers=1, residual=True),
     PlainConfig(scale=3, depth=4, width=5, activation="prelu"),
     PlainConfig(scale=2, channels=3, depth=2, width=3, activation="relu"),
+    SRCNNConfig(scale=3, features=(4, 3), kernel_sizes=(5, 1, 3), input_mean=0.4, input_scale=2.0),
+    SRCNNConfig(scale=2, channels=3, features=(4,), kernel_sizes=(5, 3)),
 ]
 
 
@@ -183,8 +191,11 @@ def test_a_config_without_a_network_is_an_espcn():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"network": "vdsr"}, "network must be one of 'espcn', 'fsrcnn', 'plain'; got 'vdsr'"),
-        ({"network": 3}, "network must be one of 'espcn', 'fsrcnn', 'plain'; got 3"),
+        (
+            {"network": "vdsr"},
+            "network must be one of 'espcn', 'fsrcnn', 'plain', 'srcnn'; got 'vdsr'",
+        ),
+        ({"network": 3}, "network must be one of 'espcn', 'fsrcnn', 'plain', 'srcnn'; got 3"),
         ({"network": "plain"}, "features"),
         ({"scale": 1}, "at least 2; got 1"),
     ],

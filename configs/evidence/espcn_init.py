@@ -1,0 +1,28 @@
+"""ESPCN x3 whose three upsamplers start as --model.upsampler_init says; docs/evidence.md."""
+
+from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerConfig
+
+config = Experiment(
+    name="evidence_espcn_init",
+    upsamplers=("subpixel", "conv_transpose", "zero_insert"),
+    # Without the residual connection, so that the upsampler alone makes the output.
+    model=ESPCNConfig(
+        scale=3,
+        input_mean=0.45,
+        input_scale=1.6,
+        upsampler_init="independent",
+    ),
+    data=DataConfig(
+        train=("T91", "BSDS500/train"),
+        benchmarks=("Set5", "Set14"),
+        exclude=("302003",),  # an image of BSDS500, and Set5's "woman"
+        validation_images=8,
+        patch_size=17,
+        batch_size=16,
+    ),
+    optimizer=OptimizerConfig(name="adam", learning_rate=3e-3, warmup_steps=100, ema_decay=0.99),
+    steps=600,
+    log_every=50,
+    validate_every=300,
+    checkpoint_every=300,
+)
