@@ -19,10 +19,10 @@ RESULTS = Path(__file__).parents[3] / "results"
 
 @pytest.fixture
 def make_source() -> Callable[..., Source]:
-    """Makes a small network whose parameters are random, the biases too."""
+    """Makes a small network, by default an ESPCN, of random parameters, the biases too."""
 
-    def make(layout="subpixel", **choices) -> Source:
-        config = ESPCNConfig(**{"features": (5, 4), "kernel_sizes": (5, 1, 3), **choices})
+    def make(layout="subpixel", kind=ESPCNConfig, **choices) -> Source:
+        config = kind(**{"features": (5, 4), "kernel_sizes": (5, 1, 3), **choices})
         _, state = nnx.split(config.build(layout, seed=0))
         rng = np.random.default_rng(3)
         params = jax.tree.map(

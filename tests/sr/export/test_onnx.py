@@ -13,6 +13,7 @@ from subpixel.sr.export import check, packages
 from subpixel.sr.export.formats import Choices, export_network, onnx_bytes
 from subpixel.sr.export.onnx_graph import build_onnx
 from subpixel.sr.export.runtime import OnnxNetwork
+from subpixel.sr.models import SRCNNConfig
 from subpixel.sr.models.operations import Activation, Centre, Convolution, Upsampling
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
@@ -23,6 +24,8 @@ NETWORKS = [
     {"channels": 3, "scale": 2, "residual": True, "bias": "shared"},
     {"channels": 3, "scale": 4, "output_activation": "sigmoid", "dtype": "bfloat16"},
     {"channels": 1, "scale": 2, "bias": "shared", "kernel_sizes": (4, 2, 2)},
+    {"kind": SRCNNConfig, "channels": 1, "input_mean": 0.45, "input_scale": 1.6},
+    {"kind": SRCNNConfig, "channels": 3, "scale": 2},
 ]
 
 

@@ -16,6 +16,7 @@ from subpixel.sr.export.torch_layouts import compact_state_dict, read_exported
 from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.export.torch_writer import torch_bytes
 from subpixel.sr.models.operations import Centre
+from subpixel.sr.models import SRCNNConfig
 from subpixel.sr.models.torch_files import read_checkpoint, read_torch
 from subpixel.sr.targets import load_target, load_trained
 
@@ -25,6 +26,8 @@ NETWORKS = [
     {"channels": 3, "scale": 2, "residual": True, "bias": "shared"},
     {"channels": 3, "scale": 4, "output_activation": "sigmoid"},
     {"channels": 1, "scale": 2, "residual": True, "output_activation": "sigmoid"},
+    {"kind": SRCNNConfig, "channels": 1, "input_mean": 0.45, "input_scale": 1.6},
+    {"kind": SRCNNConfig, "channels": 3, "scale": 2},
 ]
 
 

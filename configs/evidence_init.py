@@ -3,7 +3,7 @@
 from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerConfig
 
 config = Experiment(
-    name="evidence_espcn_init",
+    name="evidence_init",
     upsamplers=("subpixel", "conv_transpose", "zero_insert"),
     # Without the residual connection, so that the upsampler alone makes the output.
     model=ESPCNConfig(
