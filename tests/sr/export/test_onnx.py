@@ -25,7 +25,7 @@ NETWORKS = [
     {"channels": 3, "scale": 4, "output_activation": "sigmoid", "dtype": "bfloat16"},
     {"channels": 1, "scale": 2, "bias": "shared", "kernel_sizes": (4, 2, 2)},
     {"kind": SRCNNConfig, "channels": 1, "input_mean": 0.45, "input_scale": 1.6},
-    {"kind": SRCNNConfig, "channels": 3, "scale": 2},
+    {"kind": SRCNNConfig, "channels": 3, "scale": 2, "input_scale": 0.25},
 ]
 
 
