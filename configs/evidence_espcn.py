@@ -1,6 +1,6 @@
 """The three upsamplers of ESPCN from one starting function: short trainings for several seeds.
 
-docs/evidence.md has the commands; --model.scale chooses the scale.
+--seeds 0 1 2 runs three seeds; --model.scale chooses the scale.
 """
 
 from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerConfig

@@ -15,8 +15,8 @@ from subpixel.sr.export.formats import Choices, export_network
 from subpixel.sr.export.torch_layouts import compact_state_dict, read_exported
 from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.export.torch_writer import torch_bytes
-from subpixel.sr.models.operations import Centre
 from subpixel.sr.models import SRCNNConfig
+from subpixel.sr.models.operations import Centre
 from subpixel.sr.models.torch_files import read_checkpoint, read_torch
 from subpixel.sr.targets import load_target, load_trained
 
