@@ -11,6 +11,7 @@ import versions
 from flax import linen as nn
 from flax import nnx
 
+import subpixel
 from subpixel import layers, linen
 
 X2 = np.random.default_rng(0).standard_normal((2, 5, 4, 3)).astype(np.float32)
@@ -212,3 +213,26 @@ def test_a_checkpoint_of_flax_restores_into_ours(tmp_path):
         nnx.update(back, checkpointer.restore(tmp_path / "ours", nnx.state(back)))
     assert_close(ours(X2), theirs(X2))
     np.testing.assert_array_equal(back(X2), theirs(X2))
+
+
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2), (2, 1)], ids=str)
+@pytest.mark.parametrize("name", ["same", "Same", "valid", "Valid", "SAME_LOWER", "same_lower"])
+def test_padding_names_mean_what_they_mean_in_jax(name, strides):
+    """Other names than "SAME" and "VALID" name the padding of an ordinary convolution."""
+    theirs = nnx.ConvTranspose(3, 4, (4, 3), strides, padding=name, rngs=nnx.Rngs(7))
+    ours = layers.swap_conv_transpose(theirs)[""]
+    kernel = jnp.asarray(theirs.kernel[...])
+    calls = [
+        theirs,
+        ours,
+        lambda x: jax.lax.conv_transpose(x, kernel, strides, name),
+        lambda x: subpixel.conv_transpose(x, kernel, strides, name, method="im2col"),
+    ]
+    if set(strides) != {1}:
+        for call in calls:
+            with pytest.raises(ValueError, match=r"(?i)padding"):
+                call(X2)
+        return
+    flax, swapped, lax, function = (np.asarray(call(X2)) for call in calls)
+    np.testing.assert_allclose(swapped, flax, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(function, lax, rtol=1e-4, atol=1e-5)
