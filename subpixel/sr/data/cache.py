@@ -1,14 +1,14 @@
-"""Keeps decoded images on disk, so that the second start of a run takes seconds.
+"""Cache of decoded images on disk: the second start of a run takes seconds.
 
-A cache is a folder of two files. `pixels` holds the arrays of each pair one after another, low
-resolution first, and is mapped into memory. `index.json` says where each lies, with its checksum,
-its fingerprint, and the size, times and digest of the files that it was made from.
+A cache is a folder of two files. `pixels` contains the arrays of all pairs, each LR image before
+its original, and is mapped into memory. `index.json` contains the offset of each pair, its checksum
+and fingerprint, and the size, times and digest of its source files.
 
-A cache is found by settings and by the paths of its images; whether it still holds is decided by
-their contents. A file whose size and times are as they were is taken to be unchanged (the time of
-change is among them, which no tool sets back). Any other file is read, and if its digest differs
-the cache is made again. To read all of 800 images of 2K would make each start as long as a start
-may be; for the same reason what is mapped is compared with its checksum when it is first used.
+Settings and the paths of the images identify a cache; the contents of the files decide whether it
+is valid. A file with unchanged size and times counts as unchanged (no tool can set back the time of
+change). Any other file is read, and if its digest differs, the cache is made again. Reading all
+files at every start would take seconds per gigabyte. For the same reason the checksum of a
+pair is verified when the pair is first used.
 """
 
 import hashlib
@@ -38,10 +38,10 @@ PIXELS, INDEX = "pixels", "index.json"
 
 @dataclass(frozen=True)
 class Source:
-    """A file that a pair was made from.
+    """A source file of a pair.
 
     Attributes:
-      path: where it lies.
+      path: its path.
       stamp: its size, and the times of its last modification and change in nanoseconds.
       digest: SHA-256 of its content.
     """
@@ -53,15 +53,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a pair lies among others, and what it was made from.
+    """The position of a pair in the file of pixels, and its sources.
 
     Attributes:
       name: of the image, for messages.
-      sources: the files that it was made from.
+      sources: the files from which it was made.
       fingerprint: of the original.
-      lr: height, width and channels.
-      hr: the same.
-      offset: where it begins.
+      lr: height, width and channels of the LR image.
+      hr: the same of the original.
+      offset: its first byte.
       checksum: CRC-32 of its bytes.
     """
 
@@ -114,25 +114,25 @@ class Pairs(Sequence[Pair]):
 
     @property
     def lr_shapes(self) -> list[tuple[int, int, int]]:
-        """Height, width and channels of each low resolution; none is read for it."""
+        """Height, width and channels of each LR image; no pixels are read."""
         return [entry.lr for entry in self.entries]
 
     @property
     def fingerprints(self) -> list[Fingerprint]:
-        """What each original is recognised by."""
+        """The fingerprint of each original."""
         return [entry.fingerprint for entry in self.entries]
 
     def select(self, indices: Iterable[int]) -> "Pairs":
-        """Returns some of the pairs, of the same bytes."""
+        """Returns some of the pairs, as views of the same bytes."""
         return Pairs(self.pixels, [self.entries[index] for index in indices], self.folder)
 
 
 def write_pairs(
     file: BinaryIO, images: Iterable[SourceImage], decoded: Iterable[tuple[Pair, Fingerprint]]
 ) -> list[Entry]:
-    """Writes pairs one after another, and returns where each lies."""
+    """Writes pairs one after another, and returns the entry of each."""
     entries: list[Entry] = []
-    # A file may hold many images.
+    # One file can contain many images.
     read = cache(_read_source)
     for image, (pair, fingerprint) in zip(images, decoded, strict=True):
         lr, hr = pair

@@ -1,4 +1,4 @@
-"""The named sets of `sets.toml`: what each is, where it comes from, where it lies on disk."""
+"""The named sets of `sets.toml`: their contents, sources and folders."""
 
 import tomllib
 from dataclasses import dataclass

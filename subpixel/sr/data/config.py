@@ -32,7 +32,7 @@ class DataConfig:
     batch_size: int = 16
     """Patches in a step."""
     augment: bool = True
-    """Whether patches are flipped and turned, eight ways."""
+    """Whether patches are flipped and rotated, in eight ways."""
     degradation: Degradation = BICUBIC
 
     def __post_init__(self):

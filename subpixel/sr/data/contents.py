@@ -25,7 +25,7 @@ _DEPTH = 4
 
 @dataclass(frozen=True)
 class LrFile:
-    """An LR image that lies in the same folder as its original.
+    """An LR image in the same folder as its original.
 
     Attributes:
       original: the name of its original.
@@ -58,8 +58,8 @@ class Contents:
 def list_images(folder: Path) -> dict[str, Path]:
     """Returns all image files of a folder by name, in order.
 
-    An image's name is that of its file without suffix. Where `a.png` lies beside `a.jpg` the names
-    keep their suffixes. Hidden files are left out, among them the "._" files of macOS.
+    An image's name is that of its file without suffix. If `a.png` and `a.jpg` exist, the names keep
+    their suffixes. Hidden files are left out, among them the "._" files of macOS.
     """
     paths = [
         path

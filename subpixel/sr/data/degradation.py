@@ -26,14 +26,14 @@ class Degradation:
 
     kind: Kind = "bicubic"
     """"bicubic": MATLAB's imresize. "blur": a Gaussian, then every r-th pixel. "unknown": only the
-    low resolution that the set comes with. Bicubic low resolution in the set's own folders is used
-    where it is there."""
+    LR images of the set. Bicubic LR images in the folders of the set are used if they exist."""
     border: Border = "symmetric"
-    """What lies outside: "symmetric" as in MATLAB today, "replicate" as before 2014."""
+    """How pixels outside the image are defined: "symmetric", as in MATLAB today, or "replicate", as
+    before 2014."""
     sigma: float = 1.6
-    """Of "blur": the Gaussian's standard deviation, in high-resolution pixels."""
+    """The standard deviation of the Gaussian of "blur", in HR pixels."""
     kernel_size: int = 7
-    """Of "blur": the Gaussian's height and width, odd; at an even scale it has one pixel more."""
+    """The height and width of the Gaussian of "blur", odd; one pixel more at an even scale."""
 
     def __post_init__(self):
         check_fields(self, "data.degradation.")
@@ -45,7 +45,7 @@ class Degradation:
             )
 
     def describe(self) -> str:
-        """Returns it as part of a protocol's line."""
+        """Returns the description that the protocol's line contains."""
         if self.kind == "bicubic":
             return f"MATLAB's imresize, bicubic, uint8, {self.border} border"
         if self.kind == "blur":
@@ -61,12 +61,12 @@ BICUBIC = Degradation()
 
 
 def make_lr(hr: np.ndarray, scale: int, degradation: Degradation = BICUBIC) -> np.ndarray:
-    """Makes the low resolution of an image.
+    """Makes the LR image of an original.
 
     Args:
       hr: uint8 (h, w, c), whose sizes the scale divides.
       scale: r.
-      degradation: how; by default MATLAB's bicubic.
+      degradation: the method (default: MATLAB's bicubic).
 
     Returns:
       uint8 (h / r, w / r, c).

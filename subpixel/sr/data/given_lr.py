@@ -1,4 +1,4 @@
-"""Checks low resolution that a set comes with against its original."""
+"""Checks the LR images of a set against their originals."""
 
 import numpy as np
 
@@ -7,9 +7,9 @@ from subpixel.sr.data.images import SourceImage
 from subpixel.sr.errors import InputError
 
 # Two images are compared as grids of at most this many cells in height and width, of some 8
-# low-resolution pixels at least: DIV2K's "unknown" low resolution is shifted by a few.
+# LR pixels at least: the "unknown" LR images of DIV2K are shifted by a few pixels.
 CELLS = 16
-# Measured on Set5, Set14, B100, General100 and T91 at x2 and x4: an image's own low resolution has
+# Measured on Set5, Set14, B100, General100 and T91 at x2 and x4: an image's own LR image has
 # a distance of 0.03 at most by bicubic, 0.06 by the Gaussian, 0.34 with noise of 20 levels, 0.27
 # after JPEG of quality 20; another image's, of the same size, 0.65 or more (6,402 pairs).
 LIMIT = 0.5
@@ -18,13 +18,13 @@ LIMIT = 0.5
 def check_lr(
     image: SourceImage, lr: np.ndarray, hr: np.ndarray, scale: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Crops an image's given low resolution and its original to what both show.
+    """Crops an LR image and its original to the area that both show.
 
-    MATLAB's `imresize` makes ceil(n / r) pixels of n. Low resolution of an original that was not
-    cropped first can thus have a row and a column that show less than a block: they are dropped.
+    MATLAB's `imresize` makes ceil(n / r) pixels of n. The LR image of an original that was not
+    cropped first can therefore have a row and a column for less than a block; they are dropped.
 
     Args:
-      image: whose they are.
+      image: the source of both, for messages.
       lr: uint8 (h, w, 3).
       hr: uint8 (H, W, 3).
       scale: r.

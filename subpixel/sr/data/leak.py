@@ -36,7 +36,7 @@ _log = logging.getLogger("subpixel")
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What an image is recognised by, in hexadecimal digits.
+    """Digest and perceptual hash of an image, in hexadecimal digits.
 
     Attributes:
       digest: SHA-256 of its size and pixels.
@@ -48,7 +48,7 @@ class Fingerprint:
 
 
 def fingerprint(image: np.ndarray) -> Fingerprint:
-    """Returns what an RGB image, uint8 (h, w, 3), is recognised by."""
+    """Computes the fingerprint of an RGB image, uint8 (h, w, 3)."""
     digest = sha256(repr(image.shape).encode())
     digest.update(image.tobytes())
     return Fingerprint(digest.hexdigest(), str(_phash(_thumbnail(image))))
@@ -142,7 +142,7 @@ def _hashes_in_all_positions(image: np.ndarray) -> tuple[str, list[np.ndarray]]:
 
 
 def _thumbnail(image: np.ndarray) -> np.ndarray:
-    """Returns luma in the size from which `phash` computes: the square is what is turned."""
+    """Returns luma as a square of the size that `phash` uses."""
     size = (HASH_SIZE * 4, HASH_SIZE * 4)
     return np.asarray(Image.fromarray(image).convert("L").resize(size, Image.Resampling.LANCZOS))
 

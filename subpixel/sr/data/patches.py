@@ -11,10 +11,10 @@ ALL = slice(None)
 
 
 class PatchCutter:
-    """Cuts a whole batch of patches, uniformly over every place that a patch can have.
+    """Cuts batches of patches, drawn uniformly over all positions in all images.
 
-    A large image is thus drawn from more often than a small one. All of a batch is cut at once,
-    since Grain's cost is per element.
+    A large image contributes more patches than a small one. A whole batch is cut at once, since
+    Grain's cost is per element.
     """
 
     def __init__(
@@ -27,16 +27,16 @@ class PatchCutter:
         augment: bool,
         rows: slice = ALL,
     ):
-        """Prepares to cut.
+        """Computes the number of positions in each image.
 
         Args:
           pairs: uint8 arrays (h, w, c) and (r*h, r*w, c), none smaller than a patch.
           scale: r.
-          patch_size: height and width of a patch, in low-resolution pixels.
+          patch_size: height and width of a patch, in LR pixels.
           batch_size: patches in a batch.
-          augment: whether each patch is flipped and turned at random, eight ways.
-          rows: which patches of each batch are cut; by default all. They are the same whichever
-            others are, so that several processes can cut their own.
+          augment: whether each patch is flipped and rotated at random, in one of eight ways.
+          rows: which patches of each batch are cut (default: all). A patch does not depend on this
+            choice, so several processes can cut their own rows.
         """
         self.pairs = pairs
         self.scale = scale
@@ -44,7 +44,7 @@ class PatchCutter:
         self.batch_size = batch_size
         self.augment = augment
         self.rows = rows
-        # Pairs that lie on disk say their shapes without being read.
+        # Pairs on disk give their shapes without being read.
         shapes = getattr(pairs, "lr_shapes", None) or [lr.shape for lr, _ in pairs]
         self.places = [
             (height - patch_size + 1, width - patch_size + 1) for height, width, _ in shapes
@@ -74,10 +74,10 @@ def _crop(image: np.ndarray, y: int, x: int, size: int) -> np.ndarray:
 
 
 def _turn(image: np.ndarray, turn: int) -> np.ndarray:
-    """Applies one of the eight symmetries of the square: a flip, then quarter turns."""
+    """Applies one of the eight symmetries of the square: a flip, then rotations by 90 degrees."""
     if turn >= 4:
         image = image[:, ::-1]
-    # What `np.rot90` does, which takes ten times as long to find out.
+    # Equals `np.rot90`, whose argument checks take ten times as long.
     match turn % 4:
         case 1:
             return image[:, ::-1].swapaxes(0, 1)

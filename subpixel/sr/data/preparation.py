@@ -58,14 +58,14 @@ def prepare(
       images: what to load, found for this scale and degradation.
       scale: r.
       channels: 1 for luma, 3 for RGB.
-      degradation: how low resolution is made where the set comes without.
+      degradation: how LR images are made if the set has none.
       cache: where caches lie; by default `cache_root()`.
       progress: called with the number of images done and that of all.
       small: how many decoded bytes are kept in memory without a cache.
       least: the smallest height and width allowed, in low-resolution pixels.
 
     Raises:
-      InputError: if an image cannot be read, is too small, or is not that of its low resolution.
+      InputError: if an image cannot be read, is too small, or differs from its LR image.
       OSError: if the cache cannot be written. Nothing is left of it then.
     """
     progress = progress or (lambda done, total: None)

@@ -63,8 +63,8 @@ def find_images(
         TFDS prepared, "tfds:NAME[:SPLIT]"; or a folder in one of the layouts of
         `subpixel.sr.data.layouts`: "folder:PATH", or the path alone, as it is or under `root`.
       root: where data sets lie, or None.
-      scale: r, if low resolution that the set comes with is wanted.
-      degradation: which low resolution is wanted.
+      scale: r, if the LR images of the set are wanted.
+      degradation: of the LR images.
 
     Raises:
       InputError: if there is no such source, no image in it, fewer than a named set has, a
@@ -176,18 +176,18 @@ def _find_folder(source: str, root: Path | None, scale: int | None) -> Path:
 def load_pair(
     image: SourceImage, scale: int, degradation: Degradation = BICUBIC
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns an image's low resolution, from its set or made, and its high resolution.
+    """Returns an LR image, from its set or made, and its original.
 
     Args:
       image: what to load, found for this scale and degradation.
       scale: r.
-      degradation: how low resolution is made where the set comes without.
+      degradation: how the LR image is made if the set has none.
 
     Returns:
       uint8, RGB: (h, w, 3) and (r*h, r*w, 3), the original cropped to a multiple of the scale.
 
     Raises:
-      InputError: if a file cannot be read, or the low resolution is not that of the original.
+      InputError: if a file cannot be read, or the LR image is not that of the original.
     """
     return make_pair(image, image.load(), scale, degradation)
 

@@ -143,11 +143,11 @@ class TFRecords:
     """
 
     def __init__(self, instructions: Sequence[Any], parse: Callable[[bytes], dict[str, Any]]):
-        """Finds where each record lies.
+        """Finds the offset of each record.
 
         Args:
           instructions: TFDS's of a split: which records of which files.
-          parse: turns the bytes of a record into features.
+          parse: converts the bytes of a record to features.
 
         Raises:
           InputError: if a file is damaged.

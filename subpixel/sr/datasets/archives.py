@@ -20,7 +20,7 @@ from subpixel.sr.data.images import SUFFIXES
 from subpixel.sr.files import naming
 
 # The archives hold PNG, JPEG and MAT files, compressed already, which hardly grow. The largest,
-# Flickr2K with its low resolution, has some 19,000 files.
+# Flickr2K with its LR images, has some 19,000 files.
 MOST_GROWTH = 20
 MOST_MEMBERS = 100_000
 CHUNK = 1 << 20
@@ -75,7 +75,7 @@ def walk(archive: Path, folders: Container[str]) -> Iterator[tuple[str, str, Con
 
     Args:
       archive: a .zip, .tar, .tar.gz or .tgz file.
-      folders: in the archive; "" takes every image, wherever it lies.
+      folders: in the archive; "" takes every image of the archive.
 
     Yields:
       The folder, as it was given; the image's name without folder; its content.

@@ -25,11 +25,11 @@ def choose_archives(
     Args:
       entries: the sets.
       present: where those lie that are there already, under the data root, by name.
-      kinds: of low resolution besides: "bicubic", "unknown".
+      kinds: of LR images to download as well: "bicubic", "unknown".
       scales: of it.
 
     Raises:
-      InputError: if one of the sets cannot be downloaded, or has no such low resolution.
+      InputError: if one of the sets cannot be downloaded, or has no such LR images.
     """
     endings = tuple(f"_LR_{kind}_X{scale}.zip" for kind in kinds for scale in scales)
     chosen: dict[str, Archive] = {}

@@ -1,4 +1,4 @@
-"""What is printed of the named sets: their state, and what to do about it."""
+"""Prints the state of named sets, and what to do about it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,7 +63,7 @@ def _verdict(inspection: Inspection) -> str:
 
 
 def remark(inspection: Inspection, root: Path) -> str:
-    """Returns where a set lies and its first problem, or what to do if it is absent."""
+    """Returns the folder of a set and its first problem, or what to do if it is absent."""
     if inspection.folder is None:
         return what_to_do(inspection.entry, root)
     place = str(inspection.folder.relative_to(root))
@@ -85,7 +85,7 @@ def _short(names: Sequence[str]) -> str:
 
 
 def what_to_do(entry: NamedSet, root: Path) -> str:
-    """Returns how to come by a set that is absent."""
+    """Returns how to get a set that is absent."""
     place = root / entry.places[0]
     if not entry.count:
         return f"there is no folder {place}"

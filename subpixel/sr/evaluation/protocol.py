@@ -47,22 +47,22 @@ class Protocol:
 
     Attributes:
       scale: r.
-      crop: the original is cropped, right and bottom, to a multiple of it; 0 stands for r.
-      channel: what is measured: "y", luma, or "rgb", all three channels together.
+      crop: the original is cropped at the right and bottom to a multiple of this; 0 means r.
+      channel: the measured channels: "y", luma, or "rgb", all three together.
       luma_range: "studio", 16..235, or "full", 0..255.
-      rounding: "8bit": Y is rounded to 8 bits before it is measured. "double": it is computed of
+      rounding: "8bit": Y is rounded to 8 bits before it is measured. "double": it is computed from
         the 8-bit image and not rounded again.
-      degradation: how low resolution is made.
-      lr_from: what it is made of: "rgb", the 8-bit image; or "luma", its 8-bit luma, which is
-        then resized in double and rounded only after enlargement. "files": it is not made, but
-        comes with the set.
-      grey: of files that hold one channel: "luma", they are repeated for R, G and B and treated
-        as colour; "stored", their values are measured as they are, without a change of range.
-      shave: pixels left out at every side; -1 stands for r.
-      self_ensemble: whether the output is the mean over the eight flips and turns of the input.
+      degradation: how LR images are made.
+      lr_from: the source of LR images: "rgb", the 8-bit image; "luma", its 8-bit luma, resized in
+        double and rounded only after upscaling; or "files", the LR images of the set.
+      grey: how files with one channel are measured: "luma" repeats it for R, G and B and treats
+        the image as colour; "stored" measures the stored values, without a change of range.
+      shave: pixels excluded at every border; -1 means r.
+      self_ensemble: whether the output is the mean over the eight flips and rotations of the
+        input.
 
     Raises:
-      InputError: if the values do not go together.
+      InputError: if the values contradict each other.
     """
 
     scale: int
@@ -79,7 +79,7 @@ class Protocol:
 
     def __post_init__(self):
         check_fields(self)
-        # Two protocols that measure the same must be equal, so what stands for r becomes r.
+        # Two protocols that measure the same must be equal, so values that mean r become r.
         object.__setattr__(self, "crop", self.crop or self.scale)
         object.__setattr__(self, "shave", self.scale if self.shave == -1 else self.shave)
         if self.crop < 1 or self.crop % self.scale:

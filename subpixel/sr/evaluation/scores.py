@@ -81,16 +81,16 @@ def evaluate(
     Args:
       upscalers: by name.
       images: the originals of a benchmark.
-      protocol: how. Where it makes low resolution of "rgb" and the images come with theirs, that
-        is used, and the scores' protocol says "files".
-      observe: is called with what was compared.
+      protocol: how. If its `lr_from` is "rgb" and the set has LR images, these are used, and the
+        protocol of the scores has "files".
+      observe: is called with each comparison.
 
     Returns:
       The scores of each upscaler.
 
     Raises:
-      InputError: if an image cannot be read, or is too small to be measured; if an upscaler
-        cannot be measured so.
+      InputError: if an image cannot be read, or is too small to be measured; if the
+        protocol does not apply to an upscaler.
     """
     images = list(images)
     if protocol.lr_from == "rgb" and any(image.load_lr for image in images):
@@ -115,7 +115,7 @@ def evaluate(
 
 
 def _load(image: SourceImage, protocol: Protocol, grey: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the low resolution, and the original cropped."""
+    """Returns the LR image and the cropped original."""
     if protocol.lr_from == "files":
         if image.load_lr is None:
             raise InputError(
@@ -140,9 +140,9 @@ def _luma(image: np.ndarray, protocol: Protocol, grey: bool) -> np.ndarray:
 def _compare(
     upscaler: Upscaler, lr: np.ndarray, original: np.ndarray, protocol: Protocol, grey: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what an upscaler makes of the low resolution, and what it should be.
+    """Returns the output of an upscaler and the reference.
 
-    `grey` is true of an image whose stored values are to be measured.
+    `grey` is true for an image whose stored values are measured.
     """
     if protocol.channel == "rgb":
         return upscaler.rgb(lr), original

@@ -38,7 +38,7 @@ def scores_table(title: str, rows: Rows, benchmarks: Sequence[str]) -> Table:
     ]
     differing = differing_fields([protocol for _, protocol, _ in by_protocol])
     table = Table(title=title, title_justify="left")
-    # In a narrow window names are folded; how scores were measured is never cut off.
+    # In a narrow terminal names are folded; the protocol is never truncated.
     table.add_column("PSNR dB / SSIM", overflow="fold")
     for field in differing:
         table.add_column(field, no_wrap=True)
