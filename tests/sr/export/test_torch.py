@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from pathlib import Path
 
 import interpreter
 import jax
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from subpixel.sr.commands.export import read_source
 from subpixel.sr.errors import InputError
 from subpixel.sr.export import check
 from subpixel.sr.export.formats import Choices, export_network
@@ -49,6 +51,23 @@ def test_the_printed_module_computes_the_network(make_source, tmp_path, network,
     x = rand(2, 6, 9, network["channels"])
     with torch.no_grad():
         y = model(torch.from_numpy(x.transpose(0, 3, 1, 2)))
+    expected = check.run_network(source.network("subpixel"), x)
+    np.testing.assert_allclose(y.numpy().transpose(0, 2, 3, 1), expected, rtol=1e-6, atol=1e-5)
+
+
+def test_the_module_of_the_docs_loads_the_released_espcn(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    page = (Path(__file__).parents[3] / "docs" / "export.md").read_text()
+    code = page.partition("```python\n")[2].partition("```")[0]
+    source = read_source("espcn_x3")
+    told = export_network(source, tmp_path / "espcn.pth", Choices())
+    assert told.partition("\n\n")[2] == code.rstrip("\n")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(code, names)
+    x = rand(1, 7, 9, 1)
+    with torch.no_grad():
+        y = names["model"](torch.from_numpy(x.transpose(0, 3, 1, 2)))
     expected = check.run_network(source.network("subpixel"), x)
     np.testing.assert_allclose(y.numpy().transpose(0, 2, 3, 1), expected, rtol=1e-6, atol=1e-5)
 
