@@ -15,16 +15,16 @@ from subpixel.sr.comparison.measure import time_interleaved
 
 @dataclass(frozen=True)
 class Program:
-    """A compiled program.
+    """A program to time.
 
     Attributes:
       run: calls it.
-      compile_s: seconds of lowering and compilation.
+      compile_s: seconds of lowering and compilation; None if not known.
       temp_mib: memory of its intermediate results; None if not known.
     """
 
     run: Callable[[], Any]
-    compile_s: float
+    compile_s: float | None
     temp_mib: float | None
 
 
@@ -33,6 +33,7 @@ def race(
     torch: Callable[[], dict[str, float]] | None,
     rounds: int,
     repeat: int = 1,
+    pause_s: float = 0.0,
 ) -> dict[str, dict[str, Any]]:
     """Times programs of JAX and of PyTorch, interleaved; see `time_interleaved`.
 
@@ -41,6 +42,7 @@ def race(
       torch: times PyTorch once and returns milliseconds by memory layout; None without PyTorch.
       rounds: number of rounds.
       repeat: number of timed calls in a round, whose mean counts.
+      pause_s: seconds of pause before each program of this process.
 
     Returns:
       For each name "median_ms", "quartiles_ms" and, for JAX, "cpu_ms", "compile_s" and "temp_mib".
@@ -49,6 +51,7 @@ def race(
         {name: program.run for name, program in programs.items()},
         rounds,
         repeat=repeat,
+        pause_s=pause_s,
         elsewhere=None if torch is None else lambda: _by_layout(torch()),
     )
     results: dict[str, dict[str, Any]] = {}

@@ -111,6 +111,43 @@ def show_training(results: dict[str, Any], console: Console) -> None:
     console.print(table)
 
 
+def show_inference(results: dict[str, Any], console: Console) -> None:
+    """Prints the table of the inference benchmark, and why contenders are missing."""
+    r, height, width = (results[key] for key in ("scale", "height", "width"))
+    table = Table(
+        title=f"luma, {width}x{height} to {r * width}x{r * height}, batch 1",
+        title_justify="left",
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
+    for heading in ("network", "upsampler", "contender"):
+        table.add_column(heading, no_wrap=True)
+    for heading in (
+        "ms: median\n(quartiles)", "processor\nms", "Mpx/s", "frames/s", "largest\ndifference",
+    ):  # fmt: skip
+        table.add_column(heading, justify="right", no_wrap=True)
+    reasons: dict[str, str] = {}
+    for network, by_upsampler in results["networks"].items():
+        for upsampler, entry in by_upsampler.items():
+            for name, measured in entry["contenders"].items():
+                cpu = measured.get("cpu_ms")
+                table.add_row(
+                    network,
+                    upsampler,
+                    name,
+                    _short(measured),
+                    "" if cpu is None else f"{cpu:.0f}",
+                    f"{measured['megapixels_per_second']:.1f}",
+                    f"{measured['frames_per_second']:.1f}",
+                    f"{entry['max_difference'][name]:.0e}",
+                )
+            for name, reason in entry["skipped"].items():
+                reasons.setdefault(f"{name} is not measured ({reason})", f"{network}, {upsampler}")
+    console.print(table)
+    for reason, where in reasons.items():
+        console.print(f"{where}: {reason}", soft_wrap=True)
+
+
 def _short(figures: dict[str, Any]) -> str:
     median, low, high = (
         f"{value:.1f}" if value < 100 else f"{value:.0f}"

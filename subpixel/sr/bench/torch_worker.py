@@ -1,8 +1,8 @@
 """PyTorch's side of the benchmark: a process of its own that computes when it is told to.
 
 Each line of standard input is a JSON object; each gets one line of JSON in reply. What stands
-beside ``{"prepare": "conv_transpose"}`` or ``{"prepare": "training"}``, the arguments of
-`conv_transpose` or `training`, is prepared and warmed up; the name of a program, such as
+beside ``{"prepare": NAME}``, the arguments of the function NAME, `conv_transpose`, `training` or
+`inference`, is prepared and warmed up; the name of a program, such as
 ``{"run": "gradients", "repeat": 1}``, is timed as `subpixel.sr.bench.race.race` times JAX's.
 PyTorch and XLA in one process would share nothing but trouble: each has its own pool of threads.
 """
@@ -10,7 +10,9 @@ PyTorch and XLA in one process would share nothing but trouble: each has its own
 import json
 import sys
 import time
+from pathlib import Path
 
+import numpy as np
 import torch
 
 
@@ -101,7 +103,48 @@ def training(*, lr, scale, features, kernel_sizes) -> dict:
     return programs
 
 
-PREPARE = {"conv_transpose": conv_transpose, "training": training}
+def inference(*, code, folder, threads, compiled) -> dict:
+    """Returns the forward pass of a network on one image, eager and compiled.
+
+    Outputs are written to FOLDER/NAME.npy, float32 (r*h, r*w). A program that PyTorch cannot
+    compile is left out; FOLDER/NAME.txt has the reason.
+
+    Args:
+      code: defines the module `model`.
+      folder: has weights.npz, a state dict, and image.npy, float32 (h, w, 1).
+      threads: of one operation.
+      compiled: whether to compile the module too.
+    """
+    torch.set_num_threads(threads)
+    names: dict = {}
+    exec(code, names)
+    model = names["model"].eval()
+    with np.load(f"{folder}/weights.npz") as weights:
+        state = {key: torch.from_numpy(weights[key].copy()) for key in weights.files}
+    model.load_state_dict(state)
+    model = model.to(memory_format=torch.channels_last)
+    image = torch.from_numpy(np.load(f"{folder}/image.npy").transpose(2, 0, 1)[None].copy())
+    image = image.to(memory_format=torch.channels_last)
+    programs = {}
+    for name in ("channels last", *(["compiled"] if compiled else [])):
+        module = torch.compile(model) if name == "compiled" else model
+
+        def forward(module=module):
+            with torch.inference_mode():
+                return module(image)
+
+        try:
+            np.save(f"{folder}/{name}.npy", forward()[0, 0].contiguous().numpy())
+        except Exception as error:
+            # Errors of a compiler, or of a missing one, share no base class.
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            Path(folder, f"{name}.txt").write_text(reason)
+            continue
+        programs[name] = {"forward": forward}
+    return programs
+
+
+PREPARE = {"conv_transpose": conv_transpose, "training": training, "inference": inference}
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from subpixel.sr.errors import InputError
 # `Options` has a method `parse` where the options depend on a file.
 COMMANDS = {
     "bench conv-transpose": ("bench_conv_transpose", "transposed convolution, JAX's and ours"),
+    "bench inference": ("bench_inference", "networks on one image: ours, PyTorch, ONNX Runtime"),
     "bench training": ("bench_training", "the training step and the input pipeline"),
     "bench upscale": ("bench_upscale", "the ways to a size: PSNR and time"),
     "data": ("data", "lists the named data sets"),

@@ -61,6 +61,7 @@ def time_interleaved(
     warmup: int = 2,
     repeat: int = 1,
     elsewhere: Callable[[], Mapping[str, float]] | None = None,
+    pause_s: float = 0.0,
 ) -> dict[str, Times]:
     """Calls each function once in each round, so that a slow moment of the machine affects all.
 
@@ -72,6 +73,8 @@ def time_interleaved(
         1, one call that is not timed precedes them, so that memory and caches are as in a loop.
       elsewhere: is called once in each round, between two pauses. It times functions in another
         process and returns milliseconds by name.
+      pause_s: seconds of pause before each function, for functions of libraries that keep threads
+        of their own.
 
     Returns:
       The times by name: `functions` first, then the names that `elsewhere` returned.
@@ -83,6 +86,8 @@ def time_interleaved(
     cpu: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(rounds):
         for name, function in functions.items():
+            if pause_s:
+                time.sleep(pause_s)
             elapsed, busy = _time(function, repeat)
             wall[name].append(elapsed)
             cpu[name].append(busy)

@@ -1,0 +1,229 @@
+"""Measures networks on one image: ours whole and in tiles, PyTorch, and ONNX Runtime."""
+
+import functools
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import jax
+import numpy as np
+from flax import nnx
+
+from subpixel.kernels import LAYOUTS, Layout
+from subpixel.sr.bench.race import Program, race, torch_process
+from subpixel.sr.comparison.measure import PAUSE_S, compile_anew, temporary_mib
+from subpixel.sr.environment import environment
+from subpixel.sr.errors import InputError
+from subpixel.sr.export.formats import Choices, Source, onnx_bytes
+from subpixel.sr.export.provenance import Provenance
+from subpixel.sr.export.runtime import OnnxNetwork
+from subpixel.sr.export.torch_module import torch_module
+from subpixel.sr.inference.upscaler import NetworkUpscaler
+from subpixel.sr.models import ESPCNConfig, FSRCNNConfig, ModelConfig, PlainConfig
+from subpixel.sr.training.config import OptimizerConfig
+from subpixel.sr.training.state import compiler_options
+
+NetworkName = Literal["espcn", "fsrcnn", "plain"]
+CONFIGS: dict[NetworkName, type[ModelConfig]] = {
+    "espcn": ESPCNConfig,
+    "fsrcnn": FSRCNNConfig,
+    "plain": PlainConfig,
+}
+WHOLE, EIGEN, TILES, ONNX = "subpixel, whole", "subpixel, whole, Eigen", "subpixel, tiles", "onnx"
+
+# Contenders compute one function of values in 0..1 in float32. Larger differences are a defect.
+TOLERANCE = 1e-4
+
+
+@dataclass
+class Contenders:
+    """What is timed on one image, for one network with one upsampler.
+
+    Attributes:
+      programs: those of this process, by name.
+      outputs: float32 (r*h, r*w) of each contender.
+      torch: times those of PyTorch's process and returns milliseconds by name.
+      skipped: why a contender is missing, by name.
+    """
+
+    programs: dict[str, Program] = field(default_factory=dict)
+    outputs: dict[str, np.ndarray] = field(default_factory=dict)
+    torch: Callable[[], dict[str, float]] | None = None
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+def measure(
+    networks: Sequence[NetworkName] = get_args(NetworkName),
+    upsamplers: Sequence[Layout] = LAYOUTS,
+    *,
+    scale: int = 3,
+    height: int = 360,
+    width: int = 640,
+    rounds: int = 9,
+    torch: bool = True,
+    torch_compile: bool = True,
+    onnx: bool = True,
+    configs: dict[NetworkName, ModelConfig] | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Times every contender on one luma image, interleaved, after a check that they agree.
+
+    Args:
+      networks: names of the networks.
+      upsamplers: of each network.
+      scale: r.
+      height: of the LR image.
+      width: of the LR image.
+      rounds: number of timed calls of each contender.
+      torch: whether to measure PyTorch, if it is installed.
+      torch_compile: whether to measure `torch.compile` too.
+      onnx: whether to measure ONNX Runtime, if it is installed.
+      configs: of the networks (default: each network's own default at this scale).
+      progress: is called with the name of a network and an upsampler before they are measured.
+
+    Returns:
+      ``{"environment": ..., "scale": ..., "height": ..., "width": ..., "rounds": ..., "networks":
+      {network: {upsampler: {"contenders": {name: ...}, "max_difference": {name: ...}, "skipped":
+      {name: reason}}}}}``. A contender has the values of `race`, "megapixels_per_second" of its
+      output and "frames_per_second". The differences are those from "subpixel, whole".
+
+    Raises:
+      RuntimeError: if two contenders differ by more than rounding.
+    """
+    facts = {**environment(), "threads": threads()}
+    results: dict[str, Any] = {}
+    image = np.random.default_rng(0).random((height, width, 1), np.float32)
+    with torch_process(torch) as ask, tempfile.TemporaryDirectory() as folder:
+        for name in networks:
+            config = (configs or {}).get(name) or CONFIGS[name](scale=scale)
+            results[name] = {}
+            for upsampler in upsamplers:
+                progress(f"{name}, {upsampler}")
+                contenders = Contenders()
+                graph, state = nnx.split(config.build(upsampler, seed=0))
+                source = Source(
+                    config, upsampler, nnx.to_pure_dict(state), Provenance(name=f"bench {name}")
+                )
+                _add_ours(contenders, graph, source, image)
+                if onnx:
+                    _add_onnx(contenders, source, image)
+                if ask is not None:
+                    facts |= _add_torch(contenders, source, image, ask, torch_compile, folder)
+                elif torch:
+                    contenders.skipped["torch"] = "PyTorch is not installed"
+                results[name][upsampler] = _race(contenders, rounds)
+    return {
+        "environment": facts,
+        "scale": scale,
+        "height": height,
+        "width": width,
+        "rounds": rounds,
+        "networks": results,
+    }
+
+
+def threads() -> int:
+    """Returns the number of processors that this process may use: XLA's number of threads."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _add_ours(
+    contenders: Contenders, graph: nnx.GraphDef[Any], source: Source, image: np.ndarray
+) -> None:
+    """Adds the network on the whole image, with each of XLA's convolutions, and in tiles."""
+    eigen = compiler_options(OptimizerConfig(cpu_convolutions="eigen"))
+    if not eigen:
+        contenders.skipped[EIGEN] = "this version of XLA has one kind of convolution"
+    for name, options in {WHOLE: {}, **({EIGEN: eigen} if eigen else {})}.items():
+
+        def apply(params: Any, x: jax.Array) -> jax.Array:
+            return nnx.merge(graph, params)(x)
+
+        compiled, seconds = compile_anew(
+            functools.partial(jax.jit(apply).lower, source.params, image[None]), options
+        )
+
+        def run(compiled: jax.stages.Compiled = compiled) -> np.ndarray:
+            return np.asarray(compiled(source.params, image[None]))[0]
+
+        contenders.programs[name] = Program(run, seconds, temporary_mib(compiled))
+        contenders.outputs[name] = run()[..., 0]
+    upscaler = NetworkUpscaler(graph, source.params)
+    pixels = image * np.float32(255)
+
+    def tiled() -> np.ndarray:
+        return upscaler.luma_unrounded(pixels)
+
+    contenders.programs[TILES] = Program(tiled, None, None)
+    contenders.outputs[TILES] = tiled()[..., 0] / np.float32(255)
+
+
+def _add_onnx(contenders: Contenders, source: Source, image: np.ndarray) -> None:
+    """Adds ONNX Runtime, if it is installed."""
+    try:
+        content, _ = onnx_bytes(source, Choices(layout=source.layout))
+        network = OnnxNetwork(content, threads())
+    except InputError as error:
+        contenders.skipped[ONNX] = str(error)
+        return
+
+    def run() -> np.ndarray:
+        return network(image[None])[0]
+
+    contenders.programs[ONNX] = Program(run, None, None)
+    contenders.outputs[ONNX] = run()[..., 0]
+
+
+def _add_torch(
+    contenders: Contenders,
+    source: Source,
+    image: np.ndarray,
+    ask: Callable[[dict[str, Any]], dict[str, Any]],
+    compiled: bool,
+    folder: str,
+) -> dict[str, Any]:
+    """Adds PyTorch's module of the network; returns what its process states of itself."""
+    try:
+        operations = source.network(source.layout).operations()
+        weights, code = torch_module(operations, source.layout)
+    except InputError as error:
+        contenders.skipped["torch"] = str(error)
+        return {}
+    path = Path(folder)
+    np.savez(path / "weights.npz", **weights)
+    np.save(path / "image.npy", image)
+    request = {"code": code, "folder": folder, "threads": threads(), "compiled": compiled}
+    facts = ask({"prepare": "inference", **request})
+    for name in ("channels last", "compiled"):
+        output, reason = path / f"{name}.npy", path / f"{name}.txt"
+        if reason.exists():
+            contenders.skipped[f"torch, {name}"] = reason.read_text()
+            reason.unlink()
+        if output.exists():
+            contenders.outputs[f"torch, {name}"] = np.load(output)
+            output.unlink()
+    contenders.torch = functools.partial(ask, {"run": "forward", "repeat": 1})
+    return facts
+
+
+def _race(contenders: Contenders, rounds: int) -> dict[str, Any]:
+    """Compares the contenders' outputs, times them, and returns one upsampler's entry."""
+    reference = contenders.outputs[WHOLE]
+    differences = {
+        name: float(np.abs(output - reference).max()) for name, output in contenders.outputs.items()
+    }
+    wrong = {name: value for name, value in differences.items() if not value <= TOLERANCE}
+    if wrong:
+        raise RuntimeError(
+            f"contenders compute different functions: {wrong}, the largest difference from "
+            f"{WHOLE!r}; at most {TOLERANCE} is rounding"
+        )
+    times = race(contenders.programs, contenders.torch, rounds, pause_s=PAUSE_S)
+    for entry in times.values():
+        seconds = entry["median_ms"] / 1e3
+        entry["megapixels_per_second"] = reference.size / 1e6 / seconds
+        entry["frames_per_second"] = 1 / seconds
+    return {"contenders": times, "max_difference": differences, "skipped": contenders.skipped}
