@@ -193,7 +193,8 @@ def _add_torch(
         contenders.skipped["torch"] = str(error)
         return {}
     path = Path(folder)
-    np.savez(path / "weights.npz", **weights)
+    arrays: dict[str, Any] = dict(weights)
+    np.savez(path / "weights.npz", **arrays)
     np.save(path / "image.npy", image)
     request = {"code": code, "folder": folder, "threads": threads(), "compiled": compiled}
     facts = ask({"prepare": "inference", **request})

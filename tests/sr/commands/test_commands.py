@@ -95,7 +95,7 @@ def test_commands_are_listed_and_the_first_word_of_several_lists_those(capsys, m
     monkeypatch.setattr("sys.argv", ["subpixel", "bench", "--help"])
     assert main() == 0
     listed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("python")]
-    assert len(listed) == 3
+    assert len(listed) == 4
     assert all(line.startswith("python -m subpixel bench ") for line in listed)
 
 
