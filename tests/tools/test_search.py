@@ -1,0 +1,84 @@
+"""The search reads its table, trains without the held-out images, and resumes."""
+
+import importlib.util
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from subpixel.sr.config import DataConfig, ESPCNConfig
+from subpixel.sr.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def tool():
+    spec = importlib.util.spec_from_file_location("search", ROOT / "tools/search.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_line_of_the_table_is_a_config(tool):
+    lines = [line.split("#")[0].strip() for line in tool.read_lines(ROOT / "tools/search.txt")]
+    experiments = [tool.read_line(line) for line in lines if line]
+    assert len({json.dumps(tool.to_json(e)) for e in experiments}) == len(experiments) > 10
+    adam = tool.read_line(
+        "7 optimizer.name=adam seed=3 model.features=[8,4] optimizer.loss=l1 "
+        "optimizer.warmup_steps=1"
+    )
+    assert (adam.steps, adam.seed, adam.optimizer.name) == (7, 3, "adam")
+    assert (adam.model.features, adam.optimizer.loss) == ((8, 4), "l1")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("900 optimizer.nam=adam", "optimizer.nam is no field of the config"),
+        ("900 optimiser.name=adam", "optimiser.name is no field"),
+        ("900 optimizer.name=adagrad", "adagrad not in literal"),
+        ("many", "steps"),
+    ],
+)
+def test_a_line_that_cannot_be_used_is_named(tool, line, message):
+    with pytest.raises(InputError, match=message):
+        tool.read_line(line)
+
+
+def test_a_missing_table_is_named(tool, tmp_path):
+    with pytest.raises(InputError, match=r"none\.txt is no file"):
+        tool.search(tool.Search(tmp_path / "none.txt", tmp_path / "results.jsonl"))
+    assert not (tmp_path / "results.jsonl").exists()
+
+
+def test_held_out_images_are_not_trained_on_and_finished_lines_are_skipped(
+    tool, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "photos").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(10):
+        noise = rng.integers(0, 256, (24, 24, 3), dtype=np.uint8)
+        Image.fromarray(noise).resize((96, 96)).save(tmp_path / f"photos/{i}.png")
+    source = f"folder:{tmp_path / 'photos'}"
+    data = DataConfig(train=(source,), patch_size=8, batch_size=4, validation_images=1)
+    model = ESPCNConfig(scale=2, features=(4, 3), residual=True)
+    monkeypatch.setattr(tool, "BASE", replace(tool.BASE, data=data, model=model))
+    fields = "optimizer.warmup_steps=1 optimizer.learning_rate=1e-2 optimizer.ema_decay=0.5"
+    (tmp_path / "table.txt").write_text(f"3 {fields} # a comment\n\n60 {fields}\n")
+    results = tmp_path / "new/results.jsonl"
+    options = tool.Search(tmp_path / "table.txt", results, held_out=source)
+    assert tool.search(options) == 0
+    lines = results.read_text().splitlines()
+    result, longer = map(json.loads, lines)
+    # Of ten images the first and the ninth are held out, and one more is watched.
+    assert (result["images"], result["training_images"]) == (2, 7)
+    assert result["line"] == f"3 {fields}"
+    assert result["psnr"] + 1 < longer["psnr"] < 60
+    assert tool.search(options) == 0
+    assert results.read_text().splitlines() == lines

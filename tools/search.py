@@ -1,0 +1,176 @@
+"""Compares training recipes by short trainings, judged on held-out images.
+
+python tools/search.py tools/search.txt --results=results/search/seeds.jsonl
+
+A line of the table is a number of steps, then fields of the config by their dotted names, which
+differ from `BASE`; text after "#" is a comment:
+
+    1500 optimizer.name=adam seed=1
+
+A line whose result is in the file already is skipped, so the same command resumes a search. A
+score is the mean PSNR of luma over every eighth image of BSDS500/test, which no training sees; it
+is that of the averaged parameters at the last step. No benchmark is read.
+"""
+
+import ast
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+
+from subpixel.sr.commands.cli import run_command
+from subpixel.sr.config import (
+    DataConfig,
+    ESPCNConfig,
+    Experiment,
+    OptimizerConfig,
+    from_json,
+    to_json,
+)
+from subpixel.sr.data import SourceImage, prepare
+from subpixel.sr.data.sources import data_root, find_images
+from subpixel.sr.environment import environment
+from subpixel.sr.errors import InputError
+from subpixel.sr.evaluation import Protocol, evaluate
+from subpixel.sr.experiment import find_training, hold_out
+from subpixel.sr.inference.upscaler import NetworkUpscaler
+from subpixel.sr.models.trained import named_params
+from subpixel.sr.training import train
+
+HELD_OUT_FROM = "BSDS500/test"
+HELD_OUT_EVERY = 8
+
+BASE = Experiment(
+    name="search",
+    upsamplers=("subpixel",),
+    model=ESPCNConfig(scale=3, input_mean=0.45, input_scale=6.4, residual=True),
+    data=DataConfig(
+        train=("T91", "General100", "BSDS500/train", "BSDS500/test"),
+        exclude=("302003",),  # an image of BSDS500, and Set5's "woman"
+        patch_size=32,
+        skip_small=True,
+        batch_size=16,
+    ),
+    optimizer=OptimizerConfig(name="soap", learning_rate=3e-3, warmup_steps=200, accumulation=4),
+    # The end of a short training is measured, and it is never resumed.
+    checkpoint_every=10**6,
+    validate_every=10**6,
+)
+
+
+@dataclass(frozen=True)
+class Search:
+    """Trains each line of a table and appends its score to a file."""
+
+    table: tyro.conf.Positional[Path]
+    """Text file with one training a line."""
+    results: Path
+    """File for the scores, one JSON object a line."""
+    held_out: Annotated[str, tyro.conf.arg(metavar="SET")] = HELD_OUT_FROM
+    """Set whose every eighth image is held out for the score."""
+    data_root: Path | None = None
+    """Where data sets lie (default: the environment variable SUBPIXEL_DATA)."""
+
+
+def search(options: Search) -> int:
+    """Runs the lines that have no result yet.
+
+    Returns:
+      The exit code, 0.
+
+    Raises:
+      InputError: if the table, a line or a set cannot be used.
+    """
+    console = Console()
+    root = data_root(options.data_root)
+    if not options.table.is_file():
+        raise InputError(f"{options.table} is no file; name a table, such as tools/search.txt")
+    lines = [" ".join(line.split("#")[0].split()) for line in read_lines(options.table)]
+    experiments = {line: read_line(line) for line in lines if line}
+    done = {json.loads(line)["line"] for line in read_lines(options.results)}
+    for line, experiment in experiments.items():
+        if line in done:
+            continue
+        result = {"line": line, **measure(experiment, options.held_out, root, console)}
+        options.results.parent.mkdir(parents=True, exist_ok=True)
+        with options.results.open("a") as file:
+            file.write(json.dumps(result) + "\n")
+        console.print(f"{result['psnr']:.4f} dB {result['seconds']:.0f} s  {line}")
+    return 0
+
+
+def read_lines(path: Path) -> list[str]:
+    """Returns the lines of a file, none if it is missing."""
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def read_line(line: str) -> Experiment:
+    """Returns BASE with the steps and fields of a line.
+
+    Raises:
+      InputError: if a field is unknown or its value cannot be used.
+    """
+    steps, *fields = line.split()
+    values: dict[str, Any] = {**to_json(BASE), "steps": as_value(steps)}
+    for field in fields:
+        name, _, text = field.partition("=")
+        *path, last = name.split(".")
+        place = values
+        for key in path:
+            place = place.get(key, {})
+        if last not in place:
+            raise InputError(f"{name} is no field of the config, in the line {line!r}")
+        place[last] = as_value(text)
+    return from_json(values, Experiment, f"the line {line!r}")
+
+
+def as_value(text: str) -> Any:
+    """Returns a number, list or truth value as Python writes it; any other text as it is."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def measure(
+    experiment: Experiment, held_out: str, root: Path | None, console: Console
+) -> dict[str, Any]:
+    """Trains, and returns the score with what made it."""
+    model, data = experiment.model, experiment.data
+    measured = find_images(held_out, root, model.scale, data.degradation)[::HELD_OUT_EVERY]
+    sources = {image.source for image in measured}
+    images: list[SourceImage] = [
+        image for image in find_training(data, model.scale, root) if image.source not in sources
+    ]
+    kept, watched = hold_out(len(images), data.validation_images)
+    pairs = prepare(images, model.scale, model.channels, data.degradation, least=data.patch_size)
+    with tempfile.TemporaryDirectory() as folder:
+        trained = train(
+            experiment, pairs.select(kept), pairs.select(watched), Path(folder), console
+        )
+    (name,) = experiment.upsamplers
+    params = trained.run.states[name].ema
+    protocol = Protocol(model.scale, degradation=data.degradation)
+    upscaler = NetworkUpscaler(trained.graphs[name], params)
+    scores = evaluate({name: upscaler}, measured, protocol)[name]
+    return {
+        "psnr": round(scores.mean_psnr, 4),
+        "images": len(measured),
+        "seconds": round(trained.run.seconds[name], 1),
+        "parameters": sum(array.size for array in named_params(params).values()),
+        "training_images": len(kept),
+        "config": to_json(experiment),
+        "environment": environment(),
+    }
+
+
+def main() -> int:
+    return search(tyro.cli(Search))
+
+
+if __name__ == "__main__":
+    run_command(main)
