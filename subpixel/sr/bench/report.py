@@ -120,8 +120,7 @@ def show_inference(results: dict[str, Any], console: Console) -> None:
         box=None,
         padding=(0, 1, 0, 0),
     )
-    for heading in ("network", "upsampler", "contender"):
-        table.add_column(heading, no_wrap=True)
+    table.add_column("contender", no_wrap=True)
     for heading in (
         "ms: median\n(quartiles)", "processor\nms", "Mpx/s", "frames/s", "largest\ndifference",
     ):  # fmt: skip
@@ -129,12 +128,11 @@ def show_inference(results: dict[str, Any], console: Console) -> None:
     reasons: dict[str, str] = {}
     for network, by_upsampler in results["networks"].items():
         for upsampler, entry in by_upsampler.items():
+            table.add_row(f"{network}, {upsampler}")
             for name, measured in entry["contenders"].items():
                 cpu = measured.get("cpu_ms")
                 table.add_row(
-                    network,
-                    upsampler,
-                    name,
+                    f"  {name}",
                     _short(measured),
                     "" if cpu is None else f"{cpu:.0f}",
                     f"{measured['megapixels_per_second']:.1f}",
