@@ -32,8 +32,8 @@ def measure_geometries(
 
     Args:
       names: geometries to measure (default: all).
-      rounds: timed calls of each program.
-      torch: whether to measure PyTorch too, where it is installed.
+      rounds: number of timed calls of each program.
+      torch: whether to measure PyTorch too, if it is installed.
       method: method of our function, as in `subpixel.conv_transpose`.
       progress: receives the name of each geometry before its measurement.
 
@@ -84,15 +84,15 @@ def measure_geometries(
 def compile_program(geometry: Geometry, function: Callable[..., Any], program: str) -> Program:
     """Compiles one library's program for a geometry.
 
-    As in a training, the cotangent depends on the output. XLA can fuse the computation of such a
+    The cotangent depends on the output, as in a training. XLA can fuse the computation of such a
     cotangent into the gradients, which it cannot do with an argument.
 
     Args:
       geometry: shapes and strides.
       function: called as `jax.lax.conv_transpose`.
-      program: "forward" for the output y; "gradients" for y and the gradients of sum(y^2) by the
-        input and the kernel; "layer" for z = relu(y + bias) and the gradients of sum(z^2) by the
-        input, the kernel and the bias.
+      program: "forward" for the output y; "gradients" for y and the gradients of sum(y^2) with
+        respect to the input and the kernel; "layer" for z = relu(y + bias) and the gradients of
+        sum(z^2) with respect to the input, the kernel and the bias.
 
     Returns:
       The compiled program, its compile time and its temporary memory.

@@ -1,4 +1,4 @@
-"""The transposed convolutions that are measured: layers of well-known networks."""
+"""Transposed convolutions to measure: layers of well-known networks."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class Geometry:
     taps: tuple[int, ...]
     stride: int
     out: int
-    """Channels of the output."""
+    """Number of channels of the output."""
 
     @property
     def strides(self) -> tuple[int, ...]:

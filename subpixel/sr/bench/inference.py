@@ -40,13 +40,13 @@ TOLERANCE = 1e-4
 
 @dataclass
 class Contenders:
-    """What is timed on one image, for one network with one upsampler.
+    """Programs that compute one network with one upsampler on one image.
 
     Attributes:
-      programs: those of this process, by name.
-      outputs: float32 (r*h, r*w) of each contender.
-      torch: times those of PyTorch's process and returns milliseconds by name.
-      skipped: why a contender is missing, by name.
+      programs: programs of this process, by name.
+      outputs: output of each contender, float32 (r*h, r*w).
+      torch: times the programs of PyTorch's process and returns milliseconds by name.
+      skipped: reason why a contender is missing, by name.
     """
 
     programs: dict[str, Program] = field(default_factory=dict)
@@ -69,20 +69,20 @@ def measure(
     configs: dict[NetworkName, ModelConfig] | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Times every contender on one luma image, interleaved, after a check that they agree.
+    """Compares the outputs of all contenders on one luma image, then times them, interleaved.
 
     Args:
       networks: names of the networks.
-      upsamplers: of each network.
+      upsamplers: upsamplers of each network.
       scale: r.
-      height: of the LR image.
-      width: of the LR image.
+      height: height of the LR image.
+      width: width of the LR image.
       rounds: number of timed calls of each contender.
       torch: whether to measure PyTorch, if it is installed.
       torch_compile: whether to measure `torch.compile` too.
       onnx: whether to measure ONNX Runtime, if it is installed.
-      configs: of the networks (default: each network's own default at this scale).
-      progress: is called with the name of a network and an upsampler before they are measured.
+      configs: configs of the networks (default: each network's own default at this scale).
+      progress: receives the name of each network and upsampler before their measurement.
 
     Returns:
       ``{"environment": ..., "scale": ..., "height": ..., "width": ..., "rounds": ..., "networks":
@@ -133,7 +133,7 @@ def threads() -> int:
 def _add_ours(
     contenders: Contenders, graph: nnx.GraphDef[Any], source: Source, image: np.ndarray
 ) -> None:
-    """Adds the network on the whole image, with each of XLA's convolutions, and in tiles."""
+    """Adds our network on the whole image, with each convolution library of XLA, and in tiles."""
     eigen = compiler_options(OptimizerConfig(cpu_convolutions="eigen"))
     if not eigen:
         contenders.skipped[EIGEN] = "this version of XLA has one kind of convolution"
@@ -185,7 +185,7 @@ def _add_torch(
     compiled: bool,
     folder: str,
 ) -> dict[str, Any]:
-    """Adds PyTorch's module of the network; returns what its process states of itself."""
+    """Adds PyTorch's module of the network; returns the version and threads of its process."""
     try:
         operations = source.network(source.layout).operations()
         weights, code = torch_module(operations, source.layout)

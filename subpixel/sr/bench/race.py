@@ -18,9 +18,9 @@ class Program:
     """A program to time.
 
     Attributes:
-      run: calls it.
+      run: runs the program once.
       compile_s: seconds of lowering and compilation; None if not known.
-      temp_mib: memory of its intermediate results; None if not known.
+      temp_mib: memory of the intermediate results in MiB; None if not known.
     """
 
     run: Callable[[], Any]
@@ -38,14 +38,15 @@ def race(
     """Times programs of JAX and of PyTorch, interleaved; see `time_interleaved`.
 
     Args:
-      programs: of JAX, by name.
+      programs: programs of this process, by name.
       torch: times PyTorch once and returns milliseconds by memory layout; None without PyTorch.
       rounds: number of rounds.
-      repeat: number of timed calls in a round, whose mean counts.
+      repeat: number of timed calls in a round; their mean is one time.
       pause_s: seconds of pause before each program of this process.
 
     Returns:
-      For each name "median_ms", "quartiles_ms" and, for JAX, "cpu_ms", "compile_s" and "temp_mib".
+      "median_ms" and "quartiles_ms" of each name; "cpu_ms", "compile_s" and "temp_mib" too for
+      programs of this process.
     """
     times = time_interleaved(
         {name: program.run for name, program in programs.items()},

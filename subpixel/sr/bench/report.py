@@ -1,4 +1,4 @@
-"""The benchmarks' figures as tables, ratios and a chart."""
+"""Tables, ratios and a chart of benchmark results."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,18 +15,18 @@ TITLES = {
 }
 
 
-def best_torch(figures: dict[str, Any]) -> dict[str, Any] | None:
-    """Returns the figures of PyTorch's faster memory layout, if it was measured."""
-    torch = [value for name, value in figures.items() if name.startswith("torch")]
+def best_torch(times: dict[str, Any]) -> dict[str, Any] | None:
+    """Returns the times of PyTorch's faster memory layout; None if PyTorch was not measured."""
+    torch = [value for name, value in times.items() if name.startswith("torch")]
     return min(torch, key=lambda value: value["median_ms"]) if torch else None
 
 
 def ratios(results: dict[str, Any], program: str) -> dict[str, dict[str, float]]:
-    """Returns how many times faster than native and than PyTorch ours is, by geometry."""
+    """Returns the speed of ours relative to native JAX and to PyTorch, by geometry."""
     table: dict[str, dict[str, float]] = {}
     for name, programs in results["geometries"].items():
-        figures = programs[program]
-        ours, native, torch = figures["subpixel"], figures["native"], best_torch(figures)
+        times = programs[program]
+        ours, native, torch = times["subpixel"], times["native"], best_torch(times)
         table[name] = {
             "native": native["median_ms"] / ours["median_ms"],
             "compile": ours["compile_s"] / native["compile_s"],
@@ -37,7 +37,7 @@ def ratios(results: dict[str, Any], program: str) -> dict[str, dict[str, float]]
 
 
 def geometric_mean(values: Iterable[float]) -> float:
-    """Returns the mean of ratios that treats twice and half alike."""
+    """Returns the geometric mean."""
     return float(np.exp(np.mean(np.log(list(values)))))
 
 
@@ -58,9 +58,9 @@ def show(results: dict[str, Any], console: Console) -> None:
         table.add_column("temp, MiB", justify="right")
         of_program = ratios(results, program)
         for name, programs in results["geometries"].items():
-            figures = programs[program]
-            native, ours = figures["native"], figures["subpixel"]
-            torch = best_torch(figures)
+            times = programs[program]
+            native, ours = times["native"], times["subpixel"]
+            torch = best_torch(times)
             ratio = of_program[name]
             table.add_row(
                 name,
@@ -84,7 +84,7 @@ def show(results: dict[str, Any], console: Console) -> None:
 
 
 def show_training(results: dict[str, Any], console: Console) -> None:
-    """Prints the training step's table."""
+    """Prints the table of the training benchmark."""
     table = Table(
         title="training step of ESPCN x3, ms: median (quartiles)",
         title_justify="left",
@@ -112,7 +112,7 @@ def show_training(results: dict[str, Any], console: Console) -> None:
 
 
 def show_inference(results: dict[str, Any], console: Console) -> None:
-    """Prints the table of the inference benchmark, and why contenders are missing."""
+    """Prints the table of the inference benchmark, and the reasons for missing contenders."""
     r, height, width = (results[key] for key in ("scale", "height", "width"))
     table = Table(
         title=f"luma, {width}x{height} to {r * width}x{r * height}, batch 1",
@@ -146,21 +146,21 @@ def show_inference(results: dict[str, Any], console: Console) -> None:
         console.print(f"{where}: {reason}", soft_wrap=True)
 
 
-def _short(figures: dict[str, Any]) -> str:
+def _short(times: dict[str, Any]) -> str:
     median, low, high = (
         f"{value:.1f}" if value < 100 else f"{value:.0f}"
-        for value in (figures["median_ms"], *figures["quartiles_ms"])
+        for value in (times["median_ms"], *times["quartiles_ms"])
     )
     return f"{median} ({low}-{high})"
 
 
-def _memory(figures: dict[str, Any]) -> str:
-    return "?" if figures["temp_mib"] is None else f"{figures['temp_mib']:.0f}"
+def _memory(times: dict[str, Any]) -> str:
+    return "?" if times["temp_mib"] is None else f"{times['temp_mib']:.0f}"
 
 
-def _time(figures: dict[str, Any]) -> str:
-    low, high = figures["quartiles_ms"]
-    return f"{figures['median_ms']:.1f} ({low:.1f}-{high:.1f})"
+def _time(times: dict[str, Any]) -> str:
+    low, high = times["quartiles_ms"]
+    return f"{times['median_ms']:.1f} ({low:.1f}-{high:.1f})"
 
 
 def draw(results: dict[str, Any], path: Path) -> None:

@@ -1,10 +1,11 @@
-"""PyTorch's side of the benchmark: a process of its own that computes when it is told to.
+"""The process that runs PyTorch's programs for the benchmarks.
 
-Each line of standard input is a JSON object; each gets one line of JSON in reply. What stands
-beside ``{"prepare": NAME}``, the arguments of the function NAME, `conv_transpose`, `training` or
-`inference`, is prepared and warmed up; the name of a program, such as
-``{"run": "gradients", "repeat": 1}``, is timed as `subpixel.sr.bench.race.race` times JAX's.
-PyTorch and XLA in one process would share nothing but trouble: each has its own pool of threads.
+The process reads requests from standard input, one JSON object a line, and answers each with one
+line of JSON. ``{"prepare": NAME, ...}`` calls the function NAME (`conv_transpose`, `training` or
+`inference`) with the other keys as arguments, and warms up the programs that it returns.
+``{"run": "gradients", "repeat": 1}`` times the program of that name, in the way in which
+`subpixel.sr.bench.race.race` times programs of JAX. PyTorch has a process of its own because its
+pool of threads would compete with XLA's in one process.
 """
 
 import json
@@ -19,14 +20,14 @@ import torch
 def conv_transpose(*, x, taps, stride, out, name) -> dict:
     """Returns the programs of a geometry for each memory layout, by name.
 
-    They are those of `subpixel.sr.bench.conv_transpose.compile_program`.
+    The programs are those of `subpixel.sr.bench.conv_transpose.compile_program`.
     """
     del name
     x_shape, ndim = x, len(taps)
     function = getattr(torch.nn.functional, f"conv_transpose{ndim}d")
     x = torch.randn(x_shape[0], x_shape[-1], *x_shape[1:-1])
     weight = torch.randn(x_shape[-1], out, *taps)
-    # stride * n pixels from n, as with "SAME".
+    # The output has stride * n pixels, as with the padding "SAME".
     padding = max(0, (taps[0] - stride + 1) // 2)
     keywords = {
         "stride": stride,
@@ -56,7 +57,7 @@ def conv_transpose(*, x, taps, stride, out, name) -> dict:
 
 
 def _backward(y, operands) -> None:
-    """Computes the gradients of sum(y^2) by the operands."""
+    """Computes the gradients of sum(y^2) with respect to the operands."""
     for operand in operands:
         operand.grad = None
     y.square().sum().backward()
@@ -66,10 +67,10 @@ def training(*, lr, scale, features, kernel_sizes) -> dict:
     """Returns the training step of an ESPCN for each memory layout.
 
     Args:
-      lr: shape of the low-resolution patches, (n, h, w, c).
+      lr: shape of the LR patches, (n, h, w, c).
       scale: r.
-      features: channels of the two hidden layers.
-      kernel_sizes: of the three layers.
+      features: numbers of channels of the two hidden layers.
+      kernel_sizes: kernel sizes of the three layers.
     """
     n, height, width, channels = lr
     shapes = {"lr": (n, channels, height, width)}
@@ -110,9 +111,9 @@ def inference(*, code, folder, threads, compiled) -> dict:
     compile is left out; FOLDER/NAME.txt has the reason.
 
     Args:
-      code: defines the module `model`.
-      folder: has weights.npz, a state dict, and image.npy, float32 (h, w, 1).
-      threads: of one operation.
+      code: Python source that defines the module `model`.
+      folder: path of the folder with weights.npz, a state dict, and image.npy, float32 (h, w, 1).
+      threads: number of threads of one operation.
       compiled: whether to compile the module too.
     """
     torch.set_num_threads(threads)

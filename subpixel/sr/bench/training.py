@@ -1,4 +1,4 @@
-"""Measures the training step of ESPCN x3 beside PyTorch's, and the input pipeline alone."""
+"""Measures the training step of ESPCN x3 beside PyTorch's, and the input pipeline."""
 
 import functools
 import time
@@ -18,10 +18,10 @@ from subpixel.sr.models.base import Dtype
 from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.state import compiler_options, init_state, lower_step
 
-# Timed steps in a turn: in a training one follows the other.
+# Timed steps in a round. Consecutive steps find memory and caches as in a training.
 STEPS = 5
 
-# Batches that are cut to measure the input pipeline: for a second or so.
+# Batches that measure the input pipeline: about a second of work.
 INPUT_BATCHES = 400
 
 
@@ -31,7 +31,7 @@ class Workload:
 
     batch_size: int
     patch_size: int
-    """Height and width of its patches, in low-resolution pixels."""
+    """Height and width of the LR patches, in pixels."""
 
     @property
     def name(self) -> str:
@@ -49,19 +49,19 @@ def measure_training(
     accumulation: int | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Runs the step of every batch, JAX's and PyTorch's in turn, round after round.
+    """Times the training step of each workload, JAX's and PyTorch's interleaved.
 
     Args:
-      rounds: turns of each, of five timed steps.
-      torch: whether to measure PyTorch too, where it is installed; always in float32.
-      dtype: of our layers, as in the config.
-      accumulation: of our step, as in the config.
-      progress: is told each batch's name as it begins.
+      rounds: number of rounds, each of five timed steps.
+      torch: whether to measure PyTorch too, if it is installed; always in float32.
+      dtype: data type of our layers, as in the config.
+      accumulation: number of parts of a batch in our step, as in the config.
+      progress: receives the name of each workload before its measurement.
 
     Returns:
-      ``{"environment": ..., "batches": {name: {"step": {library: figures}, "input": ...}}}`` and
-      the arguments. The figures are as in `race`; "input" has the ``patches_per_second`` that the
-      pipeline delivers alone, and ``times_consumed``, how many times what our step takes.
+      ``{"environment": ..., "batches": {name: {"step": {library: times}, "input": ...}}}`` and
+      the arguments. The times are those of `race`. "input" has ``patches_per_second``, the rate of
+      the input pipeline alone, and ``times_consumed``, this rate divided by that of our step.
     """
     results: dict[str, Any] = {}
     facts = environment()
@@ -127,7 +127,7 @@ def compile_step(experiment: Experiment) -> Program:
 
 
 def patches_per_second(experiment: Experiment, pairs) -> float:
-    """Returns how many patches the input pipeline delivers when nothing consumes them."""
+    """Returns the rate of the input pipeline alone, in patches per second."""
     data = experiment.data
     cutter = PatchCutter(
         pairs,

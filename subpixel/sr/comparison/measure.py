@@ -63,16 +63,18 @@ def time_interleaved(
     elsewhere: Callable[[], Mapping[str, float]] | None = None,
     pause_s: float = 0.0,
 ) -> dict[str, Times]:
-    """Calls each function once in each round, so that a slow moment of the machine affects all.
+    """Times functions, interleaved: each round calls each function once.
+
+    A slow moment of the machine affects all functions alike.
 
     Args:
-      functions: by name; the arrays that a call returns are waited for.
+      functions: functions by name; a call ends when the arrays that it returns are ready.
       rounds: number of rounds that are timed.
       warmup: number of calls of each function before the first round.
       repeat: number of timed calls of a function in a round; their mean is one time. If it is above
         1, one call that is not timed precedes them, so that memory and caches are as in a loop.
-      elsewhere: is called once in each round, between two pauses. It times functions in another
-        process and returns milliseconds by name.
+      elsewhere: function that times programs of another process and returns milliseconds by name;
+        each round calls it once, between two pauses.
       pause_s: seconds of pause before each function, for functions of libraries that keep threads
         of their own.
 

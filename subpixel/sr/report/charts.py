@@ -1,4 +1,4 @@
-"""Charts of the validation PSNR, against steps and against seconds, as SVG for the page."""
+"""SVG charts of the validation PSNR against steps and against training time."""
 
 import io
 import re
@@ -19,7 +19,7 @@ _INK, _FAINT = "#3d3d3a", "#e4e2dc"
 
 @dataclass(frozen=True)
 class LineStyle:
-    """How an upsampler is drawn: wide pale lines under narrow dark ones, so that all are seen."""
+    """Line of an upsampler. Wide pale lines lie under narrow dark ones, so that all are visible."""
 
     colour: str
     width: float
@@ -36,7 +36,7 @@ _STYLES = (
 
 @dataclass(frozen=True)
 class Curve:
-    """The validation records of one upsampler, and what the legend says about it."""
+    """The validation records of one upsampler."""
 
     name: str
     style: LineStyle
@@ -46,14 +46,14 @@ class Curve:
 
     @property
     def summary(self) -> str:
-        """Where the curve ends."""
+        """Text of the legend: the last record."""
         steps, seconds = fixed(self.steps[-1], 0), duration(self.seconds[-1])
         return f"{decibels(self.psnr[-1])} after {steps} steps in {seconds}"
 
 
 @dataclass(frozen=True)
 class Charts:
-    """Two charts with one legend; `clipped` says whether the beginning lies below the axis."""
+    """Two charts with one legend; `clipped` says whether the first records lie below the axis."""
 
     curves: tuple[Curve, ...]
     steps: Markup
@@ -62,7 +62,7 @@ class Charts:
 
 
 def line_style(index: int, count: int) -> LineStyle:
-    """Returns how upsampler `index` of `count` is drawn; one alone need not be wide."""
+    """Returns the line of upsampler `index` of `count`."""
     return LineStyle(_STYLES[1].colour, 2.5) if count == 1 else _STYLES[index % len(_STYLES)]
 
 
@@ -72,7 +72,7 @@ def draw_charts(history: Sequence[Mapping[str, Any]], names: Iterable[str]) -> C
     Args:
       history: records with "step", "upsampler", "seconds" and "validation_psnr"; those that lack a
         finite number are left out.
-      names: the upsamplers in the order of the table; others that have records come after them.
+      names: upsamplers in the order of the table; other upsamplers with records follow them.
     """
     records: dict[str, list[tuple[float, float, float]]] = {name: [] for name in names}
     for record in history:
@@ -104,10 +104,10 @@ def draw_charts(history: Sequence[Mapping[str, Any]], names: Iterable[str]) -> C
 
 
 def _limits(values: Sequence[float]) -> tuple[float, float, bool]:
-    """Returns an axis on which the end of the training fills the height.
+    """Returns the limits of the axis, and whether records lie below it.
 
-    The first records may lie many dB lower, so the axis reaches down from the top by at most six
-    times the distance to the median.
+    The first records can be many dB lower than the last ones. The axis therefore covers at most
+    six times the distance from the highest record to the median.
     """
     top, lowest = max(values), min(values)
     bottom = max(lowest, top - max(6 * (top - statistics.median(values)), 0.05))
@@ -149,15 +149,15 @@ def _chart(
 
 
 def _inline(figure: Figure, title: str) -> Markup:
-    """Returns the figure as an SVG element that fits its place; `title` is not a user's text."""
+    """Returns the figure as an inline SVG element; `title` must not contain a user's text."""
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
     svg = buffer.getvalue()
     head, body = svg[svg.index("<svg") :].split(">", 1)
     box = head[head.index("viewBox=") :].split('"')[1]
-    # Inside a page, Matplotlib's rule for every element would reach all of it, and its names of
-    # groups would meet those of the other chart.
+    # Matplotlib's CSS rule for every element would apply to the whole page, and its group ids would
+    # be the same in both charts.
     body = re.sub('<g id="[^"]*"', "<g", body)
     body = body.replace("*{stroke-linejoin", ".chart *{stroke-linejoin", 1)
     return Markup(

@@ -1,4 +1,4 @@
-"""What the numbers of a comparison say, in a sentence or two."""
+"""Sentences that summarise a comparison."""
 
 import math
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ SPREAD_LIMIT_DB = 0.01
 
 
 def finding(comparison: Comparison) -> str:
-    """Returns the main result, as the numbers have it.
+    """Returns the main result.
 
-    That the function is the same is said only if the PSNRs of every benchmark lie within
-    `SPREAD_LIMIT_DB`; that an upsampler is faster, only if its training step is shorter by 5 % and
-    the quartiles do not overlap.
+    The sentence says that the function is the same only if the PSNRs of every benchmark lie within
+    `SPREAD_LIMIT_DB`. It says that an upsampler is faster only if its training step is shorter by
+    5 % and the quartiles do not overlap.
     """
     upsamplers = comparison.upsamplers
     if not upsamplers:
@@ -28,7 +28,7 @@ def finding(comparison: Comparison) -> str:
 
 
 def over_bicubic(comparison: Comparison) -> str:
-    """Returns by how much the worst upsampler beats bicubic on each benchmark; "" if not known."""
+    """Returns the gain of the worst upsampler over bicubic on each benchmark; "" if not known."""
     reference = {} if comparison.bicubic is None else comparison.bicubic.psnr
     upsamplers = comparison.upsamplers.values()
     gains = []
@@ -47,7 +47,7 @@ def over_bicubic(comparison: Comparison) -> str:
 
 
 def too_far_apart(spread: object) -> bool:
-    """Whether a spread is above what one function can show, or is not a finite number."""
+    """Whether a spread is above `SPREAD_LIMIT_DB`, or is not a finite number."""
     number = finite(spread)
     return number is None or number > SPREAD_LIMIT_DB
 
@@ -60,13 +60,13 @@ def _alone(name: str, result: UpsamplerResult, scale: int | None) -> str:
 
 
 def _agreement(comparison: Comparison) -> tuple[str, bool]:
-    """Returns what the PSNRs say, and whether they agree."""
+    """Returns a sentence about the PSNRs, and whether they agree."""
     measured = dict.fromkeys(
         benchmark for result in comparison.upsamplers.values() for benchmark in result.scores.psnr
     )
     spreads = {**measured, **comparison.psnr_spread_db}
     known = {name: float(value) for name, value in spreads.items() if is_number(value)}
-    # NaN compares false with everything, so it must not lead.
+    # Every comparison with NaN is false, so NaN gets a place of its own: the last.
     ranked = sorted(known, key=lambda name: (math.isnan(known[name]), -known[name]))
     worst = ranked[0] if ranked else None
     if worst is not None and known[worst] > SPREAD_LIMIT_DB:
@@ -83,7 +83,7 @@ def _agreement(comparison: Comparison) -> tuple[str, bool]:
 
 
 def _speed(upsamplers: Mapping[str, UpsamplerResult]) -> str:
-    """Returns how the times of a training step compare."""
+    """Returns a sentence about the times of a training step."""
     times = {name: finite(result.cost.train_step_ms) for name, result in upsamplers.items()}
     known = {name: time for name, time in times.items() if time is not None and time > 0}
     if len(known) < 2:
@@ -104,7 +104,7 @@ def _speed(upsamplers: Mapping[str, UpsamplerResult]) -> str:
 
 
 def _overlap(one: Cost, other: Cost) -> bool:
-    """Whether the times of two training steps cannot be told apart."""
+    """Whether the times of two training steps differ by less than can be measured."""
     (time, low, high), (other_time, other_low, other_high) = map(_range, (one, other))
     close = abs(other_time / time - 1) < 0.05
     return close or (low <= other_high and other_low <= high)

@@ -1,4 +1,4 @@
-"""How the report writes numbers."""
+"""Text of numbers in the report."""
 
 import math
 from numbers import Real
@@ -10,7 +10,7 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def is_number(value: object) -> TypeGuard[Real]:
-    """Whether `value` is a real number, which may be infinite or NaN; truth values are not."""
+    """Whether `value` is a real number, infinity and NaN included; a bool is not a number."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
@@ -20,7 +20,7 @@ def finite(value: object) -> float | None:
 
 
 def fixed(value: object, digits: int) -> str:
-    """Writes a number with `digits` decimals: "1,234.50"; a dash for what is not a number.
+    """Returns a number with `digits` decimals, "1,234.50"; a dash if `value` is not a number.
 
     Example:
       >>> fixed(1234.5, 2), fixed(float("nan"), 2), fixed(None, 2) == MISSING
@@ -37,7 +37,7 @@ def fixed(value: object, digits: int) -> str:
 
 
 def significant(value: object, digits: int = 3) -> str:
-    """Writes a number with `digits` significant ones, never in powers of ten.
+    """Returns a number with at least `digits` significant digits, without an exponent.
 
     Example:
       >>> significant(25.12), significant(0.01234), significant(1234.5)
@@ -50,13 +50,13 @@ def significant(value: object, digits: int = 3) -> str:
 
 
 def decibels(value: object) -> str:
-    """Writes a PSNR: "32.41 dB"; infinity is that of two identical images."""
+    """Returns a PSNR, "32.41 dB"; the PSNR of identical images is infinite."""
     text = fixed(value, 2)
     return text if text in (MISSING, "NaN") else f"{text} dB"
 
 
 def difference(value: object) -> str:
-    """Writes a small difference of PSNRs with three decimals, and never rounds it to nothing.
+    """Returns a difference of PSNRs with three decimals; a positive one never becomes "0.000".
 
     Example:
       >>> difference(0.0031), difference(0.0001), difference(0.0)
@@ -69,7 +69,7 @@ def difference(value: object) -> str:
 
 
 def duration(seconds: object) -> str:
-    """Writes a time in the unit that suits it: "42 s", "12 min 5 s", "3 h 20 min"."""
+    """Returns a duration with its units: "42 s", "12 min 5 s", "3 h 20 min"."""
     number = finite(seconds)
     if number is None or number < 10:
         return fixed(seconds, 1) + (" s" if number is not None else "")

@@ -1,4 +1,4 @@
-"""Images for the report: encoded into the page, with the place to look at first."""
+"""Images of the report, encoded as data URIs, with the point that the page shows first."""
 
 import base64
 import io
@@ -20,11 +20,11 @@ class SourceImage:
     """One test image, enlarged in several ways.
 
     Attributes:
-      benchmark: the benchmark that it belongs to.
-      name: its name there.
+      benchmark: name of the benchmark.
+      name: name of the image in the benchmark.
       views: uint8 RGB images of one shape (h, w, 3) in the order of display: "bicubic", each
         upsampler, "original".
-      psnr: of each view but the original, in dB.
+      psnr: PSNR of each view except the original, in dB.
     """
 
     benchmark: str
@@ -35,7 +35,7 @@ class SourceImage:
 
 @dataclass(frozen=True)
 class Pane:
-    """A view as the page shows it."""
+    """One view of an image on the page."""
 
     label: str
     psnr: str
@@ -44,7 +44,7 @@ class Pane:
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """The panes of an image; `focus` is the point to open on, (x, y) in 0..1."""
+    """The panes of an image; `focus` is the point that they show first, (x, y) in 0..1."""
 
     benchmark: str
     name: str
@@ -56,7 +56,7 @@ class EncodedImage:
 
 
 def encode(image: SourceImage) -> EncodedImage:
-    """Prepares an image for the page.
+    """Encodes the views of an image for the page.
 
     Raises:
       TypeError: if a view is not uint8.

@@ -78,7 +78,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _title(comparison: Comparison) -> str:
-    """Returns what was compared, in words."""
+    """Returns the title of the page."""
     count = len(comparison.upsamplers)
     words = {0: "no upsampler", 1: "one upsampler", 2: "two upsamplers", 3: "three upsamplers"}
     scale = comparison.scale
@@ -91,7 +91,7 @@ def _rows(values: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _plain(value: object) -> str:
-    """Writes a setting as a reader would."""
+    """Returns the text of a setting."""
     match value:
         case None:
             return "none"

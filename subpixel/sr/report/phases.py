@@ -1,7 +1,7 @@
-"""The trained upsampling kernel, drawn in both layouts: high resolution, and its phases.
+"""Drawings of the trained upsampling kernel: the HR kernel and its phases, the LR kernels.
 
 Reference: Shi et al., "Is the deconvolution layer the same as a convolutional layer?",
-arXiv 1609.07009, whose scores colour the taps in this way.
+arXiv 1609.07009. Its figures colour the taps of each phase alike.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _GAP = 0.7  # between phases, in taps
 
 @dataclass(frozen=True)
 class Tap:
-    """A square of side 1 at (x, y); `level` is its grey, 0 to 100, where 50 is a weight of zero."""
+    """A square of side 1 at (x, y) with a grey `level` of 0 to 100; 50 is a weight of zero."""
 
     x: float
     y: float
@@ -28,7 +28,7 @@ class Tap:
 
 @dataclass(frozen=True)
 class Phase:
-    """The low-resolution kernel of output pixel (row, column), drawn with its corner at (x, y)."""
+    """The LR kernel of output pixel (row, column), with its corner at (x, y)."""
 
     row: int
     column: int
@@ -39,7 +39,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Feature:
-    """What one input feature contributes to one output channel."""
+    """The kernel from one input feature to one output channel."""
 
     title: str
     norm: float
@@ -52,12 +52,12 @@ class KernelFigure:
     """The kernel's strongest features; sizes are in taps.
 
     Attributes:
-      taps: k, of a low-resolution kernel.
+      taps: k, the size of an LR kernel.
       scale: r.
-      colours: of the phases.
-      features: strongest first.
-      total: how many pairs of feature and output channel there are.
-      phase_extent: side of the drawing of the phases.
+      colours: colour of each phase.
+      features: features in descending order of their norm.
+      total: number of pairs of feature and output channel.
+      phase_extent: side of the square that the phases cover.
     """
 
     taps: int
@@ -69,14 +69,14 @@ class KernelFigure:
 
 
 def draw_kernel(kernel: np.ndarray, scale: int) -> KernelFigure:
-    """Arranges the kernel of zero insertion for the page.
+    """Returns the drawing of a kernel in the layout of zero insertion.
 
     Args:
-      kernel: shape (k*r, k*r, in, out).
+      kernel: kernel of shape (k*r, k*r, in, out).
       scale: r.
 
     Raises:
-      ValueError: if the kernel is not of that shape.
+      ValueError: if the kernel has another shape.
     """
     kernel = np.asarray(kernel, np.float32)
     if kernel.ndim != 4 or kernel.shape[0] != kernel.shape[1]:
@@ -85,8 +85,8 @@ def draw_kernel(kernel: np.ndarray, scale: int) -> KernelFigure:
             f"got the shape {kernel.shape}"
         )
     size, _, inputs, outputs = kernel.shape
-    low = convert(jnp.asarray(kernel), scale, "zero_insert", "subpixel")
-    phases = np.asarray(split_phases(low, (scale, scale), "dcr"))
+    subpixel_kernel = convert(jnp.asarray(kernel), scale, "zero_insert", "subpixel")
+    phases = np.asarray(split_phases(subpixel_kernel, (scale, scale), "dcr"))
     taps = size // scale
     numbering = jnp.broadcast_to(jnp.arange(scale**2), (taps, taps, 1, scale**2))
     phase_of = np.asarray(convert(numbering, scale, "subpixel", "zero_insert"))[..., 0, 0]
@@ -94,13 +94,13 @@ def draw_kernel(kernel: np.ndarray, scale: int) -> KernelFigure:
     strongest = np.argsort(-norms, axis=None, kind="stable")[:_FEATURES]
     features = []
     for feature, channel in zip(*np.unravel_index(strongest, norms.shape), strict=True):
-        high = kernel[..., feature, channel]
-        largest = float(np.abs(np.nan_to_num(high)).max()) or 1.0
+        hr_kernel = kernel[..., feature, channel]
+        largest = float(np.abs(np.nan_to_num(hr_kernel)).max()) or 1.0
         features.append(
             Feature(
                 f"feature {feature}" + (f" to channel {channel}" if outputs > 1 else ""),
                 float(norms[feature, channel]),
-                _taps(high / largest, phase_of),
+                _taps(hr_kernel / largest, phase_of),
                 _phases(phases[:, :, feature, :, :, channel] / largest),
             )
         )
@@ -110,7 +110,7 @@ def draw_kernel(kernel: np.ndarray, scale: int) -> KernelFigure:
 
 
 def _taps(weights: np.ndarray, phase_of: np.ndarray, x: float = 0, y: float = 0) -> tuple[Tap, ...]:
-    """Lists the taps of a kernel of weights in -1..1 whose corner lies at (x, y)."""
+    """Returns the taps of a kernel with weights in -1..1 and its corner at (x, y)."""
     levels = np.rint(50 + 50 * np.clip(np.nan_to_num(weights), -1, 1)).astype(int)
     return tuple(
         Tap(round(x + column, 2), round(y + row, 2), int(levels[row, column]), int(phase))
@@ -119,7 +119,7 @@ def _taps(weights: np.ndarray, phase_of: np.ndarray, x: float = 0, y: float = 0)
 
 
 def _phases(phases: np.ndarray) -> tuple[Phase, ...]:
-    """Places the low-resolution kernels, (k, k, r, r), as their output pixels lie."""
+    """Places the LR kernels, (k, k, r, r), in the order of their output pixels."""
     taps, _, scale, _ = phases.shape
     pitch = taps + _GAP
     return tuple(
@@ -132,5 +132,5 @@ def _phases(phases: np.ndarray) -> tuple[Phase, ...]:
 
 
 def _colour(index: int, count: int) -> str:
-    """Returns a hue for each phase; neighbours differ in lightness too."""
+    """Returns the colour of a phase; neighbours differ in hue and in lightness."""
     return f"oklch({(0.58, 0.72)[index % 2]} 0.17 {round(25 + 360 * index / count)})"

@@ -1,4 +1,4 @@
-"""The test images that the report shows: of each benchmark the largest and the smallest gain."""
+"""Test images of the report: the largest and the smallest gain of each benchmark."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,10 +19,10 @@ def select_images(
 
     Args:
       upscalers: by name, "bicubic" among them.
-      benchmarks: images by the benchmark's name.
-      scores: by benchmark and by the upscaler's name.
-      model: the upscaler whose gain counts.
-      protocol: how LR images are made.
+      benchmarks: images of each benchmark.
+      scores: scores of each benchmark, by the upscaler's name.
+      model: name of the upscaler whose gain is compared.
+      protocol: protocol that makes the LR images.
     """
     for benchmark, images in benchmarks.items():
         for image in _extremes(images, scores[benchmark], model):

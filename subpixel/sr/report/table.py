@@ -1,4 +1,4 @@
-"""The table of results: what is compared, a row for each, and what each column means."""
+"""The table of results: one row an upsampler, with an explanation of each column."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,18 +10,18 @@ from subpixel.sr.report.formatting import MISSING, TIMES, difference, finite, fi
 
 @dataclass(frozen=True)
 class Cell:
-    """A number, and what stands below it."""
+    """A number, with the notes below it."""
 
     text: str
     ratio: str = ""
     quartiles: str = ""
-    share: float | None = None  # of the largest in the column, 0..1, drawn as a bar
+    share: float | None = None  # length of the bar: ratio to the largest of the column, 0..1
     alarm: bool = False
 
 
 @dataclass(frozen=True)
 class Column:
-    """The head of a column, with its explanation."""
+    """Title of a column, with its explanation."""
 
     title: str
     meaning: str
@@ -69,15 +69,15 @@ _COST = {
         "useful", "operations that the function needs, one forward pass of a batch"
     ),
     "gflop_executed": Column(
-        "executed", "operations carried out, those with inserted zeros included"
+        "executed", "operations performed, including products with inserted zeros"
     ),
-    "temp_mib": Column("MiB", "what XLA reserves for intermediate results of the training step"),
+    "temp_mib": Column("MiB", "memory for intermediate results of the training step"),
     "parameters": Column("parameters", "trained numbers of the whole network"),
 }
 
 
 def results_table(comparison: Comparison) -> Table:
-    """Arranges a comparison as a table; a number that is not known becomes a dash."""
+    """Returns the table of a comparison, with a dash for each number that is not known."""
     upsamplers, bicubic = comparison.upsamplers, comparison.bicubic
     scored = [result.scores for result in upsamplers.values()]
     if bicubic is not None:
