@@ -5,13 +5,13 @@ from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerCon
 config = Experiment(
     name="quickstart",
     upsamplers=("subpixel", "conv_transpose", "zero_insert"),
-    model=ESPCNConfig(scale=3, input_mean=0.45, input_scale=1.6, residual=True),
+    model=ESPCNConfig(scale=3, input_mean=0.45, input_scale=6.4, residual=True),
     data=DataConfig(
         train=("embedded:train",),
         benchmarks=("embedded:test",),
         validation_images=1,
     ),
-    optimizer=OptimizerConfig(learning_rate=5e-3, warmup_steps=50, ema_decay=0.99),
+    optimizer=OptimizerConfig(name="soap", learning_rate=5e-3, warmup_steps=50, ema_decay=0.99),
     steps=800,
     log_every=50,
     validate_every=50,

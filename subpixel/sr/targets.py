@@ -193,9 +193,14 @@ def _from_workdir(workdir: Path, upsampler: str | None, checkpoint: str | None) 
     if checkpoint is None and weights.exists():
         facts = {"step": experiment.steps, **facts}
         return replace(load_weights(weights), facts=facts, notes=notes)
-    optimizer = make_optimizer(experiment.optimizer, experiment.steps)
+    model, steps = experiment.model, experiment.steps
     states = {
-        name: init_state(experiment.model, name, optimizer, experiment.seed)[1]
+        name: init_state(
+            model,
+            name,
+            make_optimizer(experiment.optimizer, steps, name, model.scale),
+            experiment.seed,
+        )[1]
         for name in experiment.upsamplers
     }
     run = restore(workdir, experiment, states, make_console(stderr=True), checkpoint or "last")

@@ -115,10 +115,9 @@ def measure_training(
 def compile_step(experiment: Experiment) -> Program:
     """Compiles the training step of an experiment's first upsampler, for a batch of noise."""
     batch = noise_batch(experiment.model, experiment.data, experiment.seed)
-    optimizer = make_optimizer(experiment.optimizer, experiment.steps)
-    graph, state = init_state(
-        experiment.model, experiment.upsamplers[0], optimizer, experiment.seed
-    )
+    name, model = experiment.upsamplers[0], experiment.model
+    optimizer = make_optimizer(experiment.optimizer, experiment.steps, name, model.scale)
+    graph, state = init_state(model, name, optimizer, experiment.seed)
     compiled, seconds = compile_anew(
         lambda: lower_step(experiment.optimizer, graph, state, optimizer, batch),
         compiler_options(experiment.optimizer),

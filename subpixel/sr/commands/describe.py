@@ -36,7 +36,7 @@ def run(options: Options) -> int:
 def describe_upsampler(experiment: Experiment, name: Any) -> Table:
     """Returns the layers of a network on a training batch, and the memory of its step."""
     model, data = experiment.model, experiment.data
-    optimizer = make_optimizer(experiment.optimizer, experiment.steps)
+    optimizer = make_optimizer(experiment.optimizer, experiment.steps, name, model.scale)
     graph, state = init_state(model, name, optimizer, experiment.seed)
     shape = (data.batch_size, data.patch_size, data.patch_size, model.channels)
     batch = {

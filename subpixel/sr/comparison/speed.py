@@ -52,12 +52,12 @@ def measure_speed(
       the training step.
     """
     batch = noise_batch(model, data, seed)
-    transform = make_optimizer(optimizer, steps)
+    transforms = {name: make_optimizer(optimizer, steps, name, model.scale) for name in upsamplers}
     starts: dict[Layout, Any] = {
-        name: init_state(model, name, transform, seed) for name in upsamplers
+        name: init_state(model, name, transforms[name], seed) for name in upsamplers
     }
     lower: dict[Layout, Callable[[], jax.stages.Lowered]] = {
-        name: partial(lower_step, optimizer, graph, state, transform, batch)
+        name: partial(lower_step, optimizer, graph, state, transforms[name], batch)
         for name, (graph, state) in starts.items()
     }
     compiled, seconds = _compile_interleaved(lower, compiler_options(optimizer))

@@ -87,12 +87,15 @@ def train(
       NonFiniteError: if the loss or a gradient is not finite.
       OSError: if a checkpoint or a record cannot be written.
     """
-    optimizer = make_optimizer(config.optimizer, config.steps)
+    optimizers = {
+        name: make_optimizer(config.optimizer, config.steps, name, config.model.scale)
+        for name in config.upsamplers
+    }
     mesh = data_mesh(config.data.batch_size)
     graphs, states = {}, {}
     for name in config.upsamplers:
         graphs[name], state = init_state(
-            config.model, name, optimizer, config.seed, config.start_from
+            config.model, name, optimizers[name], config.seed, config.start_from
         )
         states[name] = replicate(state, mesh)
     restored = restore(workdir, config, states, console)
@@ -111,7 +114,7 @@ def train(
     iterator = batches(cutter, steps=config.steps, seed=config.seed)
     batch = divide(cutter(0, np.random.default_rng(0)), mesh)
     steps = {
-        name: compile_step(config.optimizer, graph, states[name], optimizer, batch, mesh)
+        name: compile_step(config.optimizer, graph, states[name], optimizers[name], batch, mesh)
         for name, graph in graphs.items()
     }
     run = restored or initial_run(states, iterator.get_state())

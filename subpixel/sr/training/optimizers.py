@@ -6,18 +6,31 @@ import jax
 import optax
 from optax.contrib import MuonDimensionNumbers, muon, reduce_on_plateau
 
+from subpixel import kernels
+from subpixel.kernels import Layout
 from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.soap import soap
 
 
-def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformationExtraArgs:
+def make_optimizer(
+    config: OptimizerConfig, steps: int, upsampler: Layout = "subpixel", scale: int = 1
+) -> optax.GradientTransformationExtraArgs:
     """Returns the optimiser of a config; its update also takes the loss, as ``value=``.
+
+    Muon and SOAP see the kernel of each upsampler in the sub-pixel layout. They treat a kernel as a
+    matrix, so in another layout the same function would be trained in another way. Adam treats
+    each number alone.
 
     Args:
       config: the optimiser's config.
       steps: number of steps of the run, at the last of which a cosine schedule ends.
+      upsampler: layout of the upsampler's kernel.
+      scale: of the network.
     """
-    parts: list[optax.GradientTransformation] = [_by_name(config, _schedule(config, steps))]
+    named = _by_name(config, _schedule(config, steps))
+    if config.name != "adam" and upsampler != "subpixel":
+        named = _in_subpixel_layout(named, upsampler, scale)
+    parts: list[optax.GradientTransformation] = [named]
     if config.clip_norm is not None:
         parts.insert(0, optax.clip_by_global_norm(config.clip_norm))
     if config.schedule == "plateau":
@@ -42,6 +55,28 @@ def _by_name(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTra
     if config.name == "soap":
         return soap(rate, **given, basis_every=config.basis_every)
     return optax.adam(rate, **given)
+
+
+def _in_subpixel_layout(
+    inner: optax.GradientTransformation, upsampler: Layout, scale: int
+) -> optax.GradientTransformation:
+    """Returns an optimiser that converts the upsampler's kernel for another, and back."""
+
+    def convert(tree: Any, source: Layout, target: Layout) -> Any:
+        kernel = kernels.convert(tree["upsampler"]["kernel"], scale, source, target)
+        return {**tree, "upsampler": {**tree["upsampler"], "kernel": kernel}}
+
+    def init(params: Any) -> optax.OptState:
+        return inner.init(convert(params, upsampler, "subpixel"))
+
+    def update(updates: Any, state: optax.OptState, params: Any = None) -> tuple[Any, Any]:
+        updates, params = (
+            tree and convert(tree, upsampler, "subpixel") for tree in (updates, params)
+        )
+        updates, state = inner.update(updates, state, params)
+        return convert(updates, "subpixel", upsampler), state
+
+    return optax.GradientTransformation(init, update)
 
 
 def _kernel_axes(params: Any) -> Any:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +13,12 @@ import pytest
 from flax import nnx
 from loops import assert_same_tree, normal
 
+from subpixel import kernels
 from subpixel.sr.config import (
     ESPCNConfig,
     Experiment,
     OptimizerConfig,
+    PlainConfig,
     from_json,
 )
 from subpixel.sr.errors import InputError
@@ -201,3 +204,42 @@ def test_eigens_convolutions_give_the_step_of_the_default_ones():
     (default, eigen) = results
     np.testing.assert_allclose(eigen["loss"], default["loss"], rtol=1e-5)
     np.testing.assert_allclose(eigen["gradient_norm"], default["gradient_norm"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["adam", "muon", "soap"])
+@pytest.mark.parametrize("layout", ["conv_transpose", "zero_insert"])
+def test_the_layout_of_the_upsampler_changes_no_update(name, layout):
+    config = OptimizerConfig(name=name, warmup_steps=0, basis_every=2)
+    network = PlainConfig(scale=2, depth=2, width=3)
+    params = nnx.to_pure_dict(nnx.state(network.build("subpixel", 0)))
+
+    def convert(tree, source, target):
+        kernel = kernels.convert(tree["upsampler"]["kernel"], 2, source, target)
+        return {**tree, "upsampler": {"kernel": kernel}}
+
+    optimizers = {each: make_optimizer(config, 10, each, 2) for each in ("subpixel", layout)}
+    states = {
+        each: optimizer.init(convert(params, "subpixel", each))
+        for each, optimizer in optimizers.items()
+    }
+    rng = np.random.default_rng(0)
+    for step in range(4):
+        gradient = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(np.float32), params)
+        updates = {}
+        for each, optimizer in optimizers.items():
+            update, states[each] = optimizer.update(
+                convert(gradient, "subpixel", each),
+                states[each],
+                convert(params, "subpixel", each),
+                value=jnp.float32(1),
+            )
+            updates[each] = convert(update, each, "subpixel")
+        assert np.abs(updates[layout]["upsampler"]["kernel"]).max() > 1e-4
+        # In some directions the first gradient is rounding alone, and SOAP, like Adam, takes
+        # a whole step in each.
+        if step > 0:
+            jax.tree.map(
+                partial(np.testing.assert_allclose, atol=1e-6),
+                updates[layout],
+                updates["subpixel"],
+            )
