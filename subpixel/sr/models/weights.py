@@ -59,7 +59,9 @@ def digest_of(content: bytes) -> str:
 
 def _weights_bytes(params: Params, config: ModelConfig, upsampler: Layout) -> bytes:
     tensors = {name: np.asarray(array) for name, array in named_params(params).items()}
-    metadata = {"model": json.dumps(asdict(config)), "upsampler": upsampler}
+    # How a network is initialised is no part of the trained network.
+    model = {key: value for key, value in asdict(config).items() if key != "upsampler_init"}
+    metadata = {"model": json.dumps(model), "upsampler": upsampler}
     return _sort_header(save(tensors, metadata))
 
 

@@ -342,7 +342,7 @@ def test_other_networks_are_refused_by_what_they_are(tmp_path, network, options,
 
 def test_files_that_hold_no_state_dict_are_refused_by_what_they_are(tmp_path):
     path = tmp_path / "a.pt"
-    with pytest.warns(DeprecationWarning, match="torch.jit"):
+    with pytest.warns((DeprecationWarning, FutureWarning), match="torch.jit"):
         torch.jit.script(Espcn(3)).save(str(path))
     with pytest.raises(InputError, match="it is a TorchScript program"):
         load_trained(str(path))
