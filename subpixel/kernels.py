@@ -64,14 +64,14 @@ def convert(
       source: the layout of `kernel`.
       target: the layout wanted.
       order: order of the channels of the sub-pixel layout.
-      transpose_kernel: whether the kernel of the transposed convolution is the painted one of
-        PyTorch, TensorFlow and Keras, spatially reversed and shaped (k*r, ..., out, in).
+      transpose_kernel: whether the kernel of the transposed convolution is the reversed one of
+        PyTorch, TensorFlow and Keras, shaped (k*r, ..., out, in).
 
     Returns:
       The kernel in the layout `target`.
 
     Raises:
-      ValueError: if the shape cannot be respelled so, or a layout or order is unknown.
+      ValueError: if the shape does not fit, or a layout or order is unknown.
       TypeError: if the scale is not a whole number.
 
     Example:
@@ -200,5 +200,5 @@ def from_torch_conv_transpose(weight: jax.Array) -> jax.Array:
 
     The result is what `jax.lax.conv_transpose` takes by default.
     """
-    painted = jnp.moveaxis(weight, (0, 1), (-1, -2))
-    return transpose(painted)
+    transposed = jnp.moveaxis(weight, (0, 1), (-1, -2))
+    return transpose(transposed)

@@ -106,9 +106,10 @@ def _bicubic(scale: int, rounds: int) -> Model:
 
 def _network(target: str, name: str, engine: Engine, rounds: int) -> Model:
     # Imports JAX, which bicubic does without.
-    from subpixel.sr.upscaling.networks import load_network
+    from subpixel.sr.upscaling.networks import load_with_jax, load_with_onnx_runtime
 
-    loaded = load_network(target, engine, rounds)
+    load = load_with_onnx_runtime if engine == "onnxruntime" else load_with_jax
+    loaded = load(target, rounds)
     radius = max(loaded.radius, BICUBIC_RADIUS) + rounds * BACK_PROJECTION_RADIUS
     return Model(name, loaded.version, loaded.scale, radius, _finite(loaded.run, target))
 

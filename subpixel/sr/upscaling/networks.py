@@ -20,7 +20,6 @@ from subpixel.sr.models.weights import digest_of, weights_digest
 from subpixel.sr.targets import load_trained
 from subpixel.sr.training.compilations import keep_compilations
 from subpixel.sr.upscaling.colour import back_project, enlarge_opaque
-from subpixel.sr.upscaling.engine import Engine
 
 ONNX_SUFFIX = ".onnx"
 
@@ -42,19 +41,16 @@ class Loaded:
     run: Callable[[np.ndarray], Any]
 
 
-def load_network(target: str, engine: Engine, rounds: int) -> Loaded:
-    """Returns a network that is ready to enlarge tiles.
+def load_with_jax(target: str, rounds: int) -> Loaded:
+    """Returns a network that JAX runs, compiled once for each shape of a tile.
 
     Args:
-      target: as in `load_trained`; for ONNX Runtime also a file of `python -m subpixel export`.
-      engine: "jax", which compiles a network once for a tile's shape, or "onnxruntime".
+      target: as in `load_trained`.
       rounds: of back-projection.
 
     Raises:
-      InputError: if there is no such target, it cannot be read, or the engine is not installed.
+      InputError: if there is no such target, or it cannot be read.
     """
-    if engine == "onnxruntime":
-        return _load_onnx(target, rounds)
     if Path(target).suffix.lower() == ONNX_SUFFIX:
         raise InputError(f"{target} is run by ONNX Runtime: add --engine=onnxruntime")
     keep_compilations()
@@ -64,7 +60,16 @@ def load_network(target: str, engine: Engine, rounds: int) -> Loaded:
     return Loaded(weights_digest(trained), scale, trained.shapes.radius, run)
 
 
-def _load_onnx(target: str, rounds: int) -> Loaded:
+def load_with_onnx_runtime(target: str, rounds: int) -> Loaded:
+    """Returns a network that ONNX Runtime runs.
+
+    Args:
+      target: as in `load_trained`, or a file of `python -m subpixel export`.
+      rounds: of back-projection.
+
+    Raises:
+      InputError: if there is no such target, it cannot be read, or ONNX Runtime is not installed.
+    """
     path = Path(target)
     if path.suffix.lower() == ONNX_SUFFIX and path.is_file():
         network = OnnxNetwork(path)
