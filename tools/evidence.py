@@ -213,7 +213,8 @@ class Cell:
         protocol = Protocol(experiment.model.scale, degradation=experiment.data.degradation)
         scores = self._scores({name: upscaler(of) for name, of in networks.items()}, protocol)
         results = {}
-        for name, network in networks.items():
+        for name in experiment.upsamplers:
+            network = networks[name]
             start = experiment.model.build(name, seed)
             validation = [
                 record["validation_psnr"]

@@ -103,9 +103,8 @@ def collected(tool, tmp_path_factory):
     return folder, options, json.loads((folder / "results/cell.json").read_text())
 
 
-def test_a_result_holds_the_scores_and_energies_of_every_seed(tool, collected):
-    folder, options, result = collected
-    experiment = tool.read_table(options.table)["cell"]
+def test_a_result_holds_the_scores_and_energies_of_every_seed(collected):
+    _, _, result = collected
     assert result["seeds"] == [0, 5]
     assert set(result["upsamplers"]) == {"subpixel", "conv_transpose"}
     one, other = (result["upsamplers"][name] for name in ("subpixel", "conv_transpose"))
