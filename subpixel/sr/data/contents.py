@@ -9,8 +9,16 @@ from pathlib import Path
 
 from PIL import Image
 
-from subpixel.sr.data.images import SUFFIXES, open_image
-from subpixel.sr.data.names import FileName, names_srf, parse_lr_folder, parse_name
+from subpixel.sr.data.given_lr import LIMIT, distance
+from subpixel.sr.data.images import SUFFIXES, open_image, read_image
+from subpixel.sr.data.names import (
+    FileName,
+    loose_names,
+    names_srf,
+    parse_lr_folder,
+    parse_name,
+    parse_size_word,
+)
 from subpixel.sr.errors import InputError
 
 # Suffixes of image formats that Python's table of media types and Pillow do not list: camera raw
@@ -89,6 +97,7 @@ def read_contents(folder: Path) -> Contents:
     """
     files = list_images(folder)
     parsed = {name: parse_name(stem(path)) for name, path in files.items()}
+    parsed |= _by_counterpart(parsed, files)
     bases = {p.base for p in parsed.values() if p.role == "hr"}
     paired = {
         p.base for p in parsed.values() if p.role == "lr" and (p.base in bases or p.base in files)
@@ -97,6 +106,7 @@ def read_contents(folder: Path) -> Contents:
     lr: list[LrFile] = []
     alone: list[Path] = []
     results: list[Path] = []
+    shrunk: list[Path] = []
     for name, path in files.items():
         found = parsed[name]
         role = found.role or _role_by_size(found, path, files)
@@ -106,11 +116,14 @@ def read_contents(folder: Path) -> Contents:
             lr.append(LrFile(found.base, path, found.scale, found.variant))
         elif role == "lr":
             alone.append(path)
+        elif role == "" and _is_smaller_copy(path, files):
+            shrunk.append(path)
         else:
             strip = found.role == "hr" and (found.base in paired or names_srf(stem(path)))
             _add(originals, found.base if strip else name, path)
     left_out = (
         *_named(alone, "look like LR images by their names, and have no original in this folder"),
+        *_named(shrunk, "are smaller copies of other images in this folder, by names and pixels"),
         *_named(results, "are outputs of other methods or enlarged copies"),
         *_unread(folder),
         *_in_subfolders(folder),
@@ -143,19 +156,86 @@ def _add(originals: dict[str, Path], name: str, path: Path) -> None:
     originals[name] = path
 
 
+def _by_counterpart(parsed: dict[str, FileName], files: dict[str, Path]) -> dict[str, FileName]:
+    """Returns the names that tell beside their counterpart only, with scales from the sizes."""
+    loose = {
+        name: [
+            # "im_LR_2" is number 2 beside "im_HR_2", and an LR image for x2 otherwise.
+            *(loose_names(stem(path)) if not parsed[name].role or name[-1].isdigit() else ()),
+            *([parsed[name]] if parsed[name].role else ()),
+        ]
+        for name, path in files.items()
+    }
+    hr = {say.base: name for name, says in loose.items() for say in says if say.role == "hr"}
+    found: dict[str, FileName] = {}
+    for name, path in files.items():
+        says = [say for say in loose[name] if say.role == "lr" and say != parsed[name]]
+        # The plain name is that of the LR image where the original's name has a word.
+        says += [FileName(name, "lr")] if parsed[name] == FileName(name) and name in hr else []
+        for say in says:
+            original = hr.get(say.base, say.base if say.base in files else name)
+            scale = None if original == name else ratio(path, files[original])
+            if scale is not None:
+                found[name] = FileName(say.base, "lr", scale)
+                found.setdefault(original, FileName(say.base, "hr"))
+    return found
+
+
 def _role_by_size(found: FileName, path: Path, files: dict[str, Path]) -> str:
     """Returns the role of NAMEx2 beside NAME: half as large is "lr", twice as large "result"."""
     if found.scale is None or found.scale == 1 or found.base not in files:
         return ""
+    if ratio(path, files[found.base], found.scale):
+        return "lr"
+    return "result" if ratio(files[found.base], path, found.scale) else ""
+
+
+def ratio(small: Path, large: Path, scale: int | None = None) -> int | None:
+    """Returns how many times as wide and as high one image is as another, or None.
+
+    Each size of the smaller is that of the larger by a whole number, rounded down or up.
+    """
     try:
-        with open_image(path) as one, open_image(files[found.base]) as other:
+        with open_image(small) as one, open_image(large) as other:
             size, original = one.size, other.size
     except (InputError, OSError):
-        return ""
-    r = found.scale
-    if all(n in (m // r, -(-m // r)) for n, m in zip(size, original, strict=True)):
-        return "lr"
-    return "result" if size == (original[0] * r, original[1] * r) else ""
+        return None
+    for r in (scale,) if scale else range(2, 17):
+        if all(m >= r and n in (m // r, -(-m // r)) for n, m in zip(size, original, strict=True)):
+            return r
+    return None
+
+
+def _is_smaller_copy(path: Path, files: dict[str, Path]) -> bool:
+    """Returns whether an image shows the same as a larger one whose name its own name extends.
+
+    Examples are `baby_small` beside `baby` or `baby_large`, and `baby_4_new` beside `baby`.
+    """
+    whole = stem(path)
+    candidates = [
+        whole[:cut] for cut, letter in enumerate(whole) if letter in "xX" or not letter.isalnum()
+    ]
+    sized = parse_size_word(whole)
+    if sized and sized[1]:
+        candidates += [
+            other for other in files if parse_size_word(stem(files[other])) == (sized[0], False)
+        ]
+    for candidate in candidates:
+        larger = files.get(candidate)
+        scale = None if larger in (None, path) else ratio(path, larger)
+        if larger is not None and scale is not None and show_the_same(path, larger, scale):
+            return True
+    return False
+
+
+def show_the_same(small: Path, large: Path, scale: int) -> bool:
+    """Returns whether an image is another one made smaller by a scale."""
+    try:
+        lr, hr = read_image(small), read_image(large)
+    except (InputError, OSError):
+        return False
+    height, width = hr.shape[0] // scale, hr.shape[1] // scale
+    return distance(lr[:height, :width], hr[: height * scale, : width * scale]) <= LIMIT
 
 
 def _named(paths: list[Path], why: str) -> list[str]:

@@ -21,6 +21,7 @@ from subpixel.sr.data.contents import (
     read_contents,
     stem,
 )
+from subpixel.sr.data.lookalikes import lookalike_notes
 from subpixel.sr.data.names import (
     FolderName,
     normalise_kind,
@@ -84,11 +85,12 @@ def find_lr(originals: Path, scale: int, kind: str) -> tuple[list[LrMatch] | Non
     folders = lr_folders(originals)
     chosen = None if inside else _choose(folders, scale, kind)
     notes = [
-        _unused(folder)
+        _unused(folder, kind)
         for folder in folders
         if folder.scale in (None, scale)
         and (not folder.understood or (chosen is None and not inside))
     ]
+    notes += lookalike_notes(originals, contents.originals, [folder.path for folder in folders])
     if inside:
         return _match_inside(contents.originals, inside, originals), notes
     if chosen is None:
@@ -275,7 +277,7 @@ def _choose(folders: list[LrFolder], scale: int, kind: str) -> LrFolder | None:
     return None
 
 
-def _unused(folder: LrFolder) -> str:
+def _unused(folder: LrFolder, kind: str) -> str:
     images = count_images(len(list_images(folder.path)))
     if not folder.understood:
         return (
@@ -284,6 +286,6 @@ def _unused(folder: LrFolder) -> str:
         )
     return (
         f"{images} in {folder.path} are LR images of another degradation"
-        f"{f' ({folder.kind})' if folder.kind else ''} and are not used; "
-        'the degradation "unknown" takes the LR images of a set'
+        f"{f' ({folder.kind})' if folder.kind else ''} and are not used"
+        + ('; the degradation "unknown" takes the LR images of a set' if kind != "unknown" else "")
     )

@@ -8,12 +8,16 @@ Files:
 `baby_HR_x2`, `baby_LRBI_x2`          RCAN; also LRBD and LRDN
 `0001`, `0001x2`, `0001x4m`           DIV2K; m is mild, d difficult, w1 to w4 wild
 `panasonic_10_x4`, `panasonic_10_x1`  DRealSR
-`baby_GT`, `baby_LQ`, `hr_1`, `lr_1`  others
+`baby_GT`, `baby_LQ`, `hr_1`, `lr_1`  others; also `baby.HR`, `baby (LR)`, `baby_low_res`
 ====================================  ==================================================
 
-Folders of originals are named HR, GT, GTmod12, HQ, original or target, folders of LR images LR, LQ
-or input. Both may have a prefix (`DIV2K_train_HR`); LR folders may name a degradation and a scale
-(`DIV2K_train_LR_mild`, `LRbicx2`). Upper and lower case are the same.
+Some names tell only beside their counterpart, and if that is a whole number of times as large:
+`set_LR_1` beside `set_HR_1`, `babyLR` beside `babyHR`, `baby_small` beside `baby_large`.
+
+Folders of originals are named HR, GT, GTmod12, HQ, high_res, ground_truth, original or target,
+folders of LR images LR, LQ, low_res or input. Both may have a prefix (`DIV2K_train_HR`); both may
+name a scale, and LR folders a degradation (`DIV2K_train_LR_mild`, `LRbicx2`, `BIx4`). Upper and
+lower case are the same.
 """
 
 import re
@@ -23,24 +27,59 @@ from typing import Literal
 Role = Literal["hr", "lr", "result", ""]
 
 _SRF = re.compile(r"(?P<base>.+)_SRF_(?P<scale>\d+)_(?P<word>.+)", re.I)
-_HR_WORD, _LR_WORD = r"(?:HR|GT|HQ)", r"(?:LR|LQ)(?:[_-]?(?:bicubic|bic|unknown|BI|BD|DN))?"
+_HR_WORD = r"(?:HR|GT|HQ|hi(?:gh)?[ _-]?res(?:olution)?|ground[ _-]?truth)"
+_LR_WORD = r"(?:LR|LQ|low?[ _-]?res(?:olution)?)(?:[_-]?(?:bicubic|bic|unknown|BI|BD|DN))?"
 _SCALE = r"(?:[_-]?x?(?P<scale>[2-9]|1[0-6]))?"
+# What separates a word from the rest of a name: "_HR", " (HR)", ".HR".
+_BEFORE, _AFTER = r"(?:[ ._-]+[(\[]?|[(\[])", r"[)\]]?"
 _ROLES: tuple[tuple[Role, str], ...] = (("hr", _HR_WORD), ("lr", _LR_WORD))
 _WORDS: tuple[tuple[Role, re.Pattern[str]], ...] = tuple(
     (role, re.compile(pattern, re.I))
     for role, word in _ROLES
-    for pattern in (rf"(?P<base>.+)[_-]{word}{_SCALE}", rf"{word}{_SCALE}[_-](?P<base>.+)")
+    for pattern in (
+        rf"(?P<base>.+?){_BEFORE}{word}{_SCALE}{_AFTER}",
+        rf"[(\[]?{word}{_SCALE}{_AFTER}[ ._-]+(?P<base>.+)",
+    )
 )
-_FACTOR = re.compile(r"(?P<base>.+?)[_-]?x(?P<scale>[1-9])(?:[md]|(?P<variant>w\d))?", re.I)
-_HR_FOLDER = re.compile(
-    r"(?P<prefix>(?:.+[_-])?)(?:HR|GTmod\d+|GT|HQ|originals?|targets?)(?P<suffix>(?:_sub)?)", re.I
+# Names that tell only beside a counterpart.
+_LOOSE: tuple[tuple[Role, re.Pattern[str]], ...] = tuple(
+    (role, re.compile(pattern))
+    for role, word, short in (("hr", _HR_WORD, "HR|GT|HQ"), ("lr", _LR_WORD, "LR|LQ"))
+    for pattern in (
+        rf"(?P<base>.+[ ._-])(?i:{word}{_SCALE})[ ._-](?P<rest>.+)",
+        rf"(?P<base>.*[a-z0-9])(?:{short}){_SCALE}",
+        rf"(?i:{short})(?P<base>\d.*)",
+    )
 )
-_LR_FOLDER = re.compile(
-    r"(?P<prefix>(?:.+[_-])?)(?:LR|LQ|inputs?)"
-    r"(?:[_-](?P<kind>(?!sub)[a-z]+?)|(?P<joined>bicubic|bic|unknown|BI|BD|DN))?"
-    r"(?:[_-]?x(?P<scale>\d+))?(?P<suffix>(?:_sub)?)",
+_SMALL = r"low|small|tiny|half|down(?:scaled|sampled)?|thumb(?:nail)?|bicubic|bic|input"
+_LARGE = r"high|large|big|full|orig(?:inal)?|target|sharp"
+_SIZES = tuple(
+    re.compile(pattern, re.I)
+    for pattern in (
+        rf"(?P<base>.+?){_BEFORE}(?:(?P<small>{_SMALL})|{_LARGE}){_SCALE}{_AFTER}",
+        rf"(?:(?P<small>{_SMALL})|{_LARGE})[ ._-]+(?P<base>.+)",
+    )
+)
+_FACTOR = re.compile(
+    r"(?P<base>.+?)"
+    r"(?:[ _-]?x(?P<scale>[1-9])(?:[md]|(?P<variant>w\d))?|[ _-](?P<times>[2-9])x)",
     re.I,
 )
+_FOLDER_SCALE = r"(?:[_-]?x(?P<scale>\d+)|(?P<digit>[2-9])|[_-](?P<times>\d+)x)?"
+_HR_FOLDER = re.compile(
+    r"(?P<prefix>(?:.+[ _-]|(?-i:.*[a-z0-9](?=HR)))?)"
+    rf"(?:GTmod\d+|{_HR_WORD}|originals?|targets?)"
+    r"(?:[_-]?x\d+|[_-]\d+x)?(?P<suffix>(?:_sub)?)",
+    re.I,
+)
+_LR_FOLDER = re.compile(
+    r"(?P<prefix>(?:.+[ _-]|(?-i:.*[a-z0-9](?=LR)))?)"
+    r"(?:LR|LQ|low?[ _-]?res(?:olution)?|inputs?)"
+    r"(?:[_-](?P<kind>(?!sub|x?\d)[a-z]+?)|(?P<joined>bicubic|bic|unknown|BI|BD|DN))?"
+    rf"{_FOLDER_SCALE}(?P<suffix>(?:_sub)?)",
+    re.I,
+)
+_KIND_FOLDER = re.compile(r"(?P<kind>bicubic|bic|BI|BD|DN)[_-]?x(?P<scale>\d+)", re.I)
 _SCALE_FOLDER = re.compile(r"(?P<mark>image_SRF_|x)?(?P<scale>\d{1,2})(?P<suffix>(?:_sub)?)", re.I)
 _BICUBIC = frozenset({"bicubic", "bic", "bi"})
 
@@ -78,8 +117,32 @@ def parse_name(stem: str) -> FileName:
         if found := pattern.fullmatch(stem):
             return FileName(found["base"], role, int(found["scale"]) if found["scale"] else None)
     if found := _FACTOR.fullmatch(stem):
-        return FileName(found["base"], "", int(found["scale"]), found["variant"] or "")
+        scale = int(found["scale"] or found["times"])
+        return FileName(found["base"], "", scale, found["variant"] or "")
     return FileName(stem)
+
+
+def loose_names(stem: str) -> list[FileName]:
+    """Returns what a name says if there is a file of the same base and the other role.
+
+    >>> loose_names("set_LR_1")
+    [FileName(base='set_1', role='lr', scale=None, variant='')]
+    """
+    return [
+        FileName(found["base"] + (found.groupdict().get("rest") or ""), role)
+        for role, pattern in _LOOSE
+        if (found := pattern.fullmatch(stem))
+    ]
+
+
+def parse_size_word(stem: str) -> tuple[str, bool] | None:
+    """Returns the base of a name with a word for a size, and whether that word means small.
+
+    >>> parse_size_word("baby_small"), parse_size_word("large baby")
+    (('baby', True), ('baby', False))
+    """
+    found = next(filter(None, (pattern.fullmatch(stem) for pattern in _SIZES)), None)
+    return found and (found["base"], found["small"] is not None)
 
 
 def names_srf(stem: str) -> bool:
@@ -120,12 +183,16 @@ def parse_lr_folder(name: str) -> FolderName | None:
     >>> parse_lr_folder("LRbicx2")
     FolderName(prefix='', kind='bicubic', scale=2, suffix='')
     """
+    if found := _KIND_FOLDER.fullmatch(name):
+        return FolderName("", normalise_kind(found["kind"]), int(found["scale"]))
     found = _LR_FOLDER.fullmatch(name)
     if found is None:
         return None
-    scale = int(found["scale"]) if found["scale"] else None
+    scale = found["scale"] or found["digit"] or found["times"]
     kind = normalise_kind(found["kind"] or found["joined"] or "")
-    return FolderName(found["prefix"].lower(), kind, scale, found["suffix"].lower())
+    return FolderName(
+        found["prefix"].lower(), kind, int(scale) if scale else None, found["suffix"].lower()
+    )
 
 
 def parse_scale_folder(name: str) -> FolderName | None:

@@ -117,7 +117,7 @@ def _find_lr(
     if pairs is None and degradation.kind == "unknown":
         raise InputError(
             f'the degradation is "unknown", and beside {folder} there is no folder of such low '
-            f"resolution for x{scale}, LR_unknown/X{scale}"
+            f"resolution for x{scale}, LR_unknown/X{scale}" + "".join(f"; {note}" for note in notes)
         )
     return pairs, notes
 

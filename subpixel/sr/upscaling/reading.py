@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
 
 from subpixel.sr.errors import InputError
 from subpixel.sr.upscaling.strips import Strips
@@ -93,14 +93,18 @@ def open_photograph(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photo
       OSError: if the system refuses to open it.
     """
     _refuse_unreadable(path)
-    image = _open(path)
+    image = _open(path, max_megapixels)
+    _refuse_larger(path, image, max_megapixels)
+    return _normalise(path, image)
+
+
+def _refuse_larger(path: Path, image: Any, max_megapixels: float) -> None:
     megapixels = image.width * image.height / 1e6
     if megapixels > max_megapixels:
         raise InputError(
             f"{path} has {megapixels:,.1f} megapixels, and at most {max_megapixels:,g} are read: "
             "a file that claims more than it holds fills a disk. --max-megapixels allows more"
         )
-    return _normalise(path, image)
 
 
 def _refuse_unreadable(path: Path) -> None:
@@ -153,11 +157,11 @@ def header(path: Path) -> tuple[int, int]:
     return image.width, image.height
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path, max_megapixels: float) -> Any:
     pyvips = libvips()
     with path.open("rb") as file:
         if file.read(2) == b"BM":
-            return _open_bmp(path)
+            return _open_bmp(path, max_megapixels)
     try:
         # "error" stops at damage; by default the rest of a cut file would be grey.
         image = pyvips.Image.new_from_file(str(path), fail_on="error")
@@ -177,14 +181,19 @@ def _open(path: Path) -> Any:
     return image
 
 
-def _open_bmp(path: Path) -> Any:
+def _open_bmp(path: Path, max_megapixels: float) -> Any:
     """Decodes BMP with Pillow, since libvips has no reader of its own for it."""
     try:
-        with Image.open(path) as opened:
+        # `Image.open` has a limit of its own, which no option raises.
+        with BmpImageFile(path) as opened:
+            _refuse_larger(path, opened, max_megapixels)
             dpi = opened.info.get("dpi")
             mode = {"1": "L", "L": "L", "RGBA": "RGBA"}.get(opened.mode, "RGB")
             values = np.array(opened.convert(mode))
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except (InputError, PermissionError, MemoryError):
+        raise
+    except Exception as error:
+        # Pillow's decoders raise nearly every class of exception on damaged content.
         raise InputError(damaged(path, error)) from None
     values = values.reshape(*values.shape[:2], -1)
     image = from_array(values)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from PIL import Image
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
 ByteOrder = Literal["little", "big"]
 
@@ -29,7 +29,8 @@ def read_exif(path: Path) -> bytes | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with Image.open(path) as image:
+            # `Image.open` would refuse a file of more pixels than Pillow's own limit.
+            with TiffImageFile(path) as image:
                 given = image.getexif()
                 for tag in _DESCRIPTIVE:
                     if tag in given:
@@ -37,7 +38,8 @@ def read_exif(path: Path) -> bytes | None:
                 for tag in (_EXIF_IFD, _GPS_IFD):
                     found.get_ifd(tag).update(given.get_ifd(tag))
                 return found.tobytes() if _holds_any(found) else None
-        except (OSError, SyntaxError, ValueError, EOFError, TypeError):
+        except Exception:
+            # Pillow raises nearly every class of exception on damaged content.
             return None
 
 

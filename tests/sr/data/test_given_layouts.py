@@ -61,6 +61,23 @@ PAIRED = {
         "Test_x4/test_HR", 4, "Test_x4/test_HR/DSC_{}_x4", "Test_x4/test_LR/DSC_{}_x1", "DSC_1_x4"
     ),
     "set of a name": ("Set5_HR", 2, "Set5_HR/{}", "Set5_LR_x2/{}", "1"),
+    "low_res": ("M", 4, "M/high_res/{}", "M/low_res/{}", "1"),
+    "Low Resolution": ("M", 4, "M/High Resolution/{}", "M/Low Resolution/{}", "1"),
+    "ground truth": ("M", 4, "M/ground_truth/{}", "M/input/{}", "1"),
+    "LR4": ("M", 4, "M/HR/{}", "M/LR4/{}", "1"),
+    "LR_4x": ("M/HR_4x", 4, "M/HR_4x/{}", "M/LR_4x/{}", "1"),
+    "trainLR": ("M/trainHR", 4, "M/trainHR/{}", "M/trainLR/{}", "1"),
+    "BIx4": ("M", 4, "M/GT/{}", "M/BIx4/{}", "1"),
+    "in a folder, 4x": ("P", 4, "P/a{}", "P/a{}_4x", "a1"),
+    "in a folder, with a dot": ("P", 2, "P/a{}.HR", "P/a{}.LR", "a1"),
+    "in a folder, in brackets": ("P", 2, "P/a{} (HR)", "P/a{} (LR)", "a1"),
+    "in a folder, long words": ("P", 2, "P/a{}_highres", "P/a{}_low-res", "a1"),
+    "in a folder, joined": ("P", 2, "P/a{}HR", "P/a{}LR", "a1"),
+    "in a folder, joined first": ("P", 2, "P/HR000{}", "P/LR000{}", "0001"),
+    "in a folder, before a number": ("P", 3, "P/im_HR_{}", "P/im_LR_{}", "im_1"),
+    "in a folder, in the middle": ("P", 2, "P/im_HR_{}_b", "P/im_LR_{}_b", "im_1_b"),
+    "in a folder, only the original": ("P", 2, "P/a{}_HR", "P/a{}", "a1"),
+    "in a folder, only the LR image": ("P", 2, "P/a{}", "P/a{}LR", "a1"),
     "LR below a plain folder": ("Urban100", 4, "Urban100/{}", "Urban100/LR_bicubic/X4/{}x4", "1"),
     "LR beside a plain folder": ("Manga109", 2, "Manga109/{}", "Manga109_LR/x2/{}", "1"),
 }  # fmt: skip
@@ -142,6 +159,11 @@ NAMED = {
     "LR4 without original": ("M/Canon_9_LR4.png", (12, 15), "look like LR images"),
     "result of a method": ("M/img_1_SRF_2_SRCNN.png", (48, 60), "outputs of other methods"),
     "enlarged copy": ("M/1x2.png", (96, 120), "enlarged copies"),
+    "smaller copy": ("M/1_small.png", (24, 30), "smaller copies"),
+    "smaller copy of a number": ("M/1_bicubic_x2.png", (24, 30), "smaller copies"),
+    "thumbnail": ("M/1-thumb.png", (12, 15), "smaller copies"),
+    "LR beside of another name": ("small/1.png", (12, 15), r"small look like LR .* for x4"),
+    "LR beside of a scale": ("Low/X4/1.png", (12, 15), r"Low/X4 look like LR images .* for x4"),
     "LR folder": ("M/LR/old/best/1.png", (24, 30), r"LR/old/best look like LR images"),
     "sub-folder": ("M/2019/may/1.png", (48, 60), r"1 image in the sub-folder .*M/2019"),
     "deep LR of another degradation": ("M/LR_jpeg/X2/1.png", (24, 30), r"degradation \(jpeg\)"),
@@ -158,6 +180,42 @@ def test_what_is_no_original_is_named_and_not_counted(tmp_path, case, caplog):
     assert len(caplog.messages) == 1
     assert caplog.messages[0].startswith("M: left out: ")
     assert re.search(message, caplog.messages[0])
+
+
+def test_a_smaller_copy_is_named_beside_a_larger_one_of_the_same_words(tmp_path, caplog):
+    for name, shown, size in (("a_large", 1, (48, 60)), ("a_small", 1, (24, 30)), ("b", 2, (9, 9))):
+        save(tmp_path / f"M/{name}.png", image(shown, *size))
+    assert [p.name for p in find_images("M", tmp_path, 2)] == ["a_large", "b"]
+    (message,) = caplog.messages
+    assert re.search(r"1 image in .*M \(a_small.png, ...\) are smaller copies", message)
+
+
+@pytest.mark.parametrize(
+    ("hr", "lr", "source"),
+    [
+        ("train_sharp/000", "train_sharp_bicubic/X4/000", "train_sharp/000"),
+        (
+            "vimeo/sequences/00001/0266",
+            "vimeo_LRx4/sequences/00001/0266",
+            "vimeo/sequences/00001/0266",
+        ),
+    ],
+)
+def test_lr_images_of_sequences_are_named(tmp_path, hr, lr, source, caplog):
+    write_pairs(tmp_path, 4, f"{hr}/0000{{}}", f"{lr}/0000{{}}")
+    assert len(find_images(source, tmp_path, 4)) == 2
+    (message,) = caplog.messages
+    assert f"2 images in {tmp_path / lr} look like LR images of these originals for x4" in message
+    with pytest.raises(InputError, match=f"{lr} look like LR images"):
+        find_images(source, tmp_path, 4, Degradation("unknown"))
+
+
+def test_a_smaller_image_that_shows_something_else_is_an_original(tmp_path, caplog):
+    for name, shown, size in (("b", 1, (48, 60)), ("b_2", 5, (24, 30)), ("DSLR", 3, (24, 30))):
+        save(tmp_path / f"M/{name}.png", image(shown, *size))
+    save(tmp_path / "Other/b.png", image(4, 24, 30))
+    assert [p.name for p in find_images("M", tmp_path, 2)] == ["DSLR", "b", "b_2"]
+    assert caplog.text == ""
 
 
 def test_names_that_only_resemble_are_originals(tmp_path, caplog):

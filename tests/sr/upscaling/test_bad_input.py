@@ -34,6 +34,13 @@ def empty(path: Path):
     path.write_bytes(b"")
 
 
+def large_bmp(path: Path):
+    save(path)
+    content = bytearray(path.read_bytes())
+    content[22:26] = (7_000_000).to_bytes(4, "little")
+    path.write_bytes(content)
+
+
 def cut_png(path: Path):
     save(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -113,6 +120,7 @@ BAD = {
     "cut.bmp": (cut_bmp, "cannot be decoded"),
     "text.jpg": (text, "is no image of a kind that is read"),
     "zero.png": (zero_sized, "cannot be decoded"),
+    "large.bmp": (large_bmp, "has 560.0 megapixels, and at most 400 are read"),
     "bomb.png": (bomb, "has 3,600.0 megapixels, and at most 400 are read"),
     "missing.png": (nothing, "does not exist"),
     "dangling.png": (dangling, "is a link that leads nowhere"),
@@ -317,3 +325,19 @@ def test_cmyk_becomes_srgb_with_a_word(adobe, tmp_path, run):
     # Pillow's formula without a profile is only near, and says whether the inks were inverted.
     mean = np.asarray(result).mean()
     assert abs(mean - COFFEE.mean()) < 40
+
+
+@pytest.mark.parametrize("name", ["a.bmp", "a.tif"])
+def test_pillows_limit_of_pixels_does_not_refuse_a_file_within_ours(
+    name, tmp_path, monkeypatch, run
+):
+    exif = Image.Exif()
+    exif[271] = "Canon"
+    Image.fromarray(COFFEE).save(tmp_path / name, exif=exif)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", HEIGHT * WIDTH // 4)
+    code, printed = run(tmp_path / name, "-o", tmp_path / "out", "--scale=2")
+    monkeypatch.undo()
+    assert code == 0, printed
+    with Image.open(tmp_path / "out" / name) as result:
+        assert result.size == (2 * WIDTH, 2 * HEIGHT)
+        assert result.getexif().get(271) == ("Canon" if name == "a.tif" else None)
