@@ -78,7 +78,14 @@ def enlarged_from(path: Path) -> np.ndarray:
     return np.concatenate(list(open_photograph(path, 1).strips().rows))
 
 
-READERS = (read_image, read_orientation, stores_one_channel, listed_size, header, enlarged_from)
+def checked(path: Path) -> np.ndarray:
+    image = read_image(path)
+    assert image.dtype == np.uint8
+    assert image.shape[2] == 3
+    return image
+
+
+READERS = (checked, read_orientation, stores_one_channel, listed_size, header, enlarged_from)
 
 
 def fuzz(folder: Path, count: int, seed: int) -> int:

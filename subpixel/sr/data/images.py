@@ -13,6 +13,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from subpixel.sr.data.unread import (
+    explain_unidentified,
+    signed_values,
+    tiff_bits,
+    too_many_bits,
+)
 from subpixel.sr.errors import InputError
 
 SUFFIXES = frozenset(
@@ -28,7 +34,6 @@ FORMATS = tuple(
 )
 TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 ORIENTATION = 0x0112
-BITS_PER_SAMPLE, SAMPLE_FORMAT = 258, 339
 _OPENING = threading.Lock()
 _log = logging.getLogger("subpixel")
 
@@ -129,9 +134,7 @@ def open_image(content: Path | bytes, name: str = "") -> Iterator[ImageFile.Imag
         with _open(content) as image:
             yield image
     except UnidentifiedImageError:
-        raise InputError(
-            f"{name} is not an image, or its kind is unknown: delete it or convert it to PNG"
-        ) from None
+        raise InputError(explain_unidentified(content, name)) from None
     except TOO_LARGE as error:
         raise InputError(
             f"image {name} is too large: {error} Cut it into images of at most "
@@ -188,15 +191,9 @@ def _orientation(image: Image.Image) -> int:
 def _refuse_unconvertible(image: ImageFile.ImageFile, name: str) -> None:
     bits, signed = _stored_bits(image)
     if image.mode.startswith(("I", "F")) or bits > 8:
-        depth = f"{bits} bits" if bits > 8 else f"mode {image.mode}"
-        raise InputError(
-            f"image {name} has more than 8 bits a channel ({depth}): convert it to 8 bits, in the "
-            "way that you want it rounded"
-        )
+        raise InputError(too_many_bits(name, f"{bits} bits" if bits > 8 else f"mode {image.mode}"))
     if signed:
-        raise InputError(
-            f"image {name} stores signed or floating-point values: convert it to unsigned 8 bits"
-        )
+        raise InputError(signed_values(name))
     if image.mode in ("CMYK", "LAB", "HSV"):
         raise InputError(
             f"image {name} is {image.mode}, and how it becomes RGB depends on its colour "
@@ -217,9 +214,7 @@ def _refuse_unconvertible(image: ImageFile.ImageFile, name: str) -> None:
 def _stored_bits(image: ImageFile.ImageFile) -> tuple[int, bool]:
     """Returns how many bits a channel the file stores, and whether they are signed or floats."""
     if image.format == "TIFF":
-        tags: dict = dict(getattr(image, "tag_v2", {}))
-        formats = np.atleast_1d(tags.get(SAMPLE_FORMAT, 1))
-        return max(np.atleast_1d(tags.get(BITS_PER_SAMPLE, 1)).tolist()), bool((formats != 1).any())
+        return tiff_bits(getattr(image, "tag_v2", {}))
     tiles = [tile.args for tile in getattr(image, "tile", ())]
     if image.format == "PPM":
         maxima = [args[1] for args in tiles if isinstance(args, tuple) and len(args) > 1]

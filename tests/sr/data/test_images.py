@@ -258,38 +258,6 @@ def test_exif_orientation_is_applied_and_lr_fits_either_way(tmp_path, orientatio
         load_pair(found, 2)
 
 
-def read_or_refuse(path, read=read_image):
-    try:
-        return read(path), ""
-    except InputError as error:
-        return None, str(error)
-
-
-@pytest.mark.parametrize("kind", ["AVIF", "DDS", "TIFF", "JPEG", "GIF", "WEBP", "PPM", "BMP"])
-def test_mutated_files_are_read_or_refused_in_one_line(tmp_path, kind):
-    """SUBPIXEL_FUZZ says how many mutations of each kind are tried."""
-    import io
-    import os
-
-    rng = np.random.default_rng(7)
-    content = io.BytesIO()
-    Image.fromarray(rng.integers(0, 256, (24, 20, 3), dtype=np.uint8)).save(content, kind)
-    path = tmp_path / "a.png"
-    for _ in range(int(os.environ.get("SUBPIXEL_FUZZ", "40"))):
-        body = bytearray(content.getvalue())
-        for place in rng.integers(len(body), size=rng.integers(1, 8)):
-            body[place] = rng.integers(256)
-        path.write_bytes(body[: rng.integers(1, len(body) + 1)] if rng.random() < 0.3 else body)
-        image, message = read_or_refuse(path)
-        read_or_refuse(path, read_orientation)
-        if image is None:
-            assert len(message.splitlines()) == 1
-            assert str(path) in message
-        else:
-            assert image.dtype == np.uint8
-            assert image.shape[2] == 3
-
-
 def test_grey_is_told_by_the_stored_mode_for_embedded_images_too():
     grey = {image.name for image in find_images("embedded:train", None) if image.is_grey()}
     assert grey == {"camera", "brick", "grass", "gravel"}
