@@ -42,9 +42,13 @@ _WORDS: tuple[tuple[Role, re.Pattern[str]], ...] = tuple(
     )
 )
 # Names that tell only beside a counterpart.
+_JOINED: tuple[tuple[Role, str, str], ...] = (
+    ("hr", _HR_WORD, "HR|GT|HQ"),
+    ("lr", _LR_WORD, "LR|LQ"),
+)
 _LOOSE: tuple[tuple[Role, re.Pattern[str]], ...] = tuple(
     (role, re.compile(pattern))
-    for role, word, short in (("hr", _HR_WORD, "HR|GT|HQ"), ("lr", _LR_WORD, "LR|LQ"))
+    for role, word, short in _JOINED
     for pattern in (
         rf"(?P<base>.+[ ._-])(?i:{word}{_SCALE})[ ._-](?P<rest>.+)",
         rf"(?P<base>.*[a-z0-9])(?:{short}){_SCALE}",

@@ -14,7 +14,7 @@ from subpixel.sr.data import (
     read_image,
 )
 from subpixel.sr.data.embedded import TEST, TRAIN
-from subpixel.sr.data.images import image_size, read_orientation
+from subpixel.sr.data.images import image_size
 from subpixel.sr.data.sources import find_benchmarks
 from subpixel.sr.errors import InputError
 
