@@ -21,6 +21,6 @@ config = Experiment(
         batch_size=16,
     ),
     optimizer=OptimizerConfig(name="soap", learning_rate=3e-3, accumulation=4),
-    steps=12_000,
+    steps=40_000,
     checkpoint_every=1000,
 )
