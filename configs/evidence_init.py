@@ -1,7 +1,7 @@
-"""ESPCN x3 whose upsamplers start as --model.upsampler-init says: icnr, converted or independent.
+"""ESPCN x3 whose upsamplers start as --model.upsampler-init says.
 
-The kernel of "zero_insert" has the shape of that of "conv_transpose", so both start alike, and one
-of them is trained.
+"converted" is what "independent" gives the upsampler "subpixel". The kernel of "zero_insert" has
+the shape of that of "conv_transpose", so both start alike, and one of them is trained.
 """
 
 from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerConfig
@@ -22,7 +22,7 @@ config = Experiment(
         exclude=("302003",),  # an image of BSDS500, and Set5's "woman"
         validation_images=8,
         patch_size=17,
-        batch_size=16,
+        batch_size=8,
     ),
     optimizer=OptimizerConfig(
         name="adam",
@@ -31,8 +31,8 @@ config = Experiment(
         ema_decay=0.99,
         cpu_convolutions="eigen",  # fastest on one core
     ),
-    steps=300,
-    log_every=50,
-    validate_every=300,
-    checkpoint_every=300,
+    steps=1000,
+    log_every=100,
+    validate_every=500,
+    checkpoint_every=500,
 )

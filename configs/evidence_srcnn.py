@@ -11,7 +11,7 @@ config = Experiment(
     model=SRCNNConfig(scale=3, input_mean=0.45, input_scale=1.6, residual=True),
     data=DataConfig(
         train=("T91", "BSDS500/train"),
-        benchmarks=("Set5", "Set14", "B100"),
+        benchmarks=("Set5", "Set14"),
         exclude=("302003",),  # an image of BSDS500, and Set5's "woman"
         validation_images=8,
         patch_size=17,

@@ -48,6 +48,9 @@ from subpixel.sr.workdir import claim_workdir
 
 Numbers = dict[str, Any]
 
+# Fewer than a comparison has: every cell is timed.
+SPEED_ROUNDS = 7
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -144,6 +147,7 @@ class Cell:
         self.workdir, self.console = workdir, console
         self.trained: dict[int, Trained] = {}
         model, data = experiment.model, experiment.data
+        self.protocol = Protocol(model.scale, degradation=data.degradation)
         names = tuple(dict.fromkeys((*data.benchmarks, options.checkerboard)))
         benchmarks = find_benchmarks(names, root, model.scale, data.degradation)
         self.benchmarks = {name: benchmarks[name] for name in data.benchmarks}
@@ -173,19 +177,31 @@ class Cell:
         """Returns what docs/evidence.md reads: every value, one for each seed."""
         experiment = self.experiment
         model, upsamplers = experiment.model, experiment.upsamplers
-        runs = {seed: self._measure_seed(seed) for seed in self.trained}
-        protocol = Protocol(model.scale, degradation=experiment.data.degradation)
-        bicubic = {"bicubic": BicubicUpscaler(model.scale)}
+        networks = {seed: self._trained_networks(seed) for seed in self.trained}
+        scores = self._scores(networks)
+        runs = [
+            {
+                name: {"psnr": scores[seed, name], **self._measure(seed, name, of[name])}
+                for name in of
+            }
+            for seed, of in networks.items()
+        ]
         costs = measure_speed(
-            upsamplers, model, experiment.optimizer, experiment.data, experiment.steps, seed=0
+            upsamplers,
+            model,
+            experiment.optimizer,
+            experiment.data,
+            experiment.steps,
+            seed=0,
+            rounds=SPEED_ROUNDS,
         )
         work = {name: model.layers(name) for name in upsamplers}
         return {
             "scale": model.scale,
-            "seeds": list(runs),
+            "seeds": list(networks),
             "upsamplers": {
                 name: {
-                    **_lists([run[name] for run in runs.values()]),
+                    **_lists([run[name] for run in runs]),
                     **{key: value for key, value in asdict(costs[name]).items() if value},
                     "multiply_adds_per_output_pixel": {
                         key: sum(getattr(layer, key) for layer in work[name]) / model.scale**2
@@ -194,56 +210,57 @@ class Cell:
                 }
                 for name in upsamplers
             },
-            "bicubic": self._scores(bicubic, protocol)["bicubic"],
+            "bicubic": scores["bicubic"],
             "checkerboard": self._reference_energy(),
             "training_images": len(self.pairs),
-            "protocol": protocol.to_json(),
+            "protocol": self.protocol.to_json(),
             "config": to_json(experiment),
             "environment": environment(),
         }
 
-    def _measure_seed(self, seed: int) -> dict[str, Numbers]:
-        """Returns the measurements of the trainings with one seed, by upsampler."""
-        experiment, trained = self.experiments[seed], self.trained[seed]
-        records = read_records(self.workdir / f"seed-{seed}" / "metrics.jsonl")
-        networks = {
-            name: nnx.merge(graph, trained.run.states[name].ema)
-            for name, graph in trained.graphs.items()
-        }
-        protocol = Protocol(experiment.model.scale, degradation=experiment.data.degradation)
-        scores = self._scores({name: upscaler(of) for name, of in networks.items()}, protocol)
-        results = {}
-        for name in experiment.upsamplers:
-            network = networks[name]
-            start = experiment.model.build(name, seed)
-            validation = [
-                record["validation_psnr"]
-                for record in records
-                if record["upsampler"] == name and record.get("validation_psnr") is not None
-            ]
-            results[name] = {
-                "psnr": scores[name],
-                "validation_psnr": {"start": validation[0], "end": validation[-1]},
-                "flat_energy": {"start": flat_energy(start), "end": flat_energy(network)},
-                "image_energy": {
-                    "start": self._image_energy(start),
-                    "end": self._image_energy(network),
-                },
-                "train_seconds": trained.run.seconds[name],
-            }
-        return results
+    def _trained_networks(self, seed: int) -> dict[Layout, Network]:
+        """Returns the trained networks of a seed by upsampler, all in one layout.
 
-    def _scores(
-        self, upscalers: Mapping[str, Upscaler], protocol: Protocol
-    ) -> dict[str, dict[str, float]]:
-        """Returns the PSNR by upscaler and benchmark."""
-        of_benchmark = {
-            name: evaluate(dict(upscalers), images, protocol)
+        The conversion is exact, and one compiled program measures them all.
+        """
+        trained = self.trained[seed]
+        return {
+            name: nnx.merge(trained.graphs[name], trained.run.states[name].ema).with_upsampler(
+                "subpixel"
+            )
+            for name in self.experiment.upsamplers
+        }
+
+    def _measure(self, seed: int, name: Layout, network: Network) -> Numbers:
+        """Returns the measurements of one trained network, without its scores."""
+        start = self.experiment.model.build(name, seed).with_upsampler("subpixel")
+        validation = [
+            record["validation_psnr"]
+            for record in read_records(self.workdir / f"seed-{seed}" / "metrics.jsonl")
+            if record["upsampler"] == name and record.get("validation_psnr") is not None
+        ]
+        return {
+            "validation_psnr": {"start": validation[0], "end": validation[-1]},
+            "flat_energy": {"start": flat_energy(start), "end": flat_energy(network)},
+            "image_energy": {
+                "start": self._image_energy(start),
+                "end": self._image_energy(network),
+            },
+            "train_seconds": self.trained[seed].run.seconds[name],
+        }
+
+    def _scores(self, networks: Mapping[int, Mapping[Layout, Network]]) -> dict[Any, Numbers]:
+        """Returns the PSNR by benchmark, of "bicubic" and of each (seed, upsampler)."""
+        upscalers: dict[Any, Upscaler] = {"bicubic": BicubicUpscaler(self.protocol.scale)}
+        for seed, of in networks.items():
+            upscalers |= {(seed, name): upscaler(network) for name, network in of.items()}
+        by_benchmark = {
+            name: evaluate(upscalers, images, self.protocol)
             for name, images in self.benchmarks.items()
         }
         return {
-            name: {benchmark: of[name].mean_psnr for benchmark, of in of_benchmark.items()}
-            for name in upscalers
+            key: {benchmark: of[key].mean_psnr for benchmark, of in by_benchmark.items()}
+            for key in upscalers
         }
 
     def _image_energy(self, network: Network) -> float:
@@ -274,12 +291,9 @@ class Cell:
         return rgb_to_luma(make_lr(modcrop(image.load(), scale), scale, degradation))
 
 
-def upscaler(network: Network, layout: Layout = "subpixel") -> NetworkUpscaler:
-    """Returns a network as an upscaler, its kernel converted to one layout, which is exact.
-
-    So all networks of a cell are measured by one compiled program.
-    """
-    graph, params = nnx.split(network.with_upsampler(layout))
+def upscaler(network: Network) -> NetworkUpscaler:
+    """Returns a network as an upscaler."""
+    graph, params = nnx.split(network)
     return NetworkUpscaler(graph, nnx.to_pure_dict(params))
 
 

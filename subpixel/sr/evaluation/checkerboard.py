@@ -9,8 +9,10 @@ arXiv 1707.02937). A network is free of it if all phases answer a constant input
 
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 from numpy.typing import ArrayLike
 
+from subpixel.sr.inference.upscaler import forward
 from subpixel.sr.models.base import Network
 
 # Grey levels of the constant images: from black to white of studio-range luma.
@@ -91,7 +93,9 @@ def flat_energy(network: Network) -> float:
     size = 2 * network.radius + 1
     levels = np.array(FLAT_LEVELS, np.float32) / 255
     flat = np.ones((len(levels), size, size, network.channels), np.float32)
-    output = np.asarray(network(jnp.asarray(flat * levels[:, None, None, None])), np.float64)
+    graph, params = nnx.split(network)
+    lr = jnp.asarray(flat * levels[:, None, None, None])
+    output = np.asarray(forward(graph, nnx.to_pure_dict(params), lr), np.float64)
     start, stop = network.radius * network.scale, (network.radius + 1) * network.scale
     # The centre pixel's phases, which no border reaches.
     phases = output[:, start:stop, start:stop] * 255
