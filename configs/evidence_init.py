@@ -31,8 +31,8 @@ config = Experiment(
         ema_decay=0.99,
         cpu_convolutions="eigen",  # fastest on one core
     ),
-    steps=1000,
+    steps=600,
     log_every=100,
-    validate_every=500,
-    checkpoint_every=500,
+    validate_every=300,
+    checkpoint_every=300,
 )

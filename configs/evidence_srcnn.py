@@ -24,8 +24,8 @@ config = Experiment(
         ema_decay=0.99,
         cpu_convolutions="eigen",  # fastest on one core
     ),
-    steps=600,
+    steps=400,
     log_every=100,
-    validate_every=300,
-    checkpoint_every=300,
+    validate_every=400,
+    checkpoint_every=400,
 )

@@ -12,7 +12,7 @@ the same command continues. Benchmarks are measured after the last step.
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +25,6 @@ from subpixel.image import modcrop, rgb_to_luma
 from subpixel.kernels import Layout
 from subpixel.sr.commands.cli import run_command
 from subpixel.sr.commands.train import Options
-from subpixel.sr.comparison.speed import measure_speed
 from subpixel.sr.config import Experiment, to_json
 from subpixel.sr.data import SourceImage, check_no_leak, make_lr, prepare
 from subpixel.sr.data.held_out import split_images
@@ -47,9 +46,6 @@ from subpixel.sr.training.records import read_records
 from subpixel.sr.workdir import claim_workdir
 
 Numbers = dict[str, Any]
-
-# Fewer than a comparison has: every cell is timed.
-SPEED_ROUNDS = 7
 
 
 @dataclass(frozen=True)
@@ -186,15 +182,6 @@ class Cell:
             }
             for seed, of in networks.items()
         ]
-        costs = measure_speed(
-            upsamplers,
-            model,
-            experiment.optimizer,
-            experiment.data,
-            experiment.steps,
-            seed=0,
-            rounds=SPEED_ROUNDS,
-        )
         work = {name: model.layers(name) for name in upsamplers}
         return {
             "scale": model.scale,
@@ -202,7 +189,7 @@ class Cell:
             "upsamplers": {
                 name: {
                     **_lists([run[name] for run in runs]),
-                    **{key: value for key, value in asdict(costs[name]).items() if value},
+                    "parameters": sum(layer.parameters for layer in work[name]),
                     "multiply_adds_per_output_pixel": {
                         key: sum(getattr(layer, key) for layer in work[name]) / model.scale**2
                         for key in ("useful", "executed")

@@ -36,7 +36,6 @@ def measure_speed(
     data: DataConfig,
     steps: int,
     seed: int,
-    rounds: int = ROUNDS,
 ) -> dict[Layout, Cost]:
     """Measures networks that differ in their upsampler, interleaved, on a batch of random pixels.
 
@@ -47,7 +46,6 @@ def measure_speed(
       data: size of a training batch.
       steps: number of steps of the training, for the learning rate's schedule.
       seed: of the parameters and of the batch.
-      rounds: number of times that each program is timed.
 
     Returns:
       The cost of each upsampler. The compile time, the temporary memory and the step are those of
@@ -75,7 +73,7 @@ def measure_speed(
         passes["forward_ms"][name] = partial(apply, params, x)
         passes["gradient_ms"][name] = partial(gradient, params, x)
         passes["train_step_ms"][name] = RepeatedStep(compiled[name], state, batch)
-    times = {key: time_interleaved(by_name, rounds) for key, by_name in passes.items()}
+    times = {key: time_interleaved(by_name, ROUNDS) for key, by_name in passes.items()}
     costs = {}
     for name in starts:
         layers = model.layers(name)
