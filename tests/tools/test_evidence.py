@@ -1,4 +1,4 @@
-"""The evidence tool trains and measures its cells."""
+"""The evidence tool trains and measures its cells; the page's tables are those of the results."""
 
 import importlib.util
 import json
@@ -11,6 +11,7 @@ from PIL import Image
 
 from subpixel.sr.data.sources import find_benchmarks
 from subpixel.sr.errors import InputError
+from subpixel.sr.evaluation.checkerboard import flat_energy
 from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models.srcnn import SRCNNConfig
 
@@ -31,14 +32,19 @@ def tool():
     return load("evidence")
 
 
+@pytest.fixture(scope="module")
+def page():
+    return load("evidence_page")
+
+
 def test_the_cells_differ_only_in_what_they_compare(tool):
     cells = tool.read_table(ROOT / "tools/evidence.txt")
     for network in ("espcn", "fsrcnn"):
         scales = [cells[f"{network}_x{scale}"] for scale in (2, 3, 4)]
         assert [cell.model.scale for cell in scales] == [2, 3, 4]
         assert len({(cell.data, cell.optimizer, cell.steps) for cell in scales}) == 1
-    inits = [cells[f"init_{init}"] for init in ("icnr", "converted", "independent")]
-    assert [cell.model.upsampler_init for cell in inits] == ["icnr", "converted", "independent"]
+    inits = [cells[f"init_{init}"] for init in ("icnr", "independent")]
+    assert [cell.model.upsampler_init for cell in inits] == ["icnr", "independent"]
     assert len({(cell.data, cell.optimizer, cell.steps) for cell in inits}) == 1
 
 
@@ -121,18 +127,18 @@ def test_a_result_holds_the_scores_and_energies_of_every_seed(collected):
 
 
 def test_networks_are_measured_in_one_layout_without_a_change(tool, collected):
-    folder, options, _ = collected
+    folder, options, result = collected
     experiment = tool.read_table(options.table)["cell"]
     images = find_benchmarks(("measured",), folder, 2, experiment.data.degradation)["measured"]
-    network = experiment.model.build("conv_transpose", 5)
-    measured = tool.upscaler(network)
-    assert measured.network.upsampler_name == "subpixel"
+    weights = nnx.split(experiment.model.build("conv_transpose", 5))
+    own = NetworkUpscaler(*weights)
+    measured = tool.upscaler(nnx.merge(*weights).with_upsampler("subpixel"))
     lr = images[0].load().astype(np.float32)[..., :1]
-    np.testing.assert_allclose(
-        measured.luma_unrounded(lr),
-        NetworkUpscaler(*nnx.split(network)).luma_unrounded(lr),
-        atol=1e-3,
-    )
+    np.testing.assert_allclose(measured.luma_unrounded(lr), own.luma_unrounded(lr), atol=1e-3)
+    # A network that is only started has the energy that is stored as the start.
+    energy = flat_energy(experiment.model.build("conv_transpose", 5))
+    stored = result["upsamplers"]["conv_transpose"]["flat_energy"]["start"][1]
+    assert stored == pytest.approx(energy, abs=1e-6)
 
 
 def test_a_finished_cell_is_not_run_again(tool, collected, capsys):
@@ -142,3 +148,19 @@ def test_a_finished_cell_is_not_run_again(tool, collected, capsys):
     assert tool.collect(options) == 0
     assert "cell is finished" in capsys.readouterr().out
     assert path.read_bytes() == before
+
+
+def test_the_page_shows_the_tables_of_the_results(page):
+    text = (ROOT / "docs/evidence.md").read_text()
+    for table in page.tables():
+        assert table in text
+
+
+def test_a_row_of_the_page_says_what_the_result_holds(page, collected):
+    _, _, result = collected
+    (row,) = page.spread_rows("cell", result)
+    psnr = result["upsamplers"]["subpixel"]["psnr"]["measured"]
+    assert row[:2] == ["cell", "measured"]
+    assert row[2].startswith(f"{np.mean(psnr):.4f} ± ")
+    (cost,) = page.cost_rows("cell", result)
+    assert cost[:3] == ["cell", "3", "79 / 79"]

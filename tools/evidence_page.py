@@ -1,0 +1,297 @@
+"""Makes the tables and plots of docs/evidence.md from results/: python tools/evidence_page.py.
+
+The tables are printed as Markdown, and the plots are written to docs/.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+
+from subpixel.sr.comparison.equivalence import BOUND_DB, compare_paired, largest_spread
+
+ROOT = Path(__file__).parents[1]
+DOCS, RESULTS = ROOT / "docs", ROOT / "results"
+
+UPSAMPLER_CELLS = [f"{network}_x{scale}" for network in ("espcn", "fsrcnn") for scale in (2, 3, 4)]
+INIT_CELLS = ["init_icnr", "init_independent"]
+COST_PAIRS = [("cost_srcnn_small", "cost_lr_small"), ("cost_srcnn_large", "cost_lr_large")]
+# Trained on, and the paper's scores: table 1 of arXiv 1609.05158.
+PAPER = {"Set5": 32.55, "Set14": 29.08, "B100": 28.26}
+PAPER_RUNS = ["evidence_t91", "evidence_291"]
+
+Result = dict[str, Any]
+
+
+def read_cell(name: str) -> Result | None:
+    """Returns the result of a cell, or None if it has none."""
+    path = RESULTS / "evidence" / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def psnr_of(cell: Result, benchmark: str) -> dict[str, list[float]]:
+    """Returns the PSNR of each seed, by upsampler."""
+    return {name: of["psnr"][benchmark] for name, of in cell["upsamplers"].items()}
+
+
+def spread_rows(name: str, cell: Result) -> Iterable[list[str]]:
+    """Yields a row for each benchmark: the upsamplers' spread against the seeds'."""
+    for benchmark in cell["bicubic"]:
+        psnr = psnr_of(cell, benchmark)
+        reference = psnr["subpixel"]
+        tests = [compare_paired(reference, of) for key, of in psnr.items() if key != "subpixel"]
+        between, seeds = largest_spread(list(psnr.values()))
+        verdicts = dict.fromkeys(test.verdict for test in tests)
+        yield [
+            name,
+            benchmark,
+            *(f"{np.mean(of):.4f} ± {np.std(of, ddof=1):.4f}" for of in psnr.values()),
+            f"{between:.1e}",
+            f"{seeds:.3f}",
+            ", ".join(f"{test.paired_p:.2f}" for test in tests),
+            ", ".join(f"{test.tost_p:.0e}" for test in tests),
+            ", ".join(verdicts),
+        ]
+
+
+def step_ms(cell: Result, entry: Result) -> float:
+    """Returns the milliseconds of a training step: the seed whose training was fastest."""
+    return 1000 * min(entry["train_seconds"]) / cell["config"]["steps"]
+
+
+def cost_rows(name: str, cell: Result) -> Iterable[list[str]]:
+    """Yields a row: work and times of each upsampler."""
+    of = list(cell["upsamplers"].values())
+
+    def joined(texts: Iterable[str]) -> str:
+        return " / ".join(texts)
+
+    work = [entry["multiply_adds_per_output_pixel"]["executed"] for entry in of]
+    yield [
+        name,
+        str(cell["config"]["steps"]),
+        joined(f"{value:,.0f}" for value in work),
+        joined(f"{step_ms(cell, entry):.0f}" for entry in of),
+    ]
+
+
+def init_rows(name: str, cell: Result, icnr: Result) -> Iterable[list[str]]:
+    """Yields a row for each upsampler: dB and checkerboard energy at the start and the end."""
+    (reference,) = icnr["upsamplers"].values()
+    for upsampler, of in cell["upsamplers"].items():
+        test = compare_paired(reference["psnr"]["Set14"], of["psnr"]["Set14"])
+        yield [
+            name.removeprefix("init_"),
+            upsampler,
+            *(
+                f"{np.mean(of['validation_psnr'][when]):.2f} ± "
+                f"{np.std(of['validation_psnr'][when], ddof=1):.2f}"
+                for when in ("start", "end")
+            ),
+            *(
+                f"{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}"
+                for values in of["psnr"].values()
+            ),
+            "" if of is reference else f"{test.mean:+.2f}, {test.paired_p:.2f}",
+            *(
+                _energy(of[energy][when])
+                for energy in ("flat_energy", "image_energy")
+                for when in ("start", "end")
+            ),
+        ]
+
+
+def _energy(values: Sequence[float]) -> str:
+    mean = float(np.mean(values))
+    return f"{mean:.2g}" if mean < 1 else f"{mean:,.1f}"
+
+
+def equal_cost_rows(high: Result, low: Result) -> Iterable[list[str]]:
+    """Yields a row for each benchmark: high against low resolution at equal cost."""
+    (first,), (second,) = (cell["upsamplers"].values() for cell in (high, low))
+    for benchmark in high["bicubic"]:
+        test = compare_paired(first["psnr"][benchmark], second["psnr"][benchmark])
+        yield [
+            " / ".join(
+                f"{of['multiply_adds_per_output_pixel']['useful']:,.0f}" for of in (first, second)
+            ),
+            " / ".join(f"{of['parameters']:,}" for of in (first, second)),
+            f"{step_ms(high, first):.0f} / {step_ms(low, second):.0f}",
+            benchmark,
+            f"{high['bicubic'][benchmark]:.2f}",
+            *(
+                f"{np.mean(of['psnr'][benchmark]):.3f} ± "
+                f"{np.std(of['psnr'][benchmark], ddof=1):.3f}"
+                for of in (first, second)
+            ),
+            f"{test.mean:+.3f}",
+            f"{test.paired_p:.2g}",
+            test.verdict,
+        ]
+
+
+def paper_rows(name: str) -> Iterable[list[str]]:
+    """Yields the row of a training on the paper's data, if it was measured by `eval.py`."""
+    path = RESULTS / name / "scores.json"
+    if path.exists():
+        scores = json.loads(path.read_text())
+        config = json.loads(path.with_name("config.json").read_text())
+        psnr = {benchmark: scores["results"][benchmark]["psnr"] for benchmark in PAPER}
+        yield [
+            ", ".join(config["data"]["train"]),
+            f"{scores['model']['step']:,} of {config['steps']:,}",
+            " / ".join(f"{value:.2f}" for value in psnr.values()),
+            " / ".join(f"{psnr[key] - value:+.2f}" for key, value in PAPER.items()),
+        ]
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Returns a Markdown table."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def tables() -> list[str]:
+    """Returns the tables of the page that have rows."""
+    upsamplers = {name: cell for name in UPSAMPLER_CELLS if (cell := read_cell(name))}
+    inits = {name: cell for name in INIT_CELLS if (cell := read_cell(name))}
+    pairs = [
+        (high, low)
+        for names in COST_PAIRS
+        if (high := read_cell(names[0])) and (low := read_cell(names[1]))
+    ]
+    listed = [
+        (
+            ["cell", "benchmark", "subpixel", "conv_transpose", "zero_insert",
+             "spread between upsamplers", "spread between seeds", "p, t test", "p, TOST",
+             "verdict"],
+            [row for item in upsamplers.items() for row in spread_rows(*item)],
+        ),
+        (
+            ["cell", "steps", "multiply-adds per output pixel", "training step, ms"],
+            [row for item in upsamplers.items() for row in cost_rows(*item)],
+        ),
+        (
+            ["initialisation", "upsampler", "held out, start", "held out, end", "Set5", "Set14",
+             "Set14 against icnr, p",
+             "flat, start", "flat, end", "images, start", "images, end"],
+            [row for item in inits.items() for row in init_rows(*item, inits["init_icnr"])],
+        ),
+        (
+            ["multiply-adds per output pixel", "parameters", "training step, ms", "benchmark",
+             "bicubic", "high resolution", "low resolution", "difference", "p, t test", "verdict"],
+            [row for pair in pairs for row in equal_cost_rows(*pair)],
+        ),
+        (
+            ["trained on", "steps", "Set5 / Set14 / B100", "against the paper"],
+            [row for name in PAPER_RUNS for row in paper_rows(name)],
+        ),
+    ]  # fmt: skip
+    return [table(headings, rows) for headings, rows in listed if rows]
+
+
+def plot_spreads() -> None:
+    """Plots the spread between upsamplers and between seeds, for each cell and benchmark."""
+    figure, axes = plt.subplots(figsize=(7.5, 3.6))
+    cells = {name: cell for name in UPSAMPLER_CELLS if (cell := read_cell(name))}
+    for place, cell in enumerate(cells.values()):
+        for number, benchmark in enumerate(cell["bicubic"]):
+            offset = 0.2 * number - 0.2
+            between, seeds = largest_spread(list(psnr_of(cell, benchmark).values()))
+            axes.plot(place + offset, seeds, "o", color="C0")
+            axes.plot(place + offset, between, "s", color="C1")
+    axes.plot([], [], "o", color="C0", label="between seeds, one upsampler")
+    axes.plot([], [], "s", color="C1", label="between upsamplers, one seed")
+    axes.axhline(BOUND_DB, color="grey", linestyle="--", label=f"bound, {BOUND_DB} dB")
+    axes.set(
+        yscale="log",
+        ylabel="largest difference of PSNR, dB",
+        xticks=range(len(cells)),
+        xticklabels=[name.replace("_", " ").upper().replace("X", "x") for name in cells],
+    )
+    axes.set_title("Each cell: Set5, Set14, and B100 if it was measured", fontsize=10)
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    _save(figure, "evidence_spread.png")
+
+
+def plot_inits() -> None:
+    """Plots checkerboard energy and PSNR of the initialisations, a dot for each seed."""
+    figure, axes = plt.subplots(1, 3, figsize=(11, 3.6))
+    cells = {name: cell for name in INIT_CELLS if (cell := read_cell(name))}
+    labels: list[str] = []
+    for name, cell in cells.items():
+        for upsampler, of in cell["upsamplers"].items():
+            place = len(labels)
+            labels.append(f"{name.removeprefix('init_')}\n{upsampler}")
+            for when, color in (("start", "C3"), ("end", "C0")):
+                for axis, energy in zip(axes, ("flat_energy", "image_energy"), strict=False):
+                    values = of[energy][when]
+                    axis.plot([place] * len(values), values, "o", color=color, alpha=0.6)
+            psnr = of["psnr"]["Set14"]
+            axes[2].plot([place] * len(psnr), psnr, "o", color="C0", alpha=0.6)
+    if cells:
+        reference = next(iter(cells.values()))["checkerboard"]
+        axes[1].axhline(reference["original"], color="grey", linestyle="--")
+        axes[1].text(0, reference["original"], " original images", va="top", fontsize=8)
+    for axis, title in zip(
+        axes,
+        ("Checkerboard energy, constant images", "Checkerboard energy, Set5", "PSNR, Set14, dB"),
+        strict=True,
+    ):
+        axis.set_title(title, fontsize=10)
+        axis.set_xticks(range(len(labels)), labels, fontsize=7, rotation=60)
+    for axis in axes[:2]:
+        axis.set_yscale("symlog", linthresh=0.01)
+        axis.set_ylim(bottom=-0.002)
+    axes[0].plot([], [], "o", color="C3", label="start")
+    axes[0].plot([], [], "o", color="C0", label="after training")
+    axes[0].legend(fontsize=8)
+    _save(figure, "evidence_init.png")
+
+
+def plot_equal_cost() -> None:
+    """Plots the gain over bicubic against the work for each output pixel."""
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3.3), sharex=True)
+    for side, (label, color) in enumerate(
+        (("high resolution (SRCNN)", "C1"), ("low resolution", "C0"))
+    ):
+        cells = [cell for names in COST_PAIRS if (cell := read_cell(names[side]))]
+        for axis, benchmark in zip(axes, ("Set5", "Set14"), strict=True):
+            entries = [cell["upsamplers"]["subpixel"] for cell in cells]
+            work = [entry["multiply_adds_per_output_pixel"]["useful"] for entry in entries]
+            gains = [
+                np.subtract(entry["psnr"][benchmark], cell["bicubic"][benchmark])
+                for entry, cell in zip(entries, cells, strict=True)
+            ]
+            axis.plot(work, [gain.mean() for gain in gains], "-", color=color, label=label)
+            for x, gain in zip(work, gains, strict=True):
+                axis.plot([x] * len(gain), gain, "o", color=color, alpha=0.6)
+            axis.set(title=benchmark, xscale="log", xlabel="multiply-adds per output pixel")
+            axis.set_xticks(work, [f"{value:,.0f}" for value in work])
+            axis.minorticks_off()
+    axes[0].set_ylabel("gain over bicubic, dB")
+    axes[0].legend(fontsize=8)
+    _save(figure, "evidence_cost.png")
+
+
+def _save(figure: plt.Figure, name: str) -> None:
+    figure.tight_layout()
+    figure.savefig(DOCS / name, dpi=110)
+    plt.close(figure)
+
+
+def main() -> None:
+    """Prints the tables and writes the plots."""
+    print(*tables(), sep="\n\n")
+    mpl.use("agg")
+    plot_spreads()
+    plot_inits()
+    plot_equal_cost()
+
+
+if __name__ == "__main__":
+    main()
