@@ -246,7 +246,7 @@ def plot_inits() -> None:
         axis.set_xticks(range(len(labels)), labels, fontsize=7, rotation=60)
     for axis in axes[:2]:
         axis.set_yscale("symlog", linthresh=0.01)
-        axis.set_ylim(bottom=-0.002)
+        axis.set_ylim(-0.003, 3e4)
     axes[0].plot([], [], "o", color="C3", label="start")
     axes[0].plot([], [], "o", color="C0", label="after training")
     axes[0].legend(fontsize=8)
