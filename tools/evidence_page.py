@@ -11,6 +11,7 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 from subpixel.sr.comparison.equivalence import BOUND_DB, compare_paired, largest_spread
 
@@ -278,7 +279,7 @@ def plot_equal_cost() -> None:
     _save(figure, "evidence_cost.png")
 
 
-def _save(figure: plt.Figure, name: str) -> None:
+def _save(figure: Figure, name: str) -> None:
     figure.tight_layout()
     figure.savefig(DOCS / name, dpi=110)
     plt.close(figure)
