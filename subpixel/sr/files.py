@@ -1,5 +1,6 @@
 """Output files: plain files are replaced in one step, everything else is written into."""
 
+import hashlib
 import json
 import math
 import os
@@ -50,6 +51,32 @@ def dump_json(values: Any, indent: int | None = None) -> str:
     '{"psnr": null, "ssim": 1.0}'
     """
     return json.dumps(_finite(values), indent=indent, allow_nan=False)
+
+
+def part_of(path: Path) -> Path:
+    """Returns the hidden name that a file has beside its place until it is complete.
+
+    It is the same for every attempt, so a later one replaces what a killed one left, and short, so
+    that every name that the system accepts has one.
+    """
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()
+    return path.with_name(f".{digest[:16]}.part")
+
+
+@contextmanager
+def complete_or_absent(path: Path) -> Iterator[Path]:
+    """Gives the path of a temporary file beside `path`, and renames the file to `path` at the end.
+
+    After an error the temporary file is removed, and `path` is as it was.
+    """
+    part = part_of(path)
+    try:
+        yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def load_target(
     """
     choices = TorchChoices(scale, activation, output_activation)
     if target == BICUBIC_NAME:
-        _check_options(target, checkpoint, choices)
+        check_choices(target, checkpoint, activation, output_activation)
         return Target(BICUBIC_NAME, BicubicUpscaler(scale, border))
     network = _load(target, upsampler, checkpoint, choices)
     if network.config.scale != scale:
@@ -139,7 +139,7 @@ def _load(
     target: str, upsampler: str | None, checkpoint: str | None, choices: TorchChoices
 ) -> TrainedNetwork:
     path = Path(target)
-    _check_options(target, checkpoint, choices)
+    check_choices(target, checkpoint, choices.activation, choices.output_activation)
     if is_released(target):
         return load_named(target)
     if path.is_dir():
@@ -153,13 +153,24 @@ def _load(
     return _from_torch(path, choices) if is_torch(path) else load_named(target)
 
 
-def _check_options(target: str, checkpoint: str | None, choices: TorchChoices) -> None:
+def check_choices(
+    target: str,
+    checkpoint: str | None = None,
+    activation: Activation | None = None,
+    output_activation: OutputActivation | None = None,
+) -> None:
+    """Checks the options of `load_trained` against the kind of a target.
+
+    Raises:
+      InputError: if an option is given and does not apply to the target.
+    """
     path, named = Path(target), is_released(target)
     if checkpoint is not None and (named or not path.is_dir()):
         raise InputError(f"only a workdir of train.py has checkpoints; {target} is not one")
-    for option in ("activation", "output_activation"):
-        is_checkpoint = not named and path.is_file() and is_torch(path)
-        if getattr(choices, option) is not None and not is_checkpoint:
+    is_checkpoint = not named and path.is_file() and is_torch(path)
+    options = {"activation": activation, "output_activation": output_activation}
+    for option, value in options.items():
+        if value is not None and not is_checkpoint:
             raise InputError(
                 f"{option} is for PyTorch checkpoints, which do not hold it; got {target!r}"
             )

@@ -11,7 +11,9 @@ from subpixel.sr.console import make_console
 from subpixel.sr.errors import InputError
 from subpixel.sr.export.formats import Choices, Source, export_network
 from subpixel.sr.export.provenance import UNKNOWN, Provenance
+from subpixel.sr.models.activations import Activation, OutputActivation
 from subpixel.sr.models.released import is_released, read_release
+from subpixel.sr.models.trained import TrainedNetwork
 from subpixel.sr.targets import load_trained
 from subpixel.sr.workdir import read_config
 
@@ -39,6 +41,11 @@ class Options:
     checkpoint: str | None = None
     """Which checkpoint of a workdir to export: "best", "last" or a step (default: the weights
     that the run ended with)."""
+    activation: Activation | None = None
+    """Activation after the hidden layers of a PyTorch checkpoint, which does not state it
+    (default: that of the network's paper, "tanh" for ESPCN)."""
+    output_activation: OutputActivation | None = None
+    """Activation at the end of a PyTorch checkpoint, which does not state it (default: "none")."""
     name: str | None = None
     """Name that the file states (default: that of the workdir or file)."""
     version: str | None = None
@@ -63,7 +70,14 @@ def run(options: Options) -> int:
         raise InputError(f"{options.output} is a folder: name a file, such as model.onnx")
     if options.output.exists() and not options.overwrite:
         raise InputError(f"{options.output} exists: give another name, or --overwrite")
-    source = read_source(options.model, options.upsampler, options.checkpoint)
+    trained = load_trained(
+        options.model,
+        upsampler=options.upsampler,
+        checkpoint=options.checkpoint,
+        activation=options.activation,
+        output_activation=options.output_activation,
+    )
+    source = as_source(trained, options.model)
     source = replace(source, provenance=_chosen(source.provenance, options))
     choices = Choices(
         layout=options.layout, uint8=options.uint8, opset=options.opset, compact=options.compact
@@ -71,25 +85,35 @@ def run(options: Options) -> int:
     told = export_network(source, options.output, choices)
     size = options.output.stat().st_size
     console = make_console()
+    for note in trained.notes:
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
     console.print(f"{options.output}: {size:,} bytes, {options.layout}", highlight=False)
     console.print(told, highlight=False, markup=False, soft_wrap=True)
     return 0
 
 
-def read_source(
-    model: str, upsampler: Layout | None = None, checkpoint: str | None = None
-) -> Source:
-    """Returns a trained network with what is known about its weights.
+def read_source(model: str) -> Source:
+    """Returns the trained network of a name, with what is known about its weights.
 
     Args:
       model: as in `Options`.
-      upsampler: which upsampler of a workdir.
-      checkpoint: which checkpoint of a workdir.
 
     Raises:
       InputError: if the model cannot be read.
     """
-    trained = load_trained(model, upsampler=upsampler, checkpoint=checkpoint)
+    return as_source(load_trained(model), model)
+
+
+def as_source(trained: TrainedNetwork, model: str) -> Source:
+    """Returns a trained network with what is known about its weights.
+
+    Args:
+      trained: the network.
+      model: its name, as in `Options`.
+
+    Raises:
+      InputError: if the config of a workdir, or the facts of a released model, cannot be read.
+    """
     provenance = _known_provenance(model)
     return Source(trained.config, trained.upsampler, trained.params, provenance)
 

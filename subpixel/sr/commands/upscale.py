@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 import tyro
 
-from subpixel.sr.console import make_console
+from subpixel.sr.console import make_console, one_line
 from subpixel.sr.errors import InputError
-from subpixel.sr.upscaling.batch import plan_jobs, run_jobs
+from subpixel.sr.models.activations import Activation, OutputActivation
+from subpixel.sr.upscaling.batch import other_files, plan_jobs, run_jobs
 from subpixel.sr.upscaling.engine import DEFAULT_MODEL, Engine, find_models
 from subpixel.sr.upscaling.photographs import Settings
 from subpixel.sr.upscaling.plan import Size, parse_fit
@@ -29,8 +30,9 @@ class Options:
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """The folder for the results; for one image or video it may be a file."""
     scale: float | None = None
-    """How many times larger the result is (default: 3). Any number: the nearest larger scale of
-    the model is computed, and shrunk by bicubic."""
+    """How many times larger the result is (default: the scale of the model, or 3 if it has
+    several). Any number: the nearest larger scale of the model is computed, and shrunk by
+    bicubic."""
     width: int | None = None
     """Width of the result in pixels, instead of a scale; the height follows."""
     height: int | None = None
@@ -40,7 +42,12 @@ class Options:
     model: str = DEFAULT_MODEL
     """A released model's name, a weights file, a workdir, a PyTorch checkpoint, or "bicubic"."""
     engine: Engine = "jax"
-    """What computes the network: JAX."""
+    """What computes the network: JAX, or ONNX Runtime, which needs the extra `export`."""
+    activation: Activation | None = None
+    """Activation after the hidden layers of a PyTorch checkpoint, which does not state it
+    (default: that of the network's paper, "tanh" for ESPCN)."""
+    output_activation: OutputActivation | None = None
+    """Activation at the end of a PyTorch checkpoint, which does not state it (default: "none")."""
     consistent: bool = False
     """Moves the result until bicubic shrinks it to the input again."""
     format: Literal["png", "jpg", "webp", "tiff", "bmp", "avif"] | None = None
@@ -50,7 +57,7 @@ class Options:
     lossless: bool = False
     """Keeps every value in WebP and AVIF."""
     crf: int = 18
-    """Quality of videos in H.264 and H.265: 0 is lossless, 51 the worst."""
+    """Quality of videos in H.264 and VP9: 0 is the best, 51 the worst."""
     overwrite: bool = False
     """Replaces results that are there already; by default those files are left out."""
     max_megapixels: float = MAX_MEGAPIXELS
@@ -69,9 +76,17 @@ def run(options: Options) -> int:
     if not options.inputs:
         raise InputError("name at least one image, video or folder")
     fit = parse_fit(options.fit) if options.fit is not None else None
+    size = Size(options.scale, options.width, options.height, fit)
+    models = find_models(
+        options.model,
+        options.engine,
+        options.consistent,
+        activation=options.activation,
+        output_activation=options.output_activation,
+    )
     settings = Settings(
-        find_models(options.model, options.engine, options.consistent),
-        Size(options.scale, options.width, options.height, fit),
+        models,
+        size.or_scale_of(models.scales),
         Encoding(options.quality, options.lossless),
         options.consistent,
         options.max_megapixels,
@@ -80,6 +95,8 @@ def run(options: Options) -> int:
     suffix = f".{options.format}" if options.format else None
     jobs = plan_jobs(options.inputs, options.output, suffix)
     console = make_console(stderr=True)
+    for note in models.notes:
+        console.print(note, soft_wrap=True, highlight=False)
     sizes = [math.prod(header(job.source)) / 1e6 for job in jobs]
     with BatchProgress(console, sizes) as progress:
         outcome = run_jobs(jobs, settings, video, options.overwrite, progress)
@@ -88,5 +105,8 @@ def run(options: Options) -> int:
         counts.append(f"{outcome.present} there already (--overwrite replaces them)")
     if outcome.failed:
         counts.append(f"{outcome.failed} failed")
-    console.print(", ".join(counts), soft_wrap=True, highlight=False)
+    if others := other_files(options.inputs, options.output):
+        suffixes = ", ".join(sorted(others))
+        counts.append(f"{others.total()} of other kinds left out ({suffixes})")
+    console.print(one_line(", ".join(counts)), soft_wrap=True, highlight=False)
     return outcome.exit_code

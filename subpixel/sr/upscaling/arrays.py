@@ -78,7 +78,7 @@ def upscale(
       scale: how many times larger the result is; by default the scale of the model, and 3 where it
         has several.
       size: width and height of a box that the result fits into, instead of a scale.
-      engine: "jax".
+      engine: "jax", or "onnxruntime", which runs the exported graph.
       consistent: whether the result is moved until bicubic shrinks it to the input again.
 
     Returns:
@@ -95,9 +95,8 @@ def upscale(
       (60, 90, 3)
     """
     models = _models(model, engine, consistent)
-    if scale is None and size is None and len(models.scales) == 1:
-        (scale,) = models.scales
-    settings = Settings(models, Size(scale=scale, fit=size), consistent=consistent)
+    wanted = Size(scale=scale, fit=size).or_scale_of(models.scales)
+    settings = Settings(models, wanted, consistent=consistent)
     if isinstance(images, np.ndarray) and images.ndim == 4:
         enlarged = [_upscale_array(image, settings) for image in images]
         return np.stack(enlarged).view(UpscaledImage)

@@ -1,6 +1,8 @@
 """Enlarges many files: which file goes where, and what became of each."""
 
 import os
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +11,16 @@ from subpixel.sr.errors import InputError, NonFiniteError
 from subpixel.sr.training.interrupt import Interrupt
 from subpixel.sr.upscaling.photographs import Settings, upscale_photograph
 from subpixel.sr.upscaling.progress import BatchProgress
-from subpixel.sr.upscaling.reading import SUFFIXES
+from subpixel.sr.upscaling.reading import SUFFIXES, check_name
 from subpixel.sr.upscaling.video import VIDEO_SUFFIXES, VideoEncoding, upscale_video
 from subpixel.sr.upscaling.writing import WRITTEN
 
 # A still GIF has a palette, which an enlarged image does not fit into.
 _REPLACED_SUFFIXES = {".gif": ".png"}
+_SAME_FORMAT = {".jpeg": ".jpg", ".jfif": ".jpg", ".tif": ".tiff"}
+_READ = SUFFIXES | VIDEO_SUFFIXES
+# The end of a name that is meant as a file's; "results.2" is a folder.
+_FILE_SUFFIX = re.compile(r"\.[A-Za-z]\w{1,4}")
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ def plan_jobs(inputs: Sequence[Path], output: Path, suffix: str | None = None) -
     """Returns what is to be done.
 
     A folder is kept as a tree under the output folder. One file may be given a file's name;
-    several files, and folders, need a folder.
+    several files, and folders, need a folder. A file that is given twice is done once.
 
     Args:
       inputs: files and folders.
@@ -64,33 +70,57 @@ def plan_jobs(inputs: Sequence[Path], output: Path, suffix: str | None = None) -
     single = len(inputs) == 1 and not inputs[0].is_dir()
     names_file = output.suffix.lower() in known and not output.is_dir()
     if single and names_file:
-        return [_checked(Job(inputs[0], output), {})]
+        if suffix is not None and _other_format(output.suffix.lower(), suffix):
+            raise InputError(
+                f"{output} is no {suffix[1:]} file: leave out the format, or change it"
+            )
+        return [job for job in [_checked(Job(inputs[0], output), {})] if job is not None]
+    if single and _FILE_SUFFIX.fullmatch(output.suffix) and not output.is_dir():
+        raise InputError(
+            f"{output} has no suffix of a format that is written ({', '.join(sorted(known))}): "
+            "change it; or, if it is to be a folder, create it first"
+        )
     if names_file or output.is_file():
         raise InputError(f"several files cannot be written to the one file {output}: name a folder")
     jobs, taken = [], {}
     for given in inputs:
-        for source, relative in _files(given, output):
-            job = Job(source, output / _renamed(relative, suffix))
-            jobs.append(_checked(job, taken))
+        for source, relative, problem in _files(given, output):
+            job = _checked(Job(source, output / _renamed(relative, suffix), problem), taken)
+            if job is not None:
+                jobs.append(job)
     return jobs
 
 
-def _files(given: Path, output: Path) -> Iterator[tuple[Path, Path]]:
+def other_files(inputs: Sequence[Path], output: Path) -> Counter[str]:
+    """Returns how many files in the folders have each suffix that is not read."""
+    paths = (path for given in inputs if given.is_dir() for path, _ in _walk(given, output))
+    suffixes = (path.suffix.lower() for path in paths if path.suffix and path.is_file())
+    return Counter(suffix for suffix in suffixes if suffix not in _READ)
+
+
+def _files(given: Path, output: Path) -> Iterator[tuple[Path, Path, str]]:
+    """Yields every file that is read, its path below the given folder, and its problem or ""."""
     if not given.is_dir():
-        yield given, Path(given.name)
+        yield given, Path(given.name), ""
         return
     found = False
-    for folder, folders, names in os.walk(given):
+    for path, problem in _walk(given, output):
+        if problem or path.suffix.lower() in _READ:
+            found = True
+            yield path, path.relative_to(given), problem
+    if not found:
+        raise InputError(f"the folder {given} holds no images or videos")
+
+
+def _walk(given: Path, output: Path) -> Iterator[tuple[Path, str]]:
+    """Yields the files below a folder, and the folders that cannot be listed with the reason."""
+    closed: list[OSError] = []
+    for folder, folders, names in os.walk(given, onerror=closed.append):
         here = Path(folder)
         # Results of an earlier run are not enlarged again.
         folders[:] = sorted(f for f in folders if not _same(here / f, output))
-        for name in sorted(names):
-            path = here / name
-            if path.suffix.lower() in SUFFIXES | VIDEO_SUFFIXES:
-                found = True
-                yield path, path.relative_to(given)
-    if not found:
-        raise InputError(f"the folder {given} holds no images or videos")
+        yield from ((here / name, "") for name in sorted(names))
+    yield from ((Path(error.filename), str(error)) for error in closed)
 
 
 def _renamed(relative: Path, suffix: str | None) -> Path:
@@ -101,10 +131,19 @@ def _renamed(relative: Path, suffix: str | None) -> Path:
     return relative.with_suffix(new) if new else relative
 
 
-def _checked(job: Job, taken: dict[str, Path]) -> Job:
+def _other_format(one: str, other: str) -> bool:
+    return _SAME_FORMAT.get(one, one) != _SAME_FORMAT.get(other, other)
+
+
+def _checked(job: Job, taken: dict[str, Path]) -> Job | None:
+    """Returns the job, with its problem if it has one; None if it was planned already."""
+    if job.problem:
+        return job
     # Two names that differ in case only are one file on macOS and Windows.
     key = str(job.target).casefold()
     first = taken.setdefault(key, job.source)
+    if first is not job.source and _same(first, job.source):
+        return None
     if first is not job.source:
         return Job(
             job.source,
@@ -191,6 +230,8 @@ def _run(
     progress: BatchProgress,
     interrupt: Interrupt,
 ) -> Sequence[str]:
+    check_name(job.source)
+    check_name(job.target)
     if job.target.is_dir():
         raise InputError(f"{job.target} is a folder, where the result of {job.source} belongs")
 

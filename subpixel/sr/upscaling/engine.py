@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from subpixel.image import imresize
 from subpixel.sr.errors import InputError, NonFiniteError
 from subpixel.sr.inference.upscaler import BICUBIC_NAME
 from subpixel.sr.upscaling.colour import BACK_PROJECTION_RADIUS, back_project
+
+if TYPE_CHECKING:
+    from subpixel.sr.models.activations import Activation, OutputActivation
 
 Engine = Literal["jax", "onnxruntime"]
 DEFAULT_MODEL = "espcn"
@@ -31,6 +34,7 @@ class Model:
       scale: r.
       radius: how many pixels to each side an output pixel depends on.
       run: (h, w, 1 or 3) in 0..1 -> (r*h, r*w, 1 or 3).
+      notes: what the user should know of it, one line each.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Model:
     scale: int
     radius: int
     run: Callable[[np.ndarray], np.ndarray]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,10 +52,12 @@ class ModelFamily:
     Args:
       name: as a user gives it.
       loaders: what loads the model of each scale.
+      notes: what the user should know of the model, one line each.
     """
 
     name: str
     loaders: Mapping[int, Callable[[], Model]]
+    notes: tuple[str, ...] = ()
 
     @property
     def scales(self) -> tuple[int, ...]:
@@ -68,7 +75,14 @@ class ModelFamily:
         return self._loaded[scale]
 
 
-def find_models(name: str, engine: Engine = "jax", consistent: bool = False) -> ModelFamily:
+def find_models(
+    name: str,
+    engine: Engine = "jax",
+    consistent: bool = False,
+    *,
+    activation: "Activation | None" = None,
+    output_activation: "OutputActivation | None" = None,
+) -> ModelFamily:
     """Returns the models that a name stands for.
 
     Args:
@@ -76,13 +90,23 @@ def find_models(name: str, engine: Engine = "jax", consistent: bool = False) -> 
         ("espcn_x3"); a weights file, a workdir or a PyTorch checkpoint.
       engine: what computes a network.
       consistent: whether the result is moved until it shrinks to its input.
+      activation: after the hidden layers of a PyTorch checkpoint, which does not state it.
+      output_activation: at the end of a PyTorch checkpoint, which does not state it.
 
     Raises:
-      InputError: if there is no such model, or the engine is not installed.
+      InputError: if there is no such model, an option does not apply to it, or the engine is not
+        installed.
     """
     if engine not in get_args(Engine):
         raise InputError(f"engine must be one of {', '.join(get_args(Engine))}; got {engine!r}")
     rounds = BACK_PROJECTION_ROUNDS if consistent else 0
+    choices = {"activation": activation, "output_activation": output_activation}
+    choices = {option: value for option, value in choices.items() if value is not None}
+    if choices:
+        # Imports Orbax, which only a workdir needs.
+        from subpixel.sr.targets import check_choices
+
+        check_choices(name, **choices)
     if name == BICUBIC_NAME:
         return ModelFamily(name, {r: partial(_bicubic, r, rounds) for r in BICUBIC_SCALES})
     # Imports Flax, which bicubic does without.
@@ -92,8 +116,8 @@ def find_models(name: str, engine: Engine = "jax", consistent: bool = False) -> 
     if released:
         loaders = {r: partial(_network, each, each, engine, rounds) for r, each in released.items()}
         return ModelFamily(name, loaders)
-    model = _network(name, Path(name).name, engine, rounds)
-    return ModelFamily(name, {model.scale: lambda: model})
+    model = _network(name, Path(name).name, engine, rounds, **choices)
+    return ModelFamily(name, {model.scale: lambda: model}, model.notes)
 
 
 def _bicubic(scale: int, rounds: int) -> Model:
@@ -104,14 +128,15 @@ def _bicubic(scale: int, rounds: int) -> Model:
     return Model(BICUBIC_NAME, "", scale, BICUBIC_RADIUS + rounds * BACK_PROJECTION_RADIUS, run)
 
 
-def _network(target: str, name: str, engine: Engine, rounds: int) -> Model:
+def _network(target: str, name: str, engine: Engine, rounds: int, **choices: Any) -> Model:
     # Imports JAX, which bicubic does without.
     from subpixel.sr.upscaling.networks import load_with_jax, load_with_onnx_runtime
 
     load = load_with_onnx_runtime if engine == "onnxruntime" else load_with_jax
-    loaded = load(target, rounds)
+    loaded = load(target, rounds, **choices)
     radius = max(loaded.radius, BICUBIC_RADIUS) + rounds * BACK_PROJECTION_RADIUS
-    return Model(name, loaded.version, loaded.scale, radius, _finite(loaded.run, target))
+    run = _finite(loaded.run, target)
+    return Model(name, loaded.version, loaded.scale, radius, run, loaded.notes)
 
 
 def _finite(run: Callable[[np.ndarray], Any], target: str) -> Callable[[np.ndarray], np.ndarray]:

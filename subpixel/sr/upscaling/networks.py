@@ -33,20 +33,23 @@ class Loaded:
       scale: r.
       radius: how many pixels to each side an output pixel depends on.
       run: (h, w, 1 or 3) in 0..1 -> (r*h, r*w, 1 or 3).
+      notes: what the user should know of it, one line each.
     """
 
     version: str
     scale: int
     radius: int
     run: Callable[[np.ndarray], Any]
+    notes: tuple[str, ...] = ()
 
 
-def load_with_jax(target: str, rounds: int) -> Loaded:
+def load_with_jax(target: str, rounds: int, **choices: Any) -> Loaded:
     """Returns a network that JAX runs, compiled once for each shape of a tile.
 
     Args:
       target: as in `load_trained`.
       rounds: of back-projection.
+      choices: the options of `load_trained`.
 
     Raises:
       InputError: if there is no such target, or it cannot be read.
@@ -54,30 +57,32 @@ def load_with_jax(target: str, rounds: int) -> Loaded:
     if Path(target).suffix.lower() == ONNX_SUFFIX:
         raise InputError(f"{target} is run by ONNX Runtime: add --engine=onnxruntime")
     keep_compilations()
-    trained = load_trained(target)
+    trained = load_trained(target, **choices)
     scale, channels = trained.config.scale, trained.config.channels
     run = partial(_enlarge, trained.graph, scale, channels, rounds, trained.params)
-    return Loaded(weights_digest(trained), scale, trained.shapes.radius, run)
+    return Loaded(weights_digest(trained), scale, trained.shapes.radius, run, trained.notes)
 
 
-def load_with_onnx_runtime(target: str, rounds: int) -> Loaded:
+def load_with_onnx_runtime(target: str, rounds: int, **choices: Any) -> Loaded:
     """Returns a network that ONNX Runtime runs.
 
     Args:
       target: as in `load_trained`, or a file of `python -m subpixel export`.
       rounds: of back-projection.
+      choices: the options of `load_trained`.
 
     Raises:
       InputError: if there is no such target, it cannot be read, or ONNX Runtime is not installed.
     """
-    path = Path(target)
+    path, notes = Path(target), ()
     if path.suffix.lower() == ONNX_SUFFIX and path.is_file():
         network = OnnxNetwork(path)
         version = network.metadata.get("version", UNKNOWN)
         if version == UNKNOWN:
             version = digest_of(path.read_bytes())
     else:
-        trained = load_trained(target)
+        trained = load_trained(target, **choices)
+        notes = trained.notes
         provenance = Provenance(name=path.name)
         source = Source(trained.config, trained.upsampler, trained.params, provenance)
         network = OnnxNetwork(onnx_bytes(source, Choices())[0])
@@ -89,7 +94,7 @@ def load_with_onnx_runtime(target: str, rounds: int) -> Loaded:
         hr = enlarge_opaque(tile, lambda x: network(x[None])[0], network.scale, network.channels)
         return back_project(tile, hr.clip(0, 1), network.scale, rounds) if rounds else hr
 
-    return Loaded(version, network.scale, network.radius, run)
+    return Loaded(version, network.scale, network.radius, run, notes)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))

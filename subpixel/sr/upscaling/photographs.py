@@ -1,6 +1,7 @@
 """Enlarges one photograph from a file to a file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,6 +69,15 @@ class Settings:
         return " and ".join(names + ["back-projection"] * self.consistent) or "bicubic"
 
 
+@contextmanager
+def naming_input(path: Path) -> Iterator[None]:
+    """Adds the path of the input to an `InputError`."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
 def upscale_photograph(
     path: Path,
     target: Path,
@@ -91,6 +101,8 @@ def upscale_photograph(
     """
     source = open_photograph(path, settings.max_megapixels)
     width, height = settings.size.of(source.width, source.height)
+    with naming_input(path):
+        settings.stages(source.width, source.height)
     notes = [*source.notes, *check_target(source, target, width, height)]
     result = settings.enlarged(source.strips(), advance)
     name = settings.model_name(source.width, source.height)

@@ -40,6 +40,19 @@ class Size:
             if not smallest > 0 or smallest == float("inf"):
                 raise InputError(f"{name} must be a positive number; got {value}")
 
+    def or_scale_of(self, scales: Collection[int]) -> "Size":
+        """Returns this size; if none is given, the scale of a model that has only one.
+
+        >>> Size().or_scale_of([2]).of(30, 20), Size().or_scale_of([2, 4]).of(30, 20)
+        ((60, 40), (90, 60))
+        """
+        given = any(value is not None for value in vars(self).values())
+        return Size(scale=min(scales)) if len(scales) == 1 and not given else self
+
+    def transposed(self) -> "Size":
+        """Returns this size for an image whose width and height are exchanged."""
+        return Size(self.scale, self.height, self.width, self.fit and self.fit[::-1])
+
     def of(self, width: int, height: int) -> tuple[int, int]:
         """Returns width and height of the result for an image of a width and a height."""
         if self.width is not None:

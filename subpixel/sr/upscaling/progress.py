@@ -31,6 +31,8 @@ class BatchProgress:
             progress.TimeRemainingColumn(),
             progress.TextColumn("{task.fields[name]}", markup=False),
             console=console,
+            # A log file gets the lines of single files only.
+            disable=not console.is_terminal,
         )
         self._task = self._bar.add_task("", total=sum(sizes), files="", rate="", name="")
         self._show()

@@ -10,7 +10,7 @@ from PIL.BmpImagePlugin import BmpImageFile
 
 from subpixel.sr.errors import InputError
 from subpixel.sr.upscaling.strips import Strips
-from subpixel.sr.upscaling.tiff_exif import read_exif
+from subpixel.sr.upscaling.tiff_exif import is_raw_ycbcr, read_exif
 from subpixel.sr.upscaling.vips import first_line, libvips
 
 SUFFIXES = frozenset(
@@ -92,7 +92,7 @@ def open_photograph(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photo
       InputError: naming the file, if it cannot be read, or holds several images.
       OSError: if the system refuses to open it.
     """
-    _refuse_unreadable(path)
+    refuse_unreadable(path)
     image = _open(path, max_megapixels)
     _refuse_larger(path, image, max_megapixels)
     return _normalise(path, image)
@@ -107,7 +107,25 @@ def _refuse_larger(path: Path, image: Any, max_megapixels: float) -> None:
         )
 
 
-def _refuse_unreadable(path: Path) -> None:
+def check_name(path: Path) -> None:
+    """Refuses a name that is not UTF-8, which libvips and FFmpeg do not open.
+
+    Raises:
+      InputError: naming the path.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{path} has a name that is not UTF-8: rename it") from None
+
+
+def refuse_unreadable(path: Path) -> None:
+    """Refuses what is no plain file, such as a pipe, which would block, or an empty file.
+
+    Raises:
+      InputError: naming the path and the reason.
+      OSError: if the system refuses to open the file.
+    """
     try:
         found = path.exists()
     # Python before 3.13 raises RuntimeError at a loop of links.
@@ -124,6 +142,7 @@ def _refuse_unreadable(path: Path) -> None:
         raise InputError(f"{path} is empty: copy it again")
     # The error names a missing permission; libvips would call the file damaged.
     path.open("rb").close()
+    check_name(path)
 
 
 def _refuse_several(path: Path, image: Any) -> None:
@@ -150,9 +169,12 @@ def _is_animated_png(path: Path) -> bool:
 
 def header(path: Path) -> tuple[int, int]:
     """Returns width and height as the file's header states them; (0, 0) if it cannot be read."""
+    # Opening a pipe blocks until somebody writes into it.
+    if not path.is_file():
+        return 0, 0
     try:
         image = libvips().Image.new_from_file(str(path))
-    except libvips().Error:
+    except (libvips().Error, UnicodeEncodeError):
         return 0, 0
     return image.width, image.height
 
@@ -160,8 +182,11 @@ def header(path: Path) -> tuple[int, int]:
 def _open(path: Path, max_megapixels: float) -> Any:
     pyvips = libvips()
     with path.open("rb") as file:
-        if file.read(2) == b"BM":
-            return _open_bmp(path, max_megapixels)
+        head = file.read(12)
+    if head.startswith(b"BM"):
+        return _open_bmp(path, max_megapixels)
+    if head[4:] == b"ftypavis":
+        raise InputError(f"{path} is animated: {_ONE_IMAGE}")
     try:
         # "error" stops at damage; by default the rest of a cut file would be grey.
         image = pyvips.Image.new_from_file(str(path), fail_on="error")
@@ -172,6 +197,8 @@ def _open(path: Path, max_megapixels: float) -> Any:
         raise InputError(damaged(path, error)) from None
     _refuse_several(path, image)
     if image.get("vips-loader") == "tiffload":
+        if is_raw_ycbcr(path):
+            raise InputError(f"{path} holds YCbCr without JPEG compression: convert it to RGB")
         exif = read_exif(path)
         if exif is not None:
             orientation = image.get("orientation") if image.get_typeof("orientation") else 1
@@ -215,7 +242,9 @@ def _normalise(path: Path, image: Any) -> Photograph:
     pyvips, notes = libvips(), []
     try:
         if image.interpretation == "cmyk":
-            own = image.get_typeof("icc-profile-data") != 0
+            own = image.get_typeof("icc-profile-data") != 0 and _is_profile(
+                image.get("icc-profile-data")
+            )
             image = image.icc_transform(
                 "srgb", embedded=True, input_profile="cmyk", intent="relative"
             )
@@ -241,11 +270,20 @@ def _normalise(path: Path, image: Any) -> Photograph:
     return Photograph(path, image, tuple(notes))
 
 
+def _is_profile(content: bytes) -> bool:
+    """Returns whether a colour profile begins as one, ICC.1:2022, section 7.2."""
+    return content[36:40] == b"acsp"
+
+
 def _refuse_unless_unit(path: Path, image: Any) -> None:
     try:
         low, high = image.min(), image.max()
+        # NaN, which libvips leaves out of its minimum, is not equal to itself.
+        numbers = image.relational(image, "equal").min() > 0
     except libvips().Error as error:
         raise InputError(damaged(path, error)) from None
+    if not numbers:
+        raise InputError(f"{path} has values that are not a number (NaN): replace them")
     if not (low >= 0 and high <= 1):
         raise InputError(
             f"{path} has floating-point values from {low:g} to {high:g}, and black is 0 and white "

@@ -14,6 +14,8 @@ ByteOrder = Literal["little", "big"]
 _HEADER_BYTES, _ENTRY_BYTES, _CLASSIC = 8, 12, 42
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _SOFTWARE = 305
+_COMPRESSION, _PHOTOMETRIC = 259, 262
+_YCBCR, _JPEG = 6, (6, 7)
 # What describes the photograph; all other tags of the first directory describe the file.
 _DESCRIPTIVE = (271, 272, _SOFTWARE, 306, 315, 316, 33432)
 
@@ -41,6 +43,20 @@ def read_exif(path: Path) -> bytes | None:
         except Exception:
             # Pillow raises nearly every class of exception on damaged content.
             return None
+
+
+def is_raw_ycbcr(path: Path) -> bool:
+    """Returns whether a TIFF file holds YCbCr that is not in JPEG; libvips would call it RGB."""
+    # Pillow warns of what is damaged.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with TiffImageFile(path) as image:
+                tags = image.getexif()
+                return tags.get(_PHOTOMETRIC) == _YCBCR and tags.get(_COMPRESSION) not in _JPEG
+        except Exception:
+            # Pillow raises nearly every class of exception on damaged content.
+            return False
 
 
 def add_exif(path: Path, block: bytes, software: str) -> None:

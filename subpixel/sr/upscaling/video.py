@@ -5,7 +5,7 @@ and bicubic enlarges Cb and Cr. No colour is converted, so matrix and range cann
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from subpixel.sr.errors import InputError
+from subpixel.sr.files import complete_or_absent
 from subpixel.sr.upscaling.frames import FrameShape, enlarge_frame, planar_format
-from subpixel.sr.upscaling.photographs import Settings
+from subpixel.sr.upscaling.photographs import Settings, naming_input
+from subpixel.sr.upscaling.reading import refuse_unreadable
 
 # The container that each suffix stands for in FFmpeg, and the encoder for its videos.
 _CONTAINERS = {
@@ -74,20 +76,18 @@ def upscale_video(
         raise InputError(
             f"{target} has no suffix of a video: it must be one of {', '.join(sorted(_CONTAINERS))}"
         )
+    if path.exists():
+        refuse_unreadable(path)
     path.open("rb").close()
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(target.name + ".part")
-    try:
-        with av.open(str(path)) as source:
-            notes = _transcode(source, path, part, target, settings, encoding, advance)
-        part.replace(target)
-    except av.error.FFmpegError as error:
-        if part.exists() and part.stat().st_size and _is_of_system(error):
-            raise OSError(f"{target} cannot be written: {error}") from None
-        raise InputError(f"{path} is damaged or no video: {error.strerror}") from None
-    finally:
-        part.unlink(missing_ok=True)
-    return notes
+    with complete_or_absent(target) as part:
+        try:
+            with av.open(str(path)) as source:
+                return _transcode(source, path, part, target, settings, encoding, advance)
+        except av.error.FFmpegError as error:
+            if part.exists() and part.stat().st_size and _is_of_system(error):
+                raise OSError(f"{target} cannot be written: {error}") from None
+            raise InputError(f"{path} is damaged or no video: {error.strerror}") from None
 
 
 def _pyav() -> Any:
@@ -116,7 +116,12 @@ def _transcode(
     stream = source.streams.video[0]
     frames = _Frames(source, stream, path)
     first = frames.first
+    if round(first.rotation) % 180 == 90:
+        # Width and height are those that the viewer sees.
+        settings = replace(settings, size=settings.size.transposed())
     shape = FrameShape.of(first, settings.size)
+    with naming_input(path):
+        settings.stages(shape.width, shape.height)
     container, codec = _CONTAINERS[target.suffix.lower()]
     with _pyav().open(str(part), "w", format=container) as sink:
         sink.metadata.update(source.metadata)

@@ -1,7 +1,7 @@
 """Writes enlarged photographs: whole or not at all, with the metadata of the original."""
 
 import math
-import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from PIL import Image
 
 from subpixel import __version__
 from subpixel.sr.errors import InputError
+from subpixel.sr.files import complete_or_absent, part_of
 from subpixel.sr.upscaling.reading import Photograph
 from subpixel.sr.upscaling.strips import Strips
 from subpixel.sr.upscaling.tiff_exif import add_exif
@@ -29,6 +30,8 @@ _DTYPES = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
 _KEPT = ("exif-", "icc-profile-data", "xmp-data", "iptc-data", "png-comment-", "image-description")
 _THUMBNAIL = ("exif-ifd1-", "jpeg-thumbnail-data")
 _SOFTWARE, _DESCRIPTION = "exif-ifd0-Software", "image-description"
+# Descriptions by tifffile, ImageJ and OME, which programs read as the layout of the pixels.
+_DESCRIBES_PIXELS = ('{"shape"', "ImageJ=", "<?xml")
 _FORMATS = {
     ".avif": "avif",
     ".bmp": "bmp",
@@ -124,21 +127,9 @@ def write_photograph(
     dtype = source.dtype
     if dtype == "ushort" and kind not in ("png", "tiff"):
         dtype = "uchar"
-    part = path.with_name(path.name + ".part")
-    with _collected(result, dtype, path) as pixels, _removed_unless_moved(part, path):
+    with _collected(result, dtype, path) as pixels, complete_or_absent(path) as part:
         image = _with_metadata(pixels, source, dtype, model, kind)
         _save(image, part, kind, encoding, path)
-
-
-@contextmanager
-def _removed_unless_moved(part: Path, path: Path) -> Iterator[None]:
-    try:
-        yield
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -151,7 +142,7 @@ def _collected(result: Strips, dtype: str, path: Path) -> Iterator[Any]:
         pixels = b"".join(_quantised(strip, dtype).tobytes() for strip in result.rows)
         yield pyvips.Image.new_from_memory(pixels, *shape, dtype)
         return
-    scratch = path.with_name(path.name + ".part.tif")
+    scratch = part_of(path.with_suffix(".scratch.tif"))
     try:
         _write_uncompressed(result, dtype, scratch)
         yield pyvips.Image.tiffload(str(scratch), access="sequential")
@@ -206,6 +197,9 @@ def _with_metadata(pixels: Any, source: Photograph, dtype: str, model: str, kind
     if image.get_typeof("orientation"):
         # EXIF that is set brings its own orientation and thumbnail; the pixels are upright.
         image.set_type(libvips().GValue.gint_type, "orientation", 1)
+    if image.get_typeof("xmp-data"):
+        upright = _upright(image.get("xmp-data"))
+        image.set_type(libvips().GValue.blob_type, "xmp-data", upright)
     for name in image.get_fields():
         if name.startswith(_THUMBNAIL):
             image.remove(name)
@@ -215,9 +209,17 @@ def _with_metadata(pixels: Any, source: Photograph, dtype: str, model: str, kind
     if kind == "png":
         image.set_type(text_type, "png-comment-0-Software", text)
     if kind == "tiff":
-        described = f"{_field(original, _DESCRIPTION)}\n{text}".strip()
+        before = _field(original, _DESCRIPTION)
+        if before.startswith(_DESCRIBES_PIXELS):
+            before = ""
+        described = f"{before}\n{text}".strip()
         image.set_type(text_type, _DESCRIPTION, described)
     return image
+
+
+def _upright(xmp: bytes) -> bytes:
+    """Returns XMP whose orientation, a copy of that in EXIF, is 1; as attribute and as element."""
+    return re.sub(rb"""(\btiff:Orientation(?:\s*=\s*["']|>))[2-8](?=["'<])""", rb"\g<1>1", xmp)
 
 
 def _field(image: Any, name: str) -> str:

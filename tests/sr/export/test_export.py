@@ -10,7 +10,10 @@ from loops import LAYOUTS
 from subpixel.__main__ import main
 from subpixel.sr.errors import InputError
 from subpixel.sr.export.formats import Choices, export_network
+from subpixel.sr.export.torch_module import torch_module
+from subpixel.sr.export.torch_writer import torch_bytes
 from subpixel.sr.targets import load_trained
+from subpixel.sr.upscaling.engine import find_models
 
 
 def export(monkeypatch, *arguments):
@@ -44,6 +47,32 @@ def test_the_command_writes_a_file_and_replaces_it_only_when_told(
         export(monkeypatch, weights, "-o", path)
     assert export(monkeypatch, weights, "-o", path, "--overwrite") == 0
     assert load_trained(str(path)).upsampler == "subpixel"
+
+
+def test_the_activations_of_a_bare_checkpoint_are_chosen(
+    make_source, tmp_path, monkeypatch, capsys
+):
+    source = make_source(channels=3, scale=2, activation="relu", output_activation="sigmoid")
+    state, _ = torch_module(source.network("subpixel").operations(), "subpixel")
+    bare, path = tmp_path / "bare.pth", tmp_path / "m.safetensors"
+    bare.write_bytes(torch_bytes(state))
+    export(monkeypatch, bare, "-o", path, "--activation=relu", "--output-activation=sigmoid")
+    assert load_trained(str(path)).config == source.config
+    expected = find_models(str(path))
+    chosen = find_models(str(bare), activation="relu", output_activation="sigmoid")
+    assert (expected.notes, chosen.notes) == ((), ())
+    image = np.random.default_rng(1).random((9, 8, 3), np.float32)
+    np.testing.assert_array_equal(chosen.of_scale(2).run(image), expected.of_scale(2).run(image))
+    assert "assumed" in " ".join(find_models(str(bare)).notes)
+    capsys.readouterr()
+    export(monkeypatch, bare, "-o", tmp_path / "assumed.safetensors")
+    assert "assumed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["bicubic", "espcn", "espcn_x2"])
+def test_activations_are_refused_where_they_are_known(name):
+    with pytest.raises(InputError, match="output_activation is for PyTorch checkpoints"):
+        find_models(name, output_activation="sigmoid")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Every kind of file that people have: each is enlarged rightly, or named in one line."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -112,6 +113,28 @@ def unsigned32(path: Path):
     tifffile.imwrite(path, COFFEE.astype(np.uint32), photometric="rgb")
 
 
+def pipe(path: Path):
+    os.mkfifo(path)
+
+
+def device(path: Path):
+    path.symlink_to("/dev/zero")
+
+
+def not_a_number(path: Path):
+    values = COFFEE.astype(np.float32) / 255
+    values[3, 4, 1] = np.nan
+    tifffile.imwrite(path, values, photometric="rgb")
+
+
+def raw_ycbcr(path: Path):
+    Image.fromarray(COFFEE).convert("YCbCr").save(path)
+
+
+def heic(path: Path):
+    path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200))
+
+
 BAD = {
     "empty.png": (empty, "is empty"),
     "cut.png": (cut_png, "cannot be decoded"),
@@ -133,6 +156,13 @@ BAD = {
     "lab.tif": (lab, "cannot be decoded (image: bad labq format)"),
     "five.tif": (five_channels, "has 5 channels"),
     "wide.tif": (unsigned32, "has values of the kind uint"),
+    "moving.avif": (animation, "is animated"),
+    "pipe.png": (pipe, "is not a file"),
+    "device.png": (device, "is not a file"),
+    "nan.tif": (not_a_number, "has values that are not a number (NaN)"),
+    "ycbcr.tif": (raw_ycbcr, "holds YCbCr without JPEG compression"),
+    "photo.heic": (heic, "photo.heic"),
+    "pipe.mp4": (pipe, "is not a file"),
 }
 
 
@@ -148,6 +178,15 @@ def test_bad_file_is_named_and_the_others_are_done(name, tmp_path, run):
     assert message in line
     assert "1 enlarged, 1 failed" in printed
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]
+
+
+def test_a_name_that_is_not_utf8_is_named(tmp_path, run):
+    name = os.fsdecode(b"caf\xe9.png")
+    (tmp_path / name).write_bytes(save(tmp_path / "good.png").read_bytes())
+    code, printed = run(tmp_path, "-o", tmp_path / "out")
+    assert code == 1
+    assert "has a name that is not UTF-8: rename it" in printed
+    assert "1 enlarged, 1 failed" in printed
 
 
 def grey_alpha(path: Path):
@@ -195,6 +234,24 @@ def tiled(path: Path):
 
 def renamed(path: Path):
     save(path, format="PNG")
+
+
+def planar(path: Path):
+    tifffile.imwrite(path, np.moveaxis(COFFEE, -1, 0), photometric="rgb", planarconfig="separate")
+
+
+def white_is_zero(path: Path):
+    tifffile.imwrite(path, COFFEE[..., 0], photometric="miniswhite")
+
+
+def premultiplied(path: Path):
+    image = rgba()
+    image[..., :3] = image[..., :3] * (image[..., 3:] // 255)
+    tifffile.imwrite(path, image, photometric="rgb", extrasamples=["assocalpha"])
+
+
+def stored_as_rgb(path: Path):
+    save(path, quality=95, keep_rgb=True)
 
 
 def progressive(path: Path):
@@ -248,6 +305,11 @@ GOOD = {
     "rgba16.png": (rgba16, (4, np.uint16)),
     "grey16.png": (grey16, (1, np.uint16)),
     "unit.tif": (float_unit, (3, np.float32)),
+    "planar.tif": (planar, (3, np.uint8)),
+    "white_is_zero.tif": (white_is_zero, (1, np.uint8)),
+    "premultiplied.tif": (premultiplied, (4, np.uint8)),
+    "rgb.jpg": (stored_as_rgb, (3, np.uint8)),
+    f"{'long' * 62}.PNG": (plain, (3, np.uint8)),
     "name with spaces.png": (plain, (3, np.uint8)),
     "new\nline.png": (plain, (3, np.uint8)),
     "déjà vu 写真.jpg": (plain, (3, np.uint8)),

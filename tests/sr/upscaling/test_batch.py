@@ -18,7 +18,7 @@ from rich.console import Console
 
 from subpixel.sr.errors import InputError
 from subpixel.sr.upscaling import writing
-from subpixel.sr.upscaling.batch import Outcome, plan_jobs, run_jobs
+from subpixel.sr.upscaling.batch import Outcome, other_files, plan_jobs, run_jobs
 from subpixel.sr.upscaling.engine import find_models
 from subpixel.sr.upscaling.photographs import Settings
 from subpixel.sr.upscaling.plan import Size
@@ -100,6 +100,70 @@ def test_several_files_need_a_folder(name, tmp_path):
     paths = [save(tmp_path / "a.png"), save(tmp_path / "b.png")]
     with pytest.raises(InputError, match="cannot be written to the one file"):
         plan_jobs(paths, tmp_path / name)
+
+
+def test_an_output_that_looks_like_a_file_of_another_kind_is_refused(tmp_path):
+    save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"b\.gif has no suffix of a format that is written"):
+        plan_jobs([tmp_path / "a.png"], tmp_path / "b.gif")
+    (tmp_path / "b.gif").mkdir()
+    for name in ("b.gif", "2024.05", "large"):
+        (job,) = plan_jobs([tmp_path / "a.png"], tmp_path / name)
+        assert job.target == tmp_path / name / "a.png"
+
+
+def test_a_format_must_fit_the_name_of_the_output(tmp_path):
+    save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"b\.jpeg is no webp file"):
+        plan_jobs([tmp_path / "a.png"], tmp_path / "b.jpeg", ".webp")
+    (job,) = plan_jobs([tmp_path / "a.png"], tmp_path / "b.jpeg", ".jpg")
+    assert job.target == tmp_path / "b.jpeg"
+
+
+def test_a_file_given_twice_is_done_once(tmp_path):
+    save(tmp_path / "a.png")
+    jobs = plan_jobs([tmp_path / "a.png", tmp_path / "a.png", tmp_path], tmp_path / "out")
+    assert [job.problem for job in jobs] == [""]
+
+
+def test_files_of_other_kinds_are_counted(tmp_path):
+    for name in ("in/a.heic", "in/deep/b.HEIC", "in/c.txt", "in/README", "in/.hidden"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("not an image")
+    save(tmp_path / "in/d.png")
+    assert other_files([tmp_path / "in"], tmp_path / "out") == {".heic": 2, ".txt": 1}
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
+    save(tmp_path / "a.png")
+    (tmp_path / "closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    outcome, printed = run([tmp_path], tmp_path / "out")
+    assert (outcome.done, outcome.failed) == (1, 1)
+    assert f"Permission denied: '{tmp_path / 'closed'}'" in printed
+
+
+def test_errors_of_a_size_name_the_file(tmp_path):
+    jobs = plan_jobs([save(tmp_path / "a.png")], tmp_path / "out")
+    console = Console(record=True, width=1000, file=io.StringIO())
+    settings = Settings(find_models("espcn", consistent=True), Size(scale=2.5), consistent=True)
+    with BatchProgress(console, [0.0]) as progress:
+        run_jobs(jobs, settings, VideoEncoding(), False, progress)
+    assert f"{tmp_path / 'a.png'}: consistent goes with a scale of the model" in (
+        console.export_text()
+    )
+
+
+def test_no_bar_is_drawn_into_a_log(tmp_path):
+    _, printed = run([save(tmp_path / "a.png")], tmp_path / "out")
+    assert printed == ""
 
 
 def test_an_empty_folder_is_named(tmp_path):

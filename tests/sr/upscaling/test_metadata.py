@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pyvips
+import tifffile
 from files import COFFEE, HEIGHT, WIDTH, save
 from PIL import Image, ImageCms
 
@@ -160,6 +162,24 @@ def exif_with_thumbnail(thumbnail: bytes) -> bytes:
         + bytes(4)
     )
     return b"Exif\0\0MM\0*" + (8).to_bytes(4) + first + second_at.to_bytes(4) + second + thumbnail
+
+
+@pytest.mark.parametrize(
+    "orientation", [b'tiff:Orientation="6"', b"<tiff:Orientation>6</tiff:Orientation>"]
+)
+def test_the_orientation_in_xmp_becomes_normal_too(orientation, tmp_path, settings):
+    xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>%s xmp:Rating='6'</x:xmpmeta>" % orientation
+    Image.fromarray(COFFEE).save(tmp_path / "a.jpg", exif=exif(6), xmp=xmp)
+    upscale_photograph(tmp_path / "a.jpg", tmp_path / "b.jpg", settings)
+    kept = pyvips.Image.new_from_file(str(tmp_path / "b.jpg")).get("xmp-data")
+    assert kept == xmp.replace(orientation, orientation.replace(b"6", b"1"))
+
+
+def test_a_description_of_the_stored_pixels_is_replaced(tmp_path, settings):
+    tifffile.imwrite(tmp_path / "a.tif", COFFEE, photometric="rgb")
+    upscale_photograph(tmp_path / "a.tif", tmp_path / "b.tif", settings)
+    # tifffile refuses a file whose description states another shape.
+    assert tifffile.imread(tmp_path / "b.tif").shape == (2 * HEIGHT, 2 * WIDTH, 3)
 
 
 def test_quality_changes_the_size_of_a_jpeg(tmp_path):

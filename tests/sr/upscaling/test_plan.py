@@ -52,6 +52,17 @@ def test_sizes_of_an_image_of_30_by_20(size, expected):
     assert size.of(30, 20) == expected
 
 
+def test_a_transposed_size_is_that_of_the_rotated_image():
+    for size in (Size(width=100), Size(height=100), Size(fit=(300, 100)), Size(scale=2.5), Size()):
+        assert size.transposed().of(20, 30) == size.of(30, 20)[::-1]
+
+
+def test_a_model_of_one_scale_enlarges_by_it():
+    assert Size().or_scale_of([2]) == Size(scale=2)
+    assert Size().or_scale_of([2, 3, 4]) == Size()
+    assert Size(width=50).or_scale_of([2]) == Size(width=50)
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

@@ -65,6 +65,17 @@ def test_rotation_is_kept(rotation, tmp_path):
     assert abs(read_frames(source)[0].rotation) == abs(rotation)
 
 
+@pytest.mark.parametrize(
+    ("rotation", "expected"), [(0, (96, 72)), (90, (128, 96)), (180, (96, 72))]
+)
+def test_a_width_is_that_of_the_rotated_video(rotation, expected, tmp_path):
+    source, target = write_clip(tmp_path / "a.mp4", rotation=rotation), tmp_path / "b.mp4"
+    settings = Settings(find_models("bicubic"), Size(width=96))
+    upscale_video(source, target, settings, VideoEncoding(crf=0), lambda *_: None)
+    frame = read_frames(target)[0]
+    assert (frame.width, frame.height) == expected
+
+
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le"])
 @pytest.mark.parametrize("full_range", [False, True])
 @pytest.mark.parametrize("colorspace", [1, 6])
