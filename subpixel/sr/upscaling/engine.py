@@ -101,12 +101,11 @@ def find_models(
         raise InputError(f"engine must be one of {', '.join(get_args(Engine))}; got {engine!r}")
     rounds = BACK_PROJECTION_ROUNDS if consistent else 0
     choices = {"activation": activation, "output_activation": output_activation}
-    choices = {option: value for option, value in choices.items() if value is not None}
-    if choices:
+    if any(choices.values()):
         # Imports Orbax, which only a workdir needs.
         from subpixel.sr.targets import check_choices
 
-        check_choices(name, **choices)
+        check_choices(name, activation=activation, output_activation=output_activation)
     if name == BICUBIC_NAME:
         return ModelFamily(name, {r: partial(_bicubic, r, rounds) for r in BICUBIC_SCALES})
     # Imports Flax, which bicubic does without.

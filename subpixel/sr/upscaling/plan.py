@@ -51,7 +51,8 @@ class Size:
 
     def transposed(self) -> "Size":
         """Returns this size for an image whose width and height are exchanged."""
-        return Size(self.scale, self.height, self.width, self.fit and self.fit[::-1])
+        fit = self.fit and (self.fit[1], self.fit[0])
+        return Size(self.scale, self.height, self.width, fit)
 
     def of(self, width: int, height: int) -> tuple[int, int]:
         """Returns width and height of the result for an image of a width and a height."""
