@@ -20,7 +20,7 @@ DOCS, RESULTS = ROOT / "docs", ROOT / "results"
 
 UPSAMPLER_CELLS = [f"{network}_x{scale}" for network in ("espcn", "fsrcnn") for scale in (2, 3, 4)]
 INIT_CELLS = ["init_icnr", "init_independent"]
-COST_PAIRS = [("cost_srcnn_small", "cost_lr_small"), ("cost_srcnn_large", "cost_lr_large")]
+COST_PAIRS = [(f"cost_srcnn_{name}", f"cost_lr_{name}") for name in ("small", "large", "soap")]
 # Trained on, and the paper's scores: table 1 of arXiv 1609.05158.
 PAPER = {"Set5": 32.55, "Set14": 29.08, "B100": 28.26}
 PAPER_RUNS = ["evidence_t91", "evidence_291"]
@@ -32,6 +32,15 @@ def read_cell(name: str) -> Result | None:
     """Returns the result of a cell, or None if it has none."""
     path = RESULTS / "evidence" / f"{name}.json"
     return json.loads(path.read_text()) if path.exists() else None
+
+
+def equal_cost_pairs() -> list[tuple[Result, Result]]:
+    """Returns the cells of equal cost that both have a result: high and low resolution."""
+    return [
+        (high, low)
+        for names in COST_PAIRS
+        if (high := read_cell(names[0])) and (low := read_cell(names[1]))
+    ]
 
 
 def psnr_of(cell: Result, benchmark: str) -> dict[str, list[float]]:
@@ -117,6 +126,7 @@ def equal_cost_rows(high: Result, low: Result) -> Iterable[list[str]]:
     for benchmark in high["bicubic"]:
         test = compare_paired(first["psnr"][benchmark], second["psnr"][benchmark])
         yield [
+            f"{high['config']['optimizer']['name']}, {high['config']['steps']:,}",
             " / ".join(
                 f"{of['multiply_adds_per_output_pixel']['useful']:,.0f}" for of in (first, second)
             ),
@@ -160,11 +170,7 @@ def tables() -> list[str]:
     """Returns the tables of the page that have rows."""
     upsamplers = {name: cell for name in UPSAMPLER_CELLS if (cell := read_cell(name))}
     inits = {name: cell for name in INIT_CELLS if (cell := read_cell(name))}
-    pairs = [
-        (high, low)
-        for names in COST_PAIRS
-        if (high := read_cell(names[0])) and (low := read_cell(names[1]))
-    ]
+    pairs = equal_cost_pairs()
     listed = [
         (
             ["cell", "benchmark", "subpixel", "conv_transpose", "zero_insert",
@@ -183,8 +189,9 @@ def tables() -> list[str]:
             [row for item in inits.items() for row in init_rows(*item, inits["init_icnr"])],
         ),
         (
-            ["multiply-adds per output pixel", "parameters", "training step, ms", "benchmark",
-             "bicubic", "high resolution", "low resolution", "difference", "p, t test", "verdict"],
+            ["optimiser, steps", "multiply-adds per output pixel", "parameters",
+             "training step, ms", "benchmark", "bicubic", "high resolution", "low resolution",
+             "difference", "p, t test", "verdict"],
             [row for pair in pairs for row in equal_cost_rows(*pair)],
         ),
         (
@@ -255,25 +262,27 @@ def plot_inits() -> None:
 
 
 def plot_equal_cost() -> None:
-    """Plots the gain over bicubic against the work for each output pixel."""
-    figure, axes = plt.subplots(1, 2, figsize=(8, 3.3), sharex=True)
-    for side, (label, color) in enumerate(
-        (("high resolution (SRCNN)", "C1"), ("low resolution", "C0"))
-    ):
-        cells = [cell for names in COST_PAIRS if (cell := read_cell(names[side]))]
-        for axis, benchmark in zip(axes, ("Set5", "Set14"), strict=True):
-            entries = [cell["upsamplers"]["subpixel"] for cell in cells]
-            work = [entry["multiply_adds_per_output_pixel"]["useful"] for entry in entries]
-            gains = [
-                np.subtract(entry["psnr"][benchmark], cell["bicubic"][benchmark])
-                for entry, cell in zip(entries, cells, strict=True)
-            ]
-            axis.plot(work, [gain.mean() for gain in gains], "-", color=color, label=label)
-            for x, gain in zip(work, gains, strict=True):
-                axis.plot([x] * len(gain), gain, "o", color=color, alpha=0.6)
-            axis.set(title=benchmark, xscale="log", xlabel="multiply-adds per output pixel")
-            axis.set_xticks(work, [f"{value:,.0f}" for value in work])
-            axis.minorticks_off()
+    """Plots the gain over bicubic of each pair of equal cost, a dot for each seed."""
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3.3))
+    pairs = equal_cost_pairs()
+    labels = ("high resolution (SRCNN)", "low resolution")
+    for axis, benchmark in zip(axes, ("Set5", "Set14"), strict=True):
+        for place, pair in enumerate(pairs):
+            for side, cell in enumerate(pair):
+                psnr = cell["upsamplers"]["subpixel"]["psnr"][benchmark]
+                gain = np.subtract(psnr, cell["bicubic"][benchmark])
+                x = [place + 0.2 * side - 0.1] * len(gain)
+                axis.plot(x, gain, "o", color=f"C{1 - side}", alpha=0.6)
+        axis.axhline(0, color="grey", linestyle="--")
+        ticks = [
+            f"{high['upsamplers']['subpixel']['multiply_adds_per_output_pixel']['useful']:,.0f}\n"
+            f"{high['config']['optimizer']['name']}, {high['config']['steps']:,} steps"
+            for high, _ in pairs
+        ]
+        axis.set_xticks(range(len(pairs)), ticks, fontsize=8)
+        axis.set(title=benchmark, xlim=(-0.5, len(pairs) - 0.5))
+    for side, label in enumerate(labels):
+        axes[0].plot([], [], "o", color=f"C{1 - side}", label=label)
     axes[0].set_ylabel("gain over bicubic, dB")
     axes[0].legend(fontsize=8)
     _save(figure, "evidence_cost.png")

@@ -48,7 +48,7 @@ def test_the_cells_differ_only_in_what_they_compare(tool):
     assert len({(cell.data, cell.optimizer, cell.steps) for cell in inits}) == 1
 
 
-@pytest.mark.parametrize("size", ["small", "large"])
+@pytest.mark.parametrize("size", ["small", "large", "soap"])
 def test_high_and_low_resolution_cost_the_same_and_train_alike(tool, size):
     cells = tool.read_table(ROOT / "tools/evidence.txt")
     high, low = cells[f"cost_srcnn_{size}"], cells[f"cost_lr_{size}"]
