@@ -30,6 +30,8 @@ _CONTAINERS = {
 VIDEO_SUFFIXES = frozenset(_CONTAINERS)
 # A file that ends this many seconds before its header says was cut.
 _CUT_SECONDS = 1.0
+# Limit of x264 and of libvpx.
+_LARGEST_SIDE = 16384
 _COPIED = ("audio", "subtitle")
 
 Advance = Callable[[Path, float, float | None, int], None]
@@ -122,6 +124,11 @@ def _transcode(
     shape = FrameShape.of(first, settings.size)
     with naming_input(path):
         settings.stages(shape.width, shape.height)
+    if max(shape.new_width, shape.new_height) > _LARGEST_SIDE:
+        raise InputError(
+            f"{path}: {shape.new_width}x{shape.new_height} is larger than the encoders allow, "
+            f"{_LARGEST_SIDE} pixels a side: ask for less"
+        )
     container, codec = _CONTAINERS[target.suffix.lower()]
     with _pyav().open(str(part), "w", format=container) as sink:
         sink.metadata.update(source.metadata)

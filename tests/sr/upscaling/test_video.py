@@ -156,6 +156,13 @@ def test_an_odd_result_is_cropped_with_a_word(tmp_path):
     assert read_frames(tmp_path / "b.mp4")[0].width == 92
 
 
+def test_a_result_wider_than_the_encoder_allows_is_refused(tmp_path):
+    source = write_clip(tmp_path / "a.mp4", width=600, height=16, times=(0,))
+    with pytest.raises(InputError, match=r"a\.mp4: 18000x480 is larger than the encoders allow"):
+        enlarge(source, tmp_path / "b.mp4", scale=30)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
 def test_an_odd_input_is_enlarged(tmp_path):
     source = write_clip(tmp_path / "a.mkv", width=61, height=47, pix_fmt="yuv444p")
     enlarge(source, tmp_path / "b.mkv")
