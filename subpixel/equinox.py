@@ -5,9 +5,9 @@ Equinox itself is not imported: the function reads the layer's fields.
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import lax
+from jaxtyping import Array, Num
 
 from subpixel.ops.conv_transpose import Method
 from subpixel.ops.conv_transpose import conv_transpose as _conv_transpose
@@ -19,11 +19,11 @@ _FIELDS = ("weight", "bias", "stride", "padding", "output_padding", "dilation", 
 
 def conv_transpose(
     layer: Any,
-    x: jax.Array,
+    x: Num[Array, "in *space"],
     *,
     precision: lax.PrecisionLike = None,
     method: Method = "auto",
-) -> jax.Array:
+) -> Num[Array, "out ..."]:
     """Computes `layer(x)` of an `equinox.nn.ConvTranspose`, with its weight, bias and padding.
 
     Args:

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 from jax.nn.initializers import Initializer
+from jaxtyping import Array, Inexact
 
 from subpixel import kernels
 from subpixel.kernels import Layout
@@ -43,7 +44,7 @@ def icnr(
     """
     kernels.validate_layout(layout)
 
-    def init(key, shape, dtype=jnp.float32, out_sharding=None) -> jax.Array:
+    def init(key, shape, dtype=jnp.float32, out_sharding=None) -> Inexact[Array, "*taps in out"]:
         ndim = len(shape) - 2
         scales = scale_per_axis(scale, ndim)
         *sizes, features_in, features_out = shape

@@ -27,6 +27,7 @@ from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Shaped
 
 from subpixel.ops.pixel_shuffle import (
     Order,
@@ -48,38 +49,39 @@ def validate_layout(name: str) -> None:
 
 
 def convert(
-    kernel: jax.Array,
+    kernel: Shaped[Array, "*source_taps source_in source_out"],
     scale: Scale,
     source: Layout,
     target: Layout,
     *,
     order: Order = "dcr",
     transpose_kernel: bool = False,
-) -> jax.Array:
+) -> Shaped[Array, "*target_taps target_in target_out"]:
     """Respells a kernel: the same linear map, the same numbers, in another order.
 
-    Args:
-      kernel: of the shape that the table above gives for `source`.
-      scale: r, one number or one for each spatial axis.
-      source: the layout of `kernel`.
-      target: the layout wanted.
-      order: order of the channels of the sub-pixel layout.
-      transpose_kernel: whether the kernel of the transposed convolution is the reversed one of
-        PyTorch, TensorFlow and Keras, shaped (k*r, ..., out, in).
+        Args:
+          kernel: of the shape that the table above gives for `source`.
+          scale: r, one number or one for each spatial axis.
+          source: the layout of `kernel`.
+          target: the layout wanted.
+          order: order of the channels of the sub-pixel layout.
+          transpose_kernel: whether the kernel of the transposed convolution is the reversed one of
+            PyTorch, TensorFlow and Keras, shaped (k*r, ..., out, in).
 
-    Returns:
-      The kernel in the layout `target`.
+        Returns:
+          The kernel in the layout `target`.
 
-    Raises:
-      ValueError: if the shape does not fit, or a layout or order is unknown.
-      TypeError: if the scale is not a whole number.
+        Raises:
+          ValueError: if the shape does not fit, or a layout or order is unknown.
+          TypeError: if the scale is not a whole number.
 
-    Example:
-      >>> import jax.numpy as jnp
-      >>> taps = jnp.arange(4).reshape(4, 1, 1)
-      >>> convert(taps, 2, "zero_insert", "subpixel")[:, 0]
-      Array([[1, 0],
-             [3, 2]], dtype=int32)
+        Example:
+          >>> import jax.numpy as jnp
+    from jaxtyping import Array, Shaped
+          >>> taps = jnp.arange(4).reshape(4, 1, 1)
+          >>> convert(taps, 2, "zero_insert", "subpixel")[:, 0]
+          Array([[1, 0],
+                 [3, 2]], dtype=int32)
     """
     validate_layout(source)
     validate_layout(target)
@@ -102,7 +104,7 @@ def convert(
     return kernel
 
 
-def transpose(kernel: jax.Array) -> jax.Array:
+def transpose(kernel: Shaped[Array, "*taps a b"]) -> Shaped[Array, "*taps b a"]:
     """Reverses every spatial axis and swaps the channels, (k, ..., a, b) -> (k, ..., b, a).
 
     This turns the kernel of `jax.lax.conv_transpose` into that of its `transpose_kernel=True`, and
@@ -139,8 +141,13 @@ def _split_phases(kernel: jax.Array, scales: tuple[int, ...], order: Order) -> j
 
 
 def reorder(
-    array: jax.Array, scale: Scale, source: Order, target: Order, *, ndim: int = 2
-) -> jax.Array:
+    array: Shaped[Array, "*shape phases_of_out"],
+    scale: Scale,
+    source: Order,
+    target: Order,
+    *,
+    ndim: int = 2,
+) -> Shaped[Array, "*shape phases_of_out"]:
     """Changes the channel order of a sub-pixel kernel, a bias, or what is about to be shuffled.
 
     Args:
@@ -161,16 +168,16 @@ def reorder(
 
 
 def bias_to_phases(
-    bias: jax.Array, scale: Scale, *, order: Order = "dcr", ndim: int = 2
-) -> jax.Array:
+    bias: Shaped[Array, " out"], scale: Scale, *, order: Order = "dcr", ndim: int = 2
+) -> Shaped[Array, " phases_of_out"]:
     """Repeats a bias for each phase, (out,) -> (r**d * out,): what the sub-pixel layout adds."""
     scales = scale_per_axis(scale, ndim)
     return join_phases(jnp.broadcast_to(bias, (*scales, bias.shape[-1])), ndim, order)
 
 
 def bias_from_phases(
-    bias: jax.Array, scale: Scale, *, order: Order = "dcr", ndim: int = 2
-) -> jax.Array:
+    bias: Shaped[Array, " phases_of_out"], scale: Scale, *, order: Order = "dcr", ndim: int = 2
+) -> Shaped[Array, " out"]:
     """Joins a bias that is the same in every phase, (r**d * out,) -> (out,).
 
     Raises:
@@ -187,7 +194,7 @@ def bias_from_phases(
     return shared[0]
 
 
-def from_torch_conv(weight: jax.Array) -> jax.Array:
+def from_torch_conv(weight: Shaped[Array, "out in *taps"]) -> Shaped[Array, "*taps in out"]:
     """PyTorch's `ConvNd` weight (out, in, k, ...) -> (k, ..., in, out).
 
     Before a `torch.nn.PixelShuffle` the outputs are in the order "crd": see `reorder`.
@@ -195,7 +202,9 @@ def from_torch_conv(weight: jax.Array) -> jax.Array:
     return jnp.moveaxis(weight, (0, 1), (-1, -2))
 
 
-def from_torch_conv_transpose(weight: jax.Array) -> jax.Array:
+def from_torch_conv_transpose(
+    weight: Shaped[Array, "in out *taps"],
+) -> Shaped[Array, "*taps in out"]:
     """PyTorch's `ConvTransposeNd` weight (in, out, k, ...) -> (k, ..., in, out), reversed.
 
     The result is what `jax.lax.conv_transpose` takes by default.

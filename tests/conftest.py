@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import jaxtyping
 import pytest
 from versions import enable_x64
 
@@ -21,6 +22,14 @@ def x64() -> Iterator[None]:
     """Lets JAX keep float64 while a test runs."""
     with enable_x64(True):
         yield
+
+
+@pytest.fixture
+def without_shape_checks() -> Iterator[None]:
+    """Lets bad shapes reach the library's own messages, as outside the tests."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,12 @@ import importlib.util
 import inspect
 import subprocess
 import sys
-from typing import Literal, TypeVar, get_origin
+from typing import Literal, TypeVar, get_args, get_origin
 
+import jax
+import jax.numpy as jnp
+import jaxtyping
+import numpy as np
 import pytest
 
 import subpixel
@@ -111,7 +115,40 @@ def test_linen_has_the_options_of_nnx(name):
     assert linen_names - {"features"} == nnx_names - {"in_features", "out_features", "rngs"}
 
 
-def test_importing_the_package_brings_nothing_that_jax_and_flax_do_not():
+def parts(hint):
+    """A type and the types that it is made of, such as the members of a union."""
+    return {hint}.union(*map(parts, get_args(hint)))
+
+
+@pytest.mark.parametrize(
+    "thing", [p for p in SURFACE if not p.values[0].__module__.startswith("subpixel.sr")]
+)
+def test_arrays_have_shapes_in_signatures(thing):
+    call = vars(thing).get("__call__") if inspect.isclass(thing) else thing
+    if call is None:
+        pytest.skip("it is not called")
+    hints = {p.name: p.annotation for p in inspect.signature(call).parameters.values()}
+    hints["return"] = inspect.signature(call).return_annotation
+    bare = {jax.Array, np.ndarray, image.ImageArray}
+    assert [name for name, hint in hints.items() if bare & parts(hint)] == []
+
+
+@pytest.mark.parametrize(
+    ("call", "argument"),
+    [
+        (lambda: image.psnr(np.zeros((4, 4, 1)), np.zeros((4, 5, 1))), "reference"),
+        (lambda: kernels.from_torch_conv(jnp.zeros(3)), "weight"),
+        (lambda: ops.subpixel_conv(jnp.ones((1, 4, 3)), jnp.ones((2, 5, 4)), 2), "kernel"),
+        (lambda: nnx.PixelShuffle(2)([1, 2, 3, 4]), "x"),
+        (lambda: linen.PixelShuffle(2).apply({}, [1, 2, 3, 4]), "x"),
+    ],
+)
+def test_the_tests_check_the_shapes_in_signatures(call, argument):
+    with pytest.raises(jaxtyping.TypeCheckError, match=f"typechecking parameter '{argument}'"):
+        call()
+
+
+def test_importing_the_package_brings_only_jaxtyping_besides_jax_and_flax():
     program = (
         "import sys, jax, numpy\n"
         "from flax import nnx\n"
@@ -123,4 +160,4 @@ def test_importing_the_package_brings_nothing_that_jax_and_flax_do_not():
     run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert run.stdout.split() == ["subpixel"]
+    assert run.stdout.split() == ["jaxtyping", "subpixel"]

@@ -57,6 +57,7 @@ def test_other_ranks_batches_and_gradients(ndim):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), ours, theirs)
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 def test_what_cannot_be_computed_is_refused():
     layer = eqx.nn.ConvTranspose2d(4, 6, 3, key=jax.random.key(0))
     with pytest.raises(ValueError, match=r"3 axes.*\(1, 4, 5, 5\): use jax.vmap"):

@@ -6,6 +6,7 @@ from typing import TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Shaped, UInt8
 
 ImageArray = TypeVar("ImageArray", np.ndarray, jax.Array)
 
@@ -26,7 +27,7 @@ def as_float(image):
     return image.astype(xp.asarray(0.0).dtype)
 
 
-def to_uint8(image: ImageArray) -> ImageArray:
+def to_uint8(image: Shaped[ImageArray, "*shape"]) -> UInt8[ImageArray, "*shape"]:
     """Clips to 0..255 and rounds halves up, as MATLAB's `uint8` does.
 
     Args:

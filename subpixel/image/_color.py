@@ -7,6 +7,7 @@ MATLAB's digits, which published PSNR values were measured with.
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Num
 
 from subpixel.image._arrays import ImageArray, as_float, namespace, to_uint8, validate_image
 from subpixel.ops._axes import validate_choice
@@ -22,7 +23,9 @@ _TO_RGB = np.linalg.inv(_FROM_RGB)
 _FULL_RANGE = np.array([[0.299, 0.587, 0.114]])
 
 
-def rgb_to_luma(rgb: ImageArray, luma_range: LumaRange = "studio") -> ImageArray:
+def rgb_to_luma(
+    rgb: Num[ImageArray, "*batch h w 3"], luma_range: LumaRange = "studio"
+) -> Num[ImageArray, "*batch h w 1"]:
     """Returns Y of an RGB image.
 
     Args:
@@ -42,7 +45,7 @@ def rgb_to_luma(rgb: ImageArray, luma_range: LumaRange = "studio") -> ImageArray
     return _transform(rgb, _FROM_RGB[:1], _OFFSET[:1])
 
 
-def rgb_to_ycbcr(rgb: ImageArray) -> ImageArray:
+def rgb_to_ycbcr(rgb: Num[ImageArray, "*batch h w 3"]) -> Num[ImageArray, "*batch h w 3"]:
     """Returns Y, Cb and Cr of an RGB image.
 
     Args:
@@ -57,7 +60,7 @@ def rgb_to_ycbcr(rgb: ImageArray) -> ImageArray:
     return _transform(rgb, _FROM_RGB, _OFFSET)
 
 
-def ycbcr_to_rgb(ycbcr: ImageArray) -> ImageArray:
+def ycbcr_to_rgb(ycbcr: Num[ImageArray, "*batch h w 3"]) -> Num[ImageArray, "*batch h w 3"]:
     """Inverts `rgb_to_ycbcr`; a uint8 image gives a uint8 result, clipped and rounded.
 
     Args:

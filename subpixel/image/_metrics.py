@@ -4,13 +4,18 @@ from functools import reduce
 from operator import add
 
 import numpy as np
+from jaxtyping import Float, Num
 
 from subpixel.image._arrays import ImageArray, as_float, namespace, validate_image
 
 
 def psnr(
-    image: ImageArray, reference: ImageArray, *, shave: int = 0, peak: float = 255.0
-) -> ImageArray:
+    image: Num[ImageArray, "*batch h w c"],
+    reference: Num[ImageArray, "*batch h w c"],
+    *,
+    shave: int = 0,
+    peak: float = 255.0,
+) -> Float[ImageArray, "*batch"]:
     """Returns the peak signal-to-noise ratio, 10 log10(peak**2 / mean squared error).
 
     Args:
@@ -35,8 +40,12 @@ def psnr(
 
 
 def ssim(
-    image: ImageArray, reference: ImageArray, *, shave: int = 0, peak: float = 255.0
-) -> ImageArray:
+    image: Num[ImageArray, "*batch h w c"],
+    reference: Num[ImageArray, "*batch h w c"],
+    *,
+    shave: int = 0,
+    peak: float = 255.0,
+) -> Float[ImageArray | np.floating, "*batch"]:
     """Returns the structural similarity with an 11x11 Gaussian window, sigma 1.5, 'valid'.
 
     Args:

@@ -6,6 +6,7 @@ from operator import add
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Num, Shaped
 
 from subpixel.image._arrays import ImageArray, as_float, namespace, to_uint8, validate_image
 from subpixel.ops._axes import validate_choice
@@ -13,7 +14,9 @@ from subpixel.ops._axes import validate_choice
 Border = Literal["symmetric", "replicate"]
 
 
-def modcrop(image: ImageArray, scale: int) -> ImageArray:
+def modcrop(
+    image: Shaped[ImageArray, "*batch h w c"], scale: int
+) -> Shaped[ImageArray, "*batch cropped_h cropped_w c"]:
     """Crops the right and bottom edges until the scale divides height and width.
 
     Args:
@@ -37,8 +40,12 @@ def modcrop(image: ImageArray, scale: int) -> ImageArray:
 
 
 def imresize(
-    image: ImageArray, scale: float, *, antialias: bool = True, border: Border = "symmetric"
-) -> ImageArray:
+    image: Num[ImageArray, "*batch h w c"],
+    scale: float,
+    *,
+    antialias: bool = True,
+    border: Border = "symmetric",
+) -> Num[ImageArray, "*batch resized_h resized_w c"]:
     """Resizes as MATLAB's `imresize(image, scale, 'bicubic')`.
 
     The kernel is Keys' cubic kernel with a = -0.5, widened by 1 / scale when the image shrinks.

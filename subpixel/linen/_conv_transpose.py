@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 from flax.linen.linear import canonicalize_padding
 from flax.typing import Dtype
+from jaxtyping import Array, Num
 
 from subpixel._flax import masked, per_axis, upsample, validate_groups
 from subpixel.ops._axes import validate_choice, whole_numbers
@@ -40,7 +41,9 @@ class ConvTranspose(nn.ConvTranspose):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, inputs: jax.Array) -> jax.Array:
+    def __call__(
+        self, inputs: Num[Array, "*batch_and_space in"]
+    ) -> Num[Array, "*batch_and_upsampled features"]:
         """(..., s1, ..., sd, in) -> (..., q1, ..., qd, features)."""
         sizes = whole_numbers("kernel_size", self.kernel_size, None)
         groups, in_features = self.feature_group_count, inputs.shape[-1]

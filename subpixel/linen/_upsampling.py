@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax.linen.dtypes import promote_dtype
 from flax.typing import Dtype, Initializer, PrecisionLike
+from jaxtyping import Array, Num, Shaped
 
 from subpixel.linen._conv_transpose import ConvTranspose
 from subpixel.ops._axes import Padding, whole_numbers
@@ -39,7 +40,9 @@ class PixelShuffle(nn.Module):
         validate_order(self.order)
         super().__post_init__()
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(
+        self, x: Shaped[Array, "*batch_and_space phases_of_c"]
+    ) -> Shaped[Array, "*batch_and_upsampled c"]:
         """(..., s1, ..., sd, r**d * c) -> (..., r*s1, ..., r*sd, c)."""
         return pixel_shuffle(x, self.scale, order=self.order)
 
@@ -109,7 +112,9 @@ class SubpixelConv(_Upsampling):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(
+        self, x: Num[Array, "*batch_and_space in"]
+    ) -> Num[Array, "*batch_and_upsampled features"]:
         """(..., s1, ..., sd, in) -> (..., r*s1, ..., r*sd, features)."""
         sizes, scales = self._per_axis()
         x, kernel, bias = self._promoted(x, sizes, math.prod(scales) * self.features)
@@ -148,7 +153,9 @@ class ZeroInsertConv(_Upsampling):
     """
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(
+        self, x: Num[Array, "*batch_and_space in"]
+    ) -> Num[Array, "*batch_and_upsampled features"]:
         """(..., s1, ..., sd, in) -> (..., r*s1, ..., r*sd, features)."""
         sizes, scales = self._per_axis()
         x, kernel, bias = self._promoted(x, sizes, self.features)

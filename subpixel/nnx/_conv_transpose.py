@@ -4,12 +4,12 @@ from collections.abc import Mapping, MutableSequence, Sequence
 from types import MappingProxyType
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from flax.nnx.nn import dtypes
 from flax.nnx.nn.linear import canonicalize_padding
 from flax.typing import Dtype, Initializer, PaddingLike, PrecisionLike, PromoteDtypeFn
+from jaxtyping import Array, Num, Shaped
 
 from subpixel._compat import supported_by_flax
 from subpixel._flax import masked, per_axis, upsample, validate_groups
@@ -68,7 +68,7 @@ class ConvTranspose(nnx.ConvTranspose):
         padding: PaddingLike = "SAME",
         kernel_dilation: int | Sequence[int] | None = None,
         use_bias: bool = True,
-        mask: jax.Array | None = None,
+        mask: Shaped[Array, "*kernel"] | None = None,
         dtype: Dtype | None = None,
         param_dtype: Dtype = jnp.float32,
         precision: PrecisionLike | None = None,
@@ -119,7 +119,9 @@ class ConvTranspose(nnx.ConvTranspose):
         self.feature_group_count = feature_group_count
         self.method: Method = method
 
-    def __call__(self, inputs: jax.Array) -> jax.Array:
+    def __call__(
+        self, inputs: Num[Array, "*batch_and_space in"]
+    ) -> Num[Array, "*batch_and_upsampled out"]:
         """(..., s1, ..., sd, in) -> (..., q1, ..., qd, out), with any batch axes, or none."""
         ndim = len(self.kernel_size)
         kernel = masked(self.kernel[...], self.mask)

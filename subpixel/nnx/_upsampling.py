@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from flax import nnx
 from flax.nnx.nn.dtypes import promote_dtype
 from flax.typing import Dtype, Initializer, PrecisionLike
+from jaxtyping import Array, Num, Shaped
 
 from subpixel._compat import no_parameter
 from subpixel.nnx._conv_transpose import ConvTranspose, swap_conv_transpose
@@ -44,7 +45,9 @@ class PixelShuffle(nnx.Module):
         self.scale = scale
         self.order: Order = order
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(
+        self, x: Shaped[Array, "*batch_and_space phases_of_c"]
+    ) -> Shaped[Array, "*batch_and_upsampled c"]:
         """(..., s1, ..., sd, r**d * c) -> (..., r*s1, ..., r*sd, c)."""
         return pixel_shuffle(x, self.scale, order=self.order)
 
@@ -76,7 +79,7 @@ class PhaseBias(nnx.Module):
         shape = (math.prod(self.scale) * features,)
         self.bias = nnx.Param(bias_init(rngs.params(), shape, param_dtype))
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Num[Array, "*shape c"]) -> Num[Array, "*shape c"]:
         """(..., r*s1, ..., r*sd, c) -> the same shape."""
         ndim = len(self.scale)
         sizes = x.shape[-ndim - 1 : -1]
@@ -185,7 +188,9 @@ class SubpixelConv(_Upsampling):
             rngs=rngs,
         )
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(
+        self, x: Num[Array, "*batch_and_space in"]
+    ) -> Num[Array, "*batch_and_upsampled out"]:
         """(..., s1, ..., sd, in) -> (..., r*s1, ..., r*sd, out)."""
         x, kernel, bias = self._promote(x)
         return subpixel_conv(
@@ -254,7 +259,9 @@ class ZeroInsertConv(_Upsampling):
             rngs=rngs,
         )
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(
+        self, x: Num[Array, "*batch_and_space in"]
+    ) -> Num[Array, "*batch_and_upsampled out"]:
         """(..., s1, ..., sd, in) -> (..., r*s1, ..., r*sd, out)."""
         x, kernel, bias = self._promote(x)
         y = zero_insert_conv(x, kernel, self.scale, padding=self.padding, precision=self.precision)

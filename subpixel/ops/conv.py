@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.typing import DTypeLike
+from jax.typing import ArrayLike, DTypeLike
+from jaxtyping import Array, Num, Shaped
 
 from subpixel._compat import reshape
 from subpixel.ops._axes import Padding, padding_pairs, partition, with_one_batch_axis
@@ -47,16 +48,16 @@ def zero_insert_padding(kernel_size: int, scale: int) -> tuple[int, int]:
 
 
 def subpixel_conv(
-    x: jax.Array,
-    kernel: jax.Array,
+    x: Num[ArrayLike, "*batch_and_space in"],
+    kernel: Num[ArrayLike, "*taps in phases_of_out"],
     scale: Scale,
     *,
-    bias: jax.Array | None = None,
+    bias: Num[ArrayLike, " phases_of_out"] | None = None,
     padding: Padding = "SAME",
     order: Order = "dcr",
     precision: lax.PrecisionLike = None,
     preferred_element_type: DTypeLike | None = None,
-) -> jax.Array:
+) -> Num[Array, "*batch_and_upsampled out"]:
     """Upsamples with a convolution at low resolution and a pixel shuffle.
 
     This is the fast layout: it does not multiply by inserted zeros.
@@ -86,6 +87,7 @@ def subpixel_conv(
 
     Reference: Shi et al., arXiv 1609.05158, section 2.2.
     """
+    x, kernel = jnp.asarray(x), jnp.asarray(kernel)
     ndim = validate_operands(x, kernel)
     scales = scale_per_axis(scale, ndim)
     validate_order(order)
@@ -95,11 +97,12 @@ def subpixel_conv(
         lambda x: convolve(x, kernel, pairs, precision, preferred_element_type), x, ndim
     )
     if bias is not None:
+        bias = jnp.asarray(bias)
         phases = phases + reshape(bias, (1,) * (phases.ndim - 1) + bias.shape)
     return pixel_shuffle(phases, scales, order=order)
 
 
-def insert_zeros(x: jax.Array, scale: Scale) -> jax.Array:
+def insert_zeros(x: Shaped[Array, "n *space c"], scale: Scale) -> Shaped[Array, "n *upsampled c"]:
     """Inserts r - 1 zeros after every pixel along each spatial axis.
 
     Args:
@@ -122,14 +125,14 @@ def insert_zeros(x: jax.Array, scale: Scale) -> jax.Array:
 
 
 def zero_insert_conv(
-    x: jax.Array,
-    kernel: jax.Array,
+    x: Num[ArrayLike, "*batch_and_space in"],
+    kernel: Num[ArrayLike, "*taps in out"],
     scale: Scale,
     *,
     padding: Padding = "SAME",
     precision: lax.PrecisionLike = None,
     preferred_element_type: DTypeLike | None = None,
-) -> jax.Array:
+) -> Num[Array, "*batch_and_upsampled out"]:
     """Upsamples with an ordinary convolution over the zero-inserted image.
 
     This is the slow layout that textbooks draw: most of its products have a zero as a factor.
@@ -159,6 +162,7 @@ def zero_insert_conv(
 
     Reference: Shi et al., arXiv 1609.07009, figure 4.
     """
+    x, kernel = jnp.asarray(x), jnp.asarray(kernel)
     ndim = validate_operands(x, kernel)
     scales = scale_per_axis(scale, ndim)
     padding = padding_pairs(_upper(padding), ndim)

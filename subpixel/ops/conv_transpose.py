@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.typing import ArrayLike, DTypeLike
+from jaxtyping import Array, Num
 
 from subpixel._compat import explicit_sharding, reshape
 from subpixel.ops._axes import Padding, partition, validate_choice, whole_numbers
@@ -28,8 +29,8 @@ _FLOATS = ("float64", "float32", "bfloat16", "float16")
 
 
 def conv_transpose(
-    lhs: ArrayLike,
-    rhs: ArrayLike,
+    lhs: Num[ArrayLike, "*input"],
+    rhs: Num[ArrayLike, "*kernel"],
     strides: Sequence[int],
     padding: Padding,
     rhs_dilation: Sequence[int] | None = None,
@@ -41,7 +42,7 @@ def conv_transpose(
     *,
     feature_group_count: int = 1,
     method: Method = "auto",
-) -> jax.Array:
+) -> Num[Array, "*output"]:
     """Transposed convolution: `jax.lax.conv_transpose`, several times faster, with groups.
 
     Results, gradients of every order and behaviour under JAX's transformations are those of

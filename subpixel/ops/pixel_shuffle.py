@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Shaped
 
 from subpixel._compat import reshape
 from subpixel.ops._axes import partition, validate_choice, whole_numbers
@@ -49,7 +52,9 @@ def channels_per_phase(channels: int, scales: tuple[int, ...]) -> int:
     return channels // phases
 
 
-def split_phases(x: jax.Array, scales: tuple[int, ...], order: Order) -> jax.Array:
+def split_phases(
+    x: Shaped[Array, "*shape phases_of_c"], scales: tuple[int, ...], order: Order
+) -> Shaped[Array, "*shape_and_scales c"]:
     """Splits the last axis, (..., r**d * c) -> (..., r1, ..., rd, c)."""
     validate_order(order)
     channels = channels_per_phase(x.shape[-1], scales)
@@ -61,7 +66,9 @@ def split_phases(x: jax.Array, scales: tuple[int, ...], order: Order) -> jax.Arr
     return split.transpose(*range(lead), *range(lead + 1, split.ndim), lead)
 
 
-def join_phases(x: jax.Array, ndim: int, order: Order) -> jax.Array:
+def join_phases(
+    x: Shaped[Array, "*shape_and_scales c"], ndim: int, order: Order
+) -> Shaped[Array, "*shape phases_of_c"]:
     """Joins the last axes, (..., r1, ..., rd, c) -> (..., r**d * c): inverts `split_phases`."""
     validate_order(order)
     lead = x.ndim - 1 - ndim
@@ -82,7 +89,9 @@ def _spatial_scales(x: jax.Array, scale: Scale) -> tuple[int, ...]:
     return scale_per_axis(scale, ndim)
 
 
-def pixel_shuffle(x: jax.Array, scale: Scale, *, order: Order = "dcr") -> jax.Array:
+def pixel_shuffle(
+    x: Shaped[ArrayLike, "*batch_and_space phases_of_c"], scale: Scale, *, order: Order = "dcr"
+) -> Shaped[Array, "*batch_and_upsampled c"]:
     """Rearranges channels into space: output pixel ``r*q + b`` is phase ``b`` of pixel ``q``.
 
     Other names are depth-to-space and, in signal processing, the interleaving of polyphase
@@ -111,6 +120,7 @@ def pixel_shuffle(x: jax.Array, scale: Scale, *, order: Order = "dcr") -> jax.Ar
     Reference: Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient
     Sub-Pixel Convolutional Neural Network", arXiv 1609.05158, equation 4.
     """
+    x = jnp.asarray(x)
     scales = _spatial_scales(x, scale)
     ndim = len(scales)
     phases = split_phases(x, scales, order)
@@ -121,7 +131,9 @@ def pixel_shuffle(x: jax.Array, scale: Scale, *, order: Order = "dcr") -> jax.Ar
     return reshape(space, (*x.shape[:batch], *sizes, phases.shape[-1]), partition(x))
 
 
-def pixel_unshuffle(x: jax.Array, scale: Scale, *, order: Order = "dcr") -> jax.Array:
+def pixel_unshuffle(
+    x: Shaped[ArrayLike, "*batch_and_upsampled c"], scale: Scale, *, order: Order = "dcr"
+) -> Shaped[Array, "*batch_and_space phases_of_c"]:
     """Rearranges space into channels (space-to-depth): the inverse of `pixel_shuffle`.
 
     Args:
@@ -143,6 +155,7 @@ def pixel_unshuffle(x: jax.Array, scale: Scale, *, order: Order = "dcr") -> jax.
       Array([[0, 1],
              [2, 3]], dtype=int32)
     """
+    x = jnp.asarray(x)
     scales = _spatial_scales(x, scale)
     ndim = len(scales)
     batch = x.ndim - 1 - ndim

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
+from jaxtyping import Array, Num
 
 from subpixel._compat import reshape
 from subpixel.ops._axes import whole_numbers, with_one_batch_axis
@@ -13,9 +13,9 @@ from subpixel.ops.conv_transpose import Method, conv_transpose
 
 
 def torch_conv_transpose(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
+    x: Num[ArrayLike, "*batch_and_space in"],
+    weight: Num[ArrayLike, "in out_of_group *taps"],
+    bias: Num[ArrayLike, " out"] | None = None,
     stride: int | Sequence[int] = 1,
     padding: int | Sequence[int] = 0,
     output_padding: int | Sequence[int] = 0,
@@ -24,7 +24,7 @@ def torch_conv_transpose(
     *,
     precision: lax.PrecisionLike = None,
     method: Method = "auto",
-) -> jax.Array:
+) -> Num[Array, "*batch_and_upsampled out"]:
     """PyTorch's `conv_transpose1d`, `2d` or `3d`, with PyTorch's arguments and weights.
 
     Only the input and the output differ: they are channels-last.

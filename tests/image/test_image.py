@@ -202,6 +202,7 @@ def test_identical_images_have_infinite_psnr_and_ssim_one():
     assert ssim(image, image) == pytest.approx(1.0)
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 @pytest.mark.parametrize(
     ("call", "message"),
     [

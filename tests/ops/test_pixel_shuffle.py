@@ -91,6 +91,7 @@ def test_the_gradient_is_the_inverse(order):
     np.testing.assert_array_equal(pull(cotangent)[0], pixel_unshuffle(cotangent, 2, order=order))
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 @pytest.mark.parametrize("function", [pixel_shuffle, pixel_unshuffle])
 @pytest.mark.parametrize(
     ("shape", "scale", "error", "message"),

@@ -70,6 +70,7 @@ def test_numbers_count_for_every_axis_and_batches_are_free():
     np.testing.assert_allclose(y[1, 2], single, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 @pytest.mark.parametrize(
     ("arguments", "kind", "message"),
     [
