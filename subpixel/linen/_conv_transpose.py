@@ -4,8 +4,10 @@ from typing import cast
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from flax.linen.linear import canonicalize_padding
 from flax.typing import Dtype
+from jax.typing import ArrayLike
 from jaxtyping import Array, Num
 
 from subpixel._flax import masked, per_axis, upsample, validate_groups
@@ -42,11 +44,12 @@ class ConvTranspose(nn.ConvTranspose):
 
     @nn.compact
     def __call__(
-        self, inputs: Num[Array, "*batch_and_space in"]
+        self, inputs: Num[ArrayLike, "*batch_and_space in"]
     ) -> Num[Array, "*batch_and_upsampled features"]:
         """(..., s1, ..., sd, in) -> (..., q1, ..., qd, features)."""
+        x = jnp.asarray(inputs)
         sizes = whole_numbers("kernel_size", self.kernel_size, None)
-        groups, in_features = self.feature_group_count, inputs.shape[-1]
+        groups, in_features = self.feature_group_count, x.shape[-1]
         validate_groups(groups, in_features, self.features)
         channels = (in_features // groups, self.features)
         if self.transpose_kernel:
@@ -56,7 +59,7 @@ class ConvTranspose(nn.ConvTranspose):
         bias = None
         if self.use_bias:
             bias = self.param("bias", self.bias_init, (self.features,), self.param_dtype)
-        promoted = self.promote_dtype(inputs, kernel, bias, dtype=self.dtype)
+        promoted = self.promote_dtype(x, kernel, bias, dtype=self.dtype)
         return upsample(
             *cast(tuple[jax.Array, jax.Array, jax.Array | None], tuple(promoted)),
             strides=per_axis("strides", self.strides, len(sizes)),

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax.linen.dtypes import promote_dtype
 from flax.typing import Dtype, Initializer, PrecisionLike
+from jax.typing import ArrayLike
 from jaxtyping import Array, Num, Shaped
 
 from subpixel.linen._conv_transpose import ConvTranspose
@@ -41,7 +42,7 @@ class PixelShuffle(nn.Module):
         super().__post_init__()
 
     def __call__(
-        self, x: Shaped[Array, "*batch_and_space phases_of_c"]
+        self, x: Shaped[ArrayLike, "*batch_and_space phases_of_c"]
     ) -> Shaped[Array, "*batch_and_upsampled c"]:
         """(..., s1, ..., sd, r**d * c) -> (..., r*s1, ..., r*sd, c)."""
         return pixel_shuffle(x, self.scale, order=self.order)
@@ -70,8 +71,9 @@ class _Upsampling(nn.Module):
         return sizes, scale_per_axis(self.scale, len(sizes))
 
     def _promoted(
-        self, x: jax.Array, sizes: tuple[int, ...], outputs: int
+        self, x: ArrayLike, sizes: tuple[int, ...], outputs: int
     ) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+        x = jnp.asarray(x)
         kernel_shape = (*sizes, x.shape[-1], outputs)
         kernel = self.param("kernel", self.kernel_init, kernel_shape, self.param_dtype)
         bias = None
@@ -113,7 +115,7 @@ class SubpixelConv(_Upsampling):
 
     @nn.compact
     def __call__(
-        self, x: Num[Array, "*batch_and_space in"]
+        self, x: Num[ArrayLike, "*batch_and_space in"]
     ) -> Num[Array, "*batch_and_upsampled features"]:
         """(..., s1, ..., sd, in) -> (..., r*s1, ..., r*sd, features)."""
         sizes, scales = self._per_axis()
@@ -154,7 +156,7 @@ class ZeroInsertConv(_Upsampling):
 
     @nn.compact
     def __call__(
-        self, x: Num[Array, "*batch_and_space in"]
+        self, x: Num[ArrayLike, "*batch_and_space in"]
     ) -> Num[Array, "*batch_and_upsampled features"]:
         """(..., s1, ..., sd, in) -> (..., r*s1, ..., r*sd, features)."""
         sizes, scales = self._per_axis()

@@ -9,6 +9,7 @@ from flax import nnx
 from flax.nnx.nn import dtypes
 from flax.nnx.nn.linear import canonicalize_padding
 from flax.typing import Dtype, Initializer, PaddingLike, PrecisionLike, PromoteDtypeFn
+from jax.typing import ArrayLike
 from jaxtyping import Array, Num, Shaped
 
 from subpixel._compat import supported_by_flax
@@ -120,15 +121,16 @@ class ConvTranspose(nnx.ConvTranspose):
         self.method: Method = method
 
     def __call__(
-        self, inputs: Num[Array, "*batch_and_space in"]
+        self, inputs: Num[ArrayLike, "*batch_and_space in"]
     ) -> Num[Array, "*batch_and_upsampled out"]:
         """(..., s1, ..., sd, in) -> (..., q1, ..., qd, out), with any batch axes, or none."""
         ndim = len(self.kernel_size)
         kernel = masked(self.kernel[...], self.mask)
         bias = None if self.bias is None else self.bias[...]
-        inputs, kernel, bias = self.promote_dtype((inputs, kernel, bias), dtype=self.dtype)
+        operands = (jnp.asarray(inputs), kernel, bias)
+        x, kernel, bias = self.promote_dtype(operands, dtype=self.dtype)
         return upsample(
-            inputs,
+            x,
             kernel,
             bias,
             strides=per_axis("strides", self.strides, ndim),

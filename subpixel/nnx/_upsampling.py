@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from flax import nnx
 from flax.nnx.nn.dtypes import promote_dtype
 from flax.typing import Dtype, Initializer, PrecisionLike
+from jax.typing import ArrayLike
 from jaxtyping import Array, Num, Shaped
 
 from subpixel._compat import no_parameter
@@ -46,7 +47,7 @@ class PixelShuffle(nnx.Module):
         self.order: Order = order
 
     def __call__(
-        self, x: Shaped[Array, "*batch_and_space phases_of_c"]
+        self, x: Shaped[ArrayLike, "*batch_and_space phases_of_c"]
     ) -> Shaped[Array, "*batch_and_upsampled c"]:
         """(..., s1, ..., sd, r**d * c) -> (..., r*s1, ..., r*sd, c)."""
         return pixel_shuffle(x, self.scale, order=self.order)
@@ -123,9 +124,9 @@ class _Upsampling(nnx.Module):
         else:
             self.bias = no_parameter()
 
-    def _promote(self, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+    def _promote(self, x: ArrayLike) -> tuple[jax.Array, jax.Array, jax.Array | None]:
         bias = None if self.bias is None else self.bias[...]
-        return promote_dtype((x, self.kernel[...], bias), dtype=self.dtype)
+        return promote_dtype((jnp.asarray(x), self.kernel[...], bias), dtype=self.dtype)
 
 
 class SubpixelConv(_Upsampling):
@@ -189,12 +190,12 @@ class SubpixelConv(_Upsampling):
         )
 
     def __call__(
-        self, x: Num[Array, "*batch_and_space in"]
+        self, x: Num[ArrayLike, "*batch_and_space in"]
     ) -> Num[Array, "*batch_and_upsampled out"]:
         """(..., s1, ..., sd, in) -> (..., r*s1, ..., r*sd, out)."""
-        x, kernel, bias = self._promote(x)
+        inputs, kernel, bias = self._promote(x)
         return subpixel_conv(
-            x,
+            inputs,
             kernel,
             self.scale,
             bias=bias,
@@ -260,9 +261,11 @@ class ZeroInsertConv(_Upsampling):
         )
 
     def __call__(
-        self, x: Num[Array, "*batch_and_space in"]
+        self, x: Num[ArrayLike, "*batch_and_space in"]
     ) -> Num[Array, "*batch_and_upsampled out"]:
         """(..., s1, ..., sd, in) -> (..., r*s1, ..., r*sd, out)."""
-        x, kernel, bias = self._promote(x)
-        y = zero_insert_conv(x, kernel, self.scale, padding=self.padding, precision=self.precision)
+        inputs, kernel, bias = self._promote(x)
+        y = zero_insert_conv(
+            inputs, kernel, self.scale, padding=self.padding, precision=self.precision
+        )
         return y if bias is None else y + bias.reshape((1,) * (y.ndim - 1) + (-1,))

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import tyro
+from tyro import _errors as tyro_errors
 
 from subpixel.sr.console import allow_any_name, one_line
 from subpixel.sr.errors import InputError, NonFiniteError, UnfinishedError
@@ -41,25 +42,69 @@ def parse_options(
       names: further options, such as "data.batch_size", beside the fields of the dataclass.
 
     Raises:
-      InputError: if an option is unknown.
+      InputError: if an option is unknown or missing, or its value cannot be used.
     """
     given: dict[str, Any] = {} if default is None else {"default": default}
     # Without subcommands, the config file chooses the network: its options are --model.scale etc.
-    parsed, unknown = tyro.cli(
-        options,
-        args=arguments,
-        prog=prog,
-        return_unknown_args=True,
-        config=(tyro.conf.AvoidSubcommands,),
-        **given,
-    )
+    with tyro_errors.on_parse_error(_refuse):
+        parsed, unknown = tyro.cli(
+            options,
+            args=arguments,
+            prog=prog,
+            return_unknown_args=True,
+            config=(tyro.conf.AvoidSubcommands,),
+            **given,
+        )
     if unknown:
         option = unknown[0].partition("=")[0]
+        if not option.startswith("-"):
+            raise InputError(
+                f"unexpected word {option!r}: a switch such as --overwrite takes no value, and the "
+                "value of another option follows its name; --help lists all"
+            )
         known = [*names, *(field.name for field in fields(options))]
         nearest = get_close_matches(option.lstrip("-").replace("-", "_"), known, n=1, cutoff=0.0)
         hint = f"the nearest is --{nearest[0]}; --help lists all" if nearest else "it takes none"
         raise InputError(f"unknown option {option}: {hint}")
     return parsed
+
+
+# Python's messages for text that is not a number, by the start; the text follows.
+NOT_A_NUMBER = {
+    "invalid literal for int() with base 10: ": "a whole number",
+    "could not convert string to float: ": "a number",
+}
+
+
+def _refuse(event: tyro_errors.ParseErrorEvent) -> None:
+    """Raises what tyro is about to print in a box, as an error in one line.
+
+    Other kinds of event, which these options do not cause, keep tyro's box.
+    """
+    if isinstance(event, tyro_errors.InvalidChoice):
+        # tyro lists "None" among the choices of an option that is not given by default.
+        optional = "None" in event.choices
+        choices = ", ".join(sorted({*event.choices} - {"None"}) if optional else event.choices)
+        raise InputError(f"{_name(event.argument)} must be one of {choices}; got {event.value!r}")
+    if isinstance(event, tyro_errors.MissingArgs):
+        names = ", ".join(_name(missing.arg) for missing in event.missing_arguments)
+        raise InputError(f"{event.prog} needs {names}: --help lists all options")
+    if isinstance(event, tyro_errors.BadValue):
+        raise InputError(f"{_name(event.argument)} needs a value: --help lists all options")
+    if isinstance(event, tyro_errors.InstantiationFailure):
+        if event.argument is None:
+            raise InputError(event.message)
+        for start, kind in NOT_A_NUMBER.items():
+            if event.message.startswith(start):
+                value = event.message.removeprefix(start)
+                raise InputError(f"{_name(event.argument)} must be {kind}; got {value}")
+        raise InputError(f"{_name(event.argument)}: {event.message}")
+
+
+def _name(argument: Any) -> str:
+    """Returns the name of an option, or the placeholder of a positional argument."""
+    name = argument.display_name().partition("/")[0]
+    return name if name.startswith("-") else name.upper()
 
 
 # Exit codes by the kind of error; an OSError gives 1.
