@@ -1,7 +1,7 @@
 """Measures PSNR and SSIM of a model on benchmarks.
 
 python eval.py bicubic --scale=3 --benchmarks Set5 Set14
-python eval.py runs/espcn_x3_bsds --scale=3 --benchmarks Set5 --json=figures.json
+python eval.py runs/espcn_x3_bsds --scale=3 --benchmarks Set5 --json=scores.json
 """
 
 import sys

@@ -18,7 +18,7 @@ def icnr(
     order: Order = "dcr",
     transpose_kernel: bool = False,
 ) -> Initializer:
-    """Makes an upsampling start as a convolution followed by nearest-neighbour upsampling.
+    """Returns ICNR: upsampling starts as a convolution and nearest-neighbour upsampling.
 
     Every phase begins with the same kernel, drawn by `base`, so the network's first output has no
     checkerboard of period r. "Initialised to convolution, nearest-neighbour resized".
@@ -26,7 +26,7 @@ def icnr(
     Args:
       base: draws the low-resolution kernel of one phase, (k1, ..., kd, in, out).
       scale: r, one number or one for each spatial axis.
-      layout: of the kernel that is wanted, as in `subpixel.kernels`.
+      layout: layout of the kernel, as in `subpixel.kernels`.
       order: order of the channels of the sub-pixel layout.
       transpose_kernel: as in `subpixel.kernels.convert`.
 

@@ -15,9 +15,9 @@ every r-th tap, and those are the low-resolution kernel of that phase (a polypha
 
     zero_insert[r*t + r-1-b] = subpixel[t, phase b]        t in 0..k-1, b in 0..r-1
 
-`jax.lax.conv_transpose` does not reverse its kernel, so it takes the kernel of zero insertion as it
-is. PyTorch, TensorFlow and Keras paint the kernel instead, which is the same kernel with every
-spatial axis reversed: `transpose_kernel=True` here, as in JAX, with (out, in) at the end.
+`jax.lax.conv_transpose` does not reverse its kernel, so its kernel is that of zero insertion. The
+kernel of PyTorch, TensorFlow and Keras is the same with every spatial axis reversed and with
+(out, in) at the end: `transpose_kernel=True` here, as in JAX.
 
 Reference: Shi et al., "Is the deconvolution layer the same as a convolutional layer?",
 arXiv 1609.07009.
@@ -57,13 +57,13 @@ def convert(
     order: Order = "dcr",
     transpose_kernel: bool = False,
 ) -> Shaped[Array, "*target_taps target_in target_out"]:
-    """Respells a kernel: the same linear map, the same numbers, in another order.
+    """Converts a kernel to another layout: the same linear map, the same numbers in another order.
 
         Args:
           kernel: of the shape that the table above gives for `source`.
           scale: r, one number or one for each spatial axis.
           source: the layout of `kernel`.
-          target: the layout wanted.
+          target: the new layout.
           order: order of the channels of the sub-pixel layout.
           transpose_kernel: whether the kernel of the transposed convolution is the reversed one of
             PyTorch, TensorFlow and Keras, shaped (k*r, ..., out, in).
@@ -148,13 +148,13 @@ def reorder(
     *,
     ndim: int = 2,
 ) -> Shaped[Array, "*shape phases_of_out"]:
-    """Changes the channel order of a sub-pixel kernel, a bias, or what is about to be shuffled.
+    """Changes the channel order of a sub-pixel kernel, a bias, or the input of a pixel shuffle.
 
     Args:
       array: shape (..., r**d * out).
       scale: r, one number or one for each spatial axis.
-      source: the order of the last axis now.
-      target: the order wanted.
+      source: current order of the last axis.
+      target: new order.
       ndim: d, the number of spatial axes.
 
     Returns:
@@ -182,7 +182,7 @@ def bias_from_phases(
 
     Raises:
       ValueError: if it differs between phases: then a single bias cannot give the same function.
-        The values are looked at, so this is not for use under `jax.jit`.
+        The check reads the values, so this function does not work under `jax.jit`.
     """
     phases = split_phases(bias, scale_per_axis(scale, ndim), order)
     shared = phases.reshape(-1, phases.shape[-1])
@@ -207,7 +207,7 @@ def from_torch_conv_transpose(
 ) -> Shaped[Array, "*taps in out"]:
     """PyTorch's `ConvTransposeNd` weight (in, out, k, ...) -> (k, ..., in, out), reversed.
 
-    The result is what `jax.lax.conv_transpose` takes by default.
+    The result is the default kernel of `jax.lax.conv_transpose`.
     """
     transposed = jnp.moveaxis(weight, (0, 1), (-1, -2))
     return transpose(transposed)

@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures of all tests."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from versions import enable_x64
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keeps decoded pictures out of the user's own cache."""
+    """Keeps decoded images out of the user's own cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SUBPIXEL_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -34,7 +34,7 @@ def without_shape_checks() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def data_root() -> Path:
-    """The folder of data sets, for tests on real pictures."""
+    """The folder of data sets, for tests on real images."""
     if "SUBPIXEL_DATA" not in os.environ:
         pytest.skip("SUBPIXEL_DATA is not set: it names the folder with Set5, T91, ...")
     return Path(os.environ["SUBPIXEL_DATA"])

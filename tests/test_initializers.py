@@ -87,6 +87,6 @@ def test_a_shape_that_does_not_fit_is_refused(layout, shape, message):
         icnr(normal_init, 2, layout=layout)(jax.random.key(0), shape)
 
 
-def test_an_unknown_spelling_is_refused_at_once():
+def test_an_unknown_layout_is_refused_at_once():
     with pytest.raises(ValueError, match=f"unknown upsampler 'bilinear'.*{', '.join(LAYOUTS)}"):
         icnr(normal_init, 2, layout="bilinear")

@@ -35,7 +35,7 @@ def spelled(kernel, scales, layout, order, transpose_kernel):
 @pytest.mark.parametrize("transpose_kernel", [False, True])
 @pytest.mark.parametrize("source", LAYOUTS)
 @pytest.mark.parametrize("target", LAYOUTS)
-def test_every_spelling_converts_to_every_other(source, target, transpose_kernel, order, scales):
+def test_every_layout_converts_to_every_other(source, target, transpose_kernel, order, scales):
     kernel = kernel_of(scales)
     options = {"order": order, "transpose_kernel": transpose_kernel}
     given = jnp.asarray(spelled(kernel, scales, source, **options))
@@ -51,7 +51,7 @@ def test_every_spelling_converts_to_every_other(source, target, transpose_kernel
     order=st.sampled_from(["dcr", "crd"]),
     transpose_kernel=st.booleans(),
 )
-def test_any_path_through_the_spellings_comes_back_to_the_same_numbers(
+def test_any_path_through_the_layouts_returns_the_same_numbers(
     scales, size, path, order, transpose_kernel
 ):
     kernel = jnp.asarray(kernel_of(scales, size))

@@ -156,7 +156,7 @@ def test_d_dimensions_give_r_to_the_d_phases(scales, dtype, tolerance):
 
 
 @pytest.mark.parametrize(("scales", "size"), [((2,), 4), ((2, 3), 3)])
-def test_the_spellings_are_one_map_without_jit_too(scales, size):
+def test_the_layouts_are_one_map_without_jit_too(scales, size):
     assert_one_map(scales, size, "float64", 1e-12, compiler=lambda f: f)
 
 

@@ -68,7 +68,7 @@ class Axis(NamedTuple):
         """Returns the pairs (i, t) that contribute to each output pixel, shape (m, out).
 
         A pair is stored as ``i * taps + t``. m is the largest number of pairs of one output pixel;
-        ``size * taps`` fills the columns of pixels that have fewer.
+        ``size * taps`` fills the rest of the column of a pixel that has fewer.
         """
         nowhere = self.size * self.taps
         q = self.outputs()

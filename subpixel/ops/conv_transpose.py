@@ -1,6 +1,6 @@
 """The transposed convolution: a faster `jax.lax.conv_transpose`, with groups.
 
-On a CPU, XLA computes the gradient by the kernel as a convolution whose window is as large as the
+On a CPU, XLA computes the gradient by the kernel as a convolution whose kernel is as large as the
 image. In three dimensions it computes the result itself as a convolution over the zero-inserted
 input. Here each is a matrix product and a rearrangement: see `subpixel.ops._primitive`.
 """

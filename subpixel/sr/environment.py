@@ -1,4 +1,4 @@
-"""What measured speeds depend on: versions, machine, settings."""
+"""Versions, machine and settings, which are stored beside measured speeds."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ import jax
 
 
 def environment() -> dict[str, Any]:
-    """Returns what scores of speed depend on: versions, machine, settings of XLA and malloc."""
+    """Returns the versions, the machine and the settings of XLA and malloc."""
     device = jax.devices()[0]
     settings = ("XLA_FLAGS", "GLIBC_TUNABLES", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_")
     packages = ("subpixel", "jax", "jaxlib", "flax", "optax", "numpy")

@@ -45,11 +45,11 @@ def run(
     """Trains, measures and compares; the same call on the same workdir resumes.
 
     Args:
-      experiment: what to do.
+      experiment: the config.
       workdir: folder for all results; created if missing, after everything else is checked.
       root: folder of the data sets, or None.
-      console: where progress and results are shown.
-      profile: whether a few steps are traced into `workdir/profile`.
+      console: shows progress and results.
+      profile: whether ten steps are traced into `workdir/profile`.
 
     Returns:
       The exit code of the command: 0, or 128 plus the signal that stopped the training.

@@ -1,4 +1,4 @@
-"""Frozen dataclasses as configuration: checks of their values, JSON, differences."""
+"""Frozen dataclasses as configuration: validation of their fields, JSON, differences."""
 
 import dataclasses
 import json
@@ -88,7 +88,7 @@ def _describe(hint: Any) -> str:
 
 
 def to_json(config: Any) -> dict[str, Any]:
-    """Returns a dataclass as what JSON can hold."""
+    """Returns a dataclass as a JSON object."""
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
@@ -104,11 +104,11 @@ def from_json(values: Any, kind: Any, source: str) -> Any:
     """Undoes `to_json`.
 
     Args:
-      values: what `to_json` returned.
+      values: a JSON object that `to_json` returned.
       kind: the dataclass, or a tagged union of dataclasses: each member has a field whose type is
         a `Literal` of one value, and these fields have one name. Values without that field are
         those of the first member.
-      source: where the values were found, for the message.
+      source: file that the values come from, for the message.
 
     Raises:
       InputError: if a field is unknown, missing or of the wrong kind.
@@ -117,7 +117,9 @@ def from_json(values: Any, kind: Any, source: str) -> Any:
         require(isinstance(values, dict), f"it must be a JSON object; got {type(values).__name__}")
         return _converter().structure(values, kind)
     except cattrs.BaseValidationError as error:
-        problems = "; ".join(cattrs.transform_error(error, format_exception=_explain))
+        problems = "; ".join(
+            map(_field_first, cattrs.transform_error(error, format_exception=_explain))
+        )
         raise InputError(f"{source} is not a config of this version: {problems}") from error
     except InputError as error:
         raise InputError(f"{source} is not a config of this version: {error}") from error
@@ -128,6 +130,7 @@ def _converter() -> cattrs.Converter:
     # By default cattrs turns 2.5 into 2 and "false" into True.
     for kind in (int, float, bool, str):
         converter.register_structure_hook(kind, _keep_kind(kind))
+    converter.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _keep)
     converter.register_structure_hook_func(
         lambda kind: _tag_of(kind) is not None,
         lambda values, kind: converter.structure(values, _member(values, kind)),
@@ -135,12 +138,13 @@ def _converter() -> cattrs.Converter:
     return converter
 
 
-def _keep_kind(kind: type) -> Callable[[Any, type], Any]:
-    def structure(value: Any, _: type) -> Any:
-        require(_fits(value, kind), f"must be {_describe(kind)}; got {value!r}")
-        return kind(value)
+def _keep(value: Any, kind: Any) -> Any:
+    require(_fits(value, kind), f"must be {_describe(kind)}; got {value!r}")
+    return value
 
-    return structure
+
+def _keep_kind(kind: type) -> Callable[[Any, type], Any]:
+    return lambda value, _: kind(_keep(value, kind))
 
 
 def _tag_of(kind: Any) -> str | None:
@@ -154,7 +158,7 @@ def _tag_of(kind: Any) -> str | None:
 
 
 def _member(values: Any, kind: Any) -> type:
-    """Returns the member of a tagged union that the values are of."""
+    """Returns the member of a tagged union that the values belong to."""
     members, tag = get_args(kind), _tag_of(kind)
     if tag is None or not isinstance(values, dict) or tag not in values:
         return members[0]
@@ -183,6 +187,16 @@ def _is_dataclass(kind: Any) -> bool:
 
 def _explain(error: BaseException, kind: type | None) -> str:
     return str(error) if isinstance(error, InputError) else format_exception(error, kind)
+
+
+def _field_first(problem: str) -> str:
+    """Moves the field, which cattrs writes at the end, to the start of one of our own messages.
+
+    >>> _field_first("must be a whole number; got 2.5 @ $.model.scale")
+    'model.scale must be a whole number; got 2.5'
+    """
+    message, _, name = problem.rpartition(" @ $.")
+    return f"{name} {message}" if message.startswith("must be ") else problem
 
 
 def differences(old: Any, new: Any) -> list[str]:

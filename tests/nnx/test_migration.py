@@ -58,7 +58,7 @@ class UNetDecoder(nnx.Module):
     def __call__(self, y):
         for stage, width in zip(self.stages, self.widths[1:], strict=True):
             y = stage["up"](y)
-            # The encoder's feature map, here a fixed picture.
+            # The encoder's feature map, here a fixed image.
             line = jnp.linspace(-1, 1, y.shape[1])[:, None] * jnp.arange(1, width + 1)
             skip = jnp.broadcast_to(jnp.sin(line[:, None]), (*y.shape[:-1], width))
             y = jnp.concatenate([skip, y], axis=-1)

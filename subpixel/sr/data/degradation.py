@@ -76,8 +76,8 @@ def make_lr(hr: np.ndarray, scale: int, degradation: Degradation = BICUBIC) -> n
     """
     if degradation.kind == "unknown":
         raise InputError(
-            'the degradation is "unknown", which cannot be computed: the set must come with its '
-            "low resolution, in a folder LR_unknown"
+            'the degradation is "unknown", which cannot be computed: the set must have its LR '
+            "images, in a folder LR_unknown"
         )
     if degradation.kind == "bicubic":
         resize = partial(imresize, scale=1 / scale, border=degradation.border)

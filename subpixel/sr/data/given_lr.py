@@ -53,9 +53,9 @@ def check_lr(
     difference = distance(lr, hr)
     if difference > LIMIT:
         raise InputError(
-            f"{image.lr_source} is not the low resolution of {image.source}: averaged over "
+            f"{image.lr_source} is not the LR image of {image.source}: averaged over "
             f"{CELLS}x{CELLS} cells they differ by {difference:.2f} of the image's contrast, and "
-            f"{LIMIT} is allowed. One of them is another image, or turned"
+            f"{LIMIT} is allowed. One of them is another image, or rotated"
         )
     return lr, hr
 

@@ -113,9 +113,9 @@ def find_copies(
         return {}
     known = [_hashes_in_all_positions(image.load()) for image in others]
     hashes = np.array([_bits(imagehash.hex_to_hash(f.phash)) for f in fingerprints])
-    turned = np.array([bits for _, positions in known for bits in positions])
-    # Of vectors of +1 and -1 the product counts equal bits less different ones.
-    different = ((hashes.shape[1] - hashes @ turned.T) / 2).reshape(len(images), len(others), 8)
+    rotated = np.array([bits for _, positions in known for bits in positions])
+    # The product of two vectors of +1 and -1 is the number of equal bits minus that of others.
+    different = ((hashes.shape[1] - hashes @ rotated.T) / 2).reshape(len(images), len(others), 8)
     square = cache(lambda image: Square.of(image.load()))
     copies: dict[int, int] = {}
     for i, bits in enumerate(different):
@@ -138,7 +138,7 @@ def shorten(items: Sequence[str]) -> str:
 def _hashes_in_all_positions(image: np.ndarray) -> tuple[str, list[np.ndarray]]:
     """Returns the image's digest, and its hash in each of the eight positions."""
     own = fingerprint(image).digest
-    return own, [_bits(_phash(turned)) for turned in positions(_thumbnail(image))]
+    return own, [_bits(_phash(rotated)) for rotated in positions(_thumbnail(image))]
 
 
 def _thumbnail(image: np.ndarray) -> np.ndarray:

@@ -179,7 +179,7 @@ def _match_inside(
 def _add(pairs: dict[str, LrMatch], pair: LrMatch) -> None:
     if pair.name in pairs:
         raise InputError(
-            f"two files are the low resolution of {pair.hr}: {pairs[pair.name].lr} and {pair.lr}; "
+            f"two files are the LR image of {pair.hr}: {pairs[pair.name].lr} and {pair.lr}; "
             "remove one"
         )
     pairs[pair.name] = pair

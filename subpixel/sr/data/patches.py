@@ -1,4 +1,4 @@
-"""Cuts batches of aligned patches, reproducibly and resumably."""
+"""Batches of aligned LR and HR patches, as a resumable iterator."""
 
 from collections.abc import Sequence
 
@@ -55,17 +55,18 @@ class PatchCutter:
     def __call__(self, step: int, rng: np.random.Generator) -> Batch:
         """Returns {"lr": uint8 (n, p, p, c), "hr": uint8 (n, r*p, r*p, c)}."""
         draws = rng.integers(self.ends[-1], size=self.batch_size)
-        turns = rng.integers(8, size=self.batch_size) if self.augment else np.zeros_like(draws)
-        chosen = list(zip(draws[self.rows].tolist(), turns[self.rows].tolist(), strict=True))
+        symmetries = rng.integers(8, size=self.batch_size) if self.augment else np.zeros_like(draws)
+        chosen = list(zip(draws[self.rows].tolist(), symmetries[self.rows].tolist(), strict=True))
         small, large = self.patch_size, self.patch_size * self.scale
         lr = np.empty((len(chosen), small, small, self.channels), np.uint8)
         hr = np.empty((len(chosen), large, large, self.channels), np.uint8)
-        for row, (draw, turn) in enumerate(chosen):
+        for row, (draw, symmetry) in enumerate(chosen):
             index = int(np.searchsorted(self.ends, draw, side="right"))
             y, x = divmod(int(self.ends[index]) - 1 - draw, self.places[index][1])
             image = self.pairs[index]
-            lr[row] = _turn(_crop(image[0], y, x, small), turn)
-            hr[row] = _turn(_crop(image[1], y * self.scale, x * self.scale, large), turn)
+            lr[row] = _flip_and_rotate(_crop(image[0], y, x, small), symmetry)
+            patch = _crop(image[1], y * self.scale, x * self.scale, large)
+            hr[row] = _flip_and_rotate(patch, symmetry)
         return {"lr": lr, "hr": hr}
 
 
@@ -73,12 +74,12 @@ def _crop(image: np.ndarray, y: int, x: int, size: int) -> np.ndarray:
     return image[y : y + size, x : x + size]
 
 
-def _turn(image: np.ndarray, turn: int) -> np.ndarray:
-    """Applies one of the eight symmetries of the square: a flip, then rotations by 90 degrees."""
-    if turn >= 4:
+def _flip_and_rotate(image: np.ndarray, symmetry: int) -> np.ndarray:
+    """Applies one of the eight symmetries of the square: from 4 on a flip, then rotations."""
+    if symmetry >= 4:
         image = image[:, ::-1]
     # Equals `np.rot90`, whose argument checks take ten times as long.
-    match turn % 4:
+    match symmetry % 4:
         case 1:
             return image[:, ::-1].swapaxes(0, 1)
         case 2:
@@ -91,10 +92,10 @@ def _turn(image: np.ndarray, turn: int) -> np.ndarray:
 def batches(cutter: PatchCutter, *, steps: int, seed: int) -> grain.DatasetIterator:
     """Returns an iterator over the batches of a run.
 
-    Batch i depends on the seed and i alone; the iterator's state, JSON, restores its place.
+    Batch i depends only on the seed and i. The iterator's state, JSON, restores its position.
     """
     dataset = grain.MapDataset.range(steps).seed(seed).random_map(cutter)
-    # Images are in memory and a batch is cut in well under a millisecond: one thread ahead of the
-    # training step is enough, and leaves the cores to it.
+    # Images are in memory, and cutting a batch takes well under a millisecond: one thread ahead of
+    # the training step is enough, and leaves the cores to the step.
     options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=8)
     return iter(dataset.to_iter_dataset(options))

@@ -67,9 +67,8 @@ def find_images(
       degradation: of the LR images.
 
     Raises:
-      InputError: if there is no such source, no image in it, fewer than a named set has, a
-        image without its low resolution or the other way round, or "unknown" low resolution that
-        is not there.
+      InputError: if there is no such source, no image in it, or fewer than a named set has,
+        an image without its LR image or the reverse, or no "unknown" LR images in the set.
     """
     if source.startswith(EMBEDDED):
         name = source.removeprefix(EMBEDDED)
@@ -116,8 +115,8 @@ def _find_lr(
     pairs, notes = find_lr(folder, scale, degradation.kind)
     if pairs is None and degradation.kind == "unknown":
         raise InputError(
-            f'the degradation is "unknown", and beside {folder} there is no folder of such low '
-            f"resolution for x{scale}, LR_unknown/X{scale}" + "".join(f"; {note}" for note in notes)
+            f'the degradation is "unknown", and beside {folder} there is no folder of such LR '
+            f"images for x{scale}, LR_unknown/X{scale}" + "".join(f"; {note}" for note in notes)
         )
     return pairs, notes
 

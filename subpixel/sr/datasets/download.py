@@ -1,7 +1,7 @@
-"""Fetches a file over HTTP: what was begun is gone on with, what arrives is checked.
+"""Resumable HTTP download with checksum verification.
 
-By urllib: resuming is three headers and a check, which requests, httpx and pooch leave to their
-callers too, so a dependency would gain nothing.
+It uses urllib: a resumed download is three headers and a check, which requests, httpx and pooch
+leave to their callers too, so a dependency would gain nothing.
 """
 
 import errno
@@ -83,7 +83,7 @@ def _fetch_part(
             if failures == ATTEMPTS:
                 raise DownloadError(
                     f"{archive.url} broke off, {ATTEMPTS} times with nothing new ({error}): the "
-                    f"same command goes on from {_size(part)} bytes"
+                    f"same command resumes at {_size(part)} bytes"
                 ) from error
         wait(2.0 ** (failures - 1))
 

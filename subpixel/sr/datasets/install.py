@@ -45,13 +45,13 @@ def choose_archives(
         lower = [name for name in entry.lower if name.endswith(endings)] if endings else []
         if len(lower) < len(endings):
             raise InputError(
-                f"{entry.name} is published without this low resolution: leave out --lower, and it "
-                "is made by MATLAB's bicubic"
+                f"{entry.name} is published without these LR images: leave out --lower, and "
+                "MATLAB's bicubic makes them"
             )
         for name in lower:
             archive = ARCHIVES[name]
             if folder is not None:
-                # Low resolution is looked for beside its originals, wherever those lie.
+                # LR images are searched beside their originals, wherever those lie.
                 places = {inside: str(folder.parent / inside) for inside in archive.places}
                 archive = replace(archive, places=places)
             chosen[name] = archive

@@ -9,7 +9,7 @@ basicsr      originals cropped to a multiple of 12, Y left in double: BasicSR's 
 esr          full-range luma, Pillow's mode L: the released code of edge-SR
 srcnn        8-bit luma, shrunk and enlarged in double and rounded once at the end, grey files by
              their stored values: the way of SRCNN's and VDSR's MATLAB scripts, whose bicubic row
-             papers go on printing
+             papers still print
 ===========  ==================================================================================
 """
 
@@ -127,7 +127,7 @@ class Protocol:
             lr,
             f"PSNR and SSIM of {measured}, {self.shave} pixels shaved from every side, peak 255",
             *(["grey files by their stored values"] if self.grey == "stored" else []),
-            *(["output the mean over eight flips and turns"] if self.self_ensemble else []),
+            *(["output the mean over eight flips and rotations"] if self.self_ensemble else []),
             "mean over images",
         ]
         return "; ".join(parts)

@@ -119,7 +119,7 @@ def _load(image: SourceImage, protocol: Protocol, grey: bool) -> tuple[np.ndarra
     if protocol.lr_from == "files":
         if image.load_lr is None:
             raise InputError(
-                f"image {image.source} comes without low resolution for x{protocol.scale}, and "
+                f"image {image.source} has no LR image for x{protocol.scale}, and "
                 'lr_from is "files"'
             )
         lr, original = load_pair(image, protocol.scale, protocol.degradation)

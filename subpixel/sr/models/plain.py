@@ -1,4 +1,4 @@
-"""The house network: equal 3x3 convolutions at low resolution, the last of which upsamples.
+"""The plain network: equal 3x3 convolutions at low resolution, the last of which upsamples.
 
 The layers learn what is missing from the nearest-neighbour enlargement of the input, as in Du et
 al., "Anchor-based Plain Net for Mobile Image Super-Resolution", arXiv 2105.09750.

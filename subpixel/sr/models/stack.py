@@ -1,4 +1,4 @@
-"""A stack of convolutions at low resolution, the last of which upsamples: ESPCN and its kin.
+"""A stack of convolutions at low resolution, the last of which upsamples, as in ESPCN.
 
 The parameters are conv1, prelu1, conv2, prelu2, ... (prelu1, ... with this activation only), then
 upsampler, and bias, which the upsampler's output receives.

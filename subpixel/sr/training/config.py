@@ -150,7 +150,7 @@ class TrainingConfig:
         )
         require(
             self.keep_checkpoints >= 2,
-            "keep_checkpoints must be at least 2, since the newest may turn out to be damaged; got "
+            "keep_checkpoints must be at least 2, since the newest may be damaged; got "
             f"{self.keep_checkpoints}",
         )
         require(

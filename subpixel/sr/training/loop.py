@@ -1,4 +1,4 @@
-"""The training loop: every upsampler takes each batch in turn, so all see the same batches."""
+"""The training loop: each batch trains every upsampler, so all see the same batches."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

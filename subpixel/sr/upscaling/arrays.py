@@ -73,7 +73,7 @@ def upscale(
     Args:
       images: an array (h, w), (h, w, c) or (n, h, w, c), with c of 1 to 4, of which 2 and 4 have
         alpha last; uint8, uint16, or floating point in 0..1. Or the path of an image file, which
-        is turned upright. Or a list or tuple of such arrays and paths.
+        is rotated upright by its EXIF tag. Or a list or tuple of such arrays and paths.
       model: the name of a released model, a weights file, a workdir or "bicubic".
       scale: how many times larger the result is; by default the scale of the model, and 3 where it
         has several.

@@ -119,7 +119,7 @@ def write_photograph(
       encoding: quality.
 
     Raises:
-      InputError: if the source turns out to be damaged.
+      InputError: if the source is damaged.
       OSError: if the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)

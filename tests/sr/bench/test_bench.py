@@ -16,12 +16,12 @@ from subpixel.sr.commands import bench_conv_transpose, bench_training
 from subpixel.sr.errors import InputError
 
 
-def test_figures_table_and_chart(tmp_path, capsys):
+def test_table_and_chart(tmp_path, capsys):
     options = bench_conv_transpose.Options(
         only=("ESPCN x3 head",),
         rounds=2,
         torch=False,
-        json=tmp_path / "figures.json",
+        json=tmp_path / "scores.json",
         chart=tmp_path / "chart.svg",
     )
     assert bench_conv_transpose.run(options) == 0
@@ -29,9 +29,9 @@ def test_figures_table_and_chart(tmp_path, capsys):
     programs = results["geometries"]["ESPCN x3 head"]
     assert set(programs) == {"forward", "gradients", "layer"}
     assert results["cotangent"] == "dependent"
-    for figures in programs.values():
-        assert set(figures) == {"native", "subpixel"}
-        for library in figures.values():
+    for times in programs.values():
+        assert set(times) == {"native", "subpixel"}
+        for library in times.values():
             low, high = library["quartiles_ms"]
             assert 0 < low <= library["median_ms"] <= high
     assert results["environment"]["backend"] == "cpu"
@@ -42,8 +42,8 @@ def test_figures_table_and_chart(tmp_path, capsys):
 def test_pytorch_answers_from_a_process_of_its_own():
     pytest.importorskip("torch")
     results = measure_geometries(["V-Net"], rounds=1)
-    figures = results["geometries"]["V-Net"]["gradients"]
-    assert report.best_torch(figures)["median_ms"] > 0
+    times = results["geometries"]["V-Net"]["gradients"]
+    assert report.best_torch(times)["median_ms"] > 0
     assert "torch" in report.ratios(results, "gradients")["V-Net"]
     assert results["environment"]["torch"]
 
@@ -59,12 +59,12 @@ def test_pytorch_takes_the_training_step_too():
 def test_the_training_step_is_measured(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(training, "WORKLOADS", (training.Workload(2, 9),))
     monkeypatch.setattr(training, "INPUT_BATCHES", 3)
-    options = bench_training.Options(rounds=2, torch=False, json=tmp_path / "figures.json")
+    options = bench_training.Options(rounds=2, torch=False, json=tmp_path / "scores.json")
     assert bench_training.run(options) == 0
     measured = json.loads(options.json.read_text())["batches"]["2 x 9x9"]
-    for figures in measured["step"].values():
-        low, high = figures["quartiles_ms"]
-        assert 0 < low <= figures["median_ms"] <= high
+    for times in measured["step"].values():
+        low, high = times["quartiles_ms"]
+        assert 0 < low <= times["median_ms"] <= high
     delivered, ratio = measured["input"].values()
     assert ratio == pytest.approx(delivered * measured["step"]["subpixel"]["median_ms"] / 2e3)
     assert "2 x 9x9" in capsys.readouterr().out

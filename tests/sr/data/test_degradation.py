@@ -42,7 +42,7 @@ def test_bicubic_is_matlabs_channel_by_channel(border):
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("kind", ["bicubic", "blur"])
-def test_low_resolution_of_a_crop_is_the_crop_of_low_resolution_inside(scale, kind):
+def test_the_lr_image_of_a_crop_is_the_crop_of_the_lr_image_inside(scale, kind):
     """The alignment that patches rely on: only near the crop's edges does its border show."""
     degradation = Degradation(kind)
     hr = noise(40 * scale, 36 * scale)

@@ -253,7 +253,7 @@ def test_exif_orientation_is_applied_and_lr_fits_either_way(tmp_path, orientatio
         (found,) = find_images(str(tmp_path / "Mine"), None, 2)
         np.testing.assert_array_equal(load_pair(found, 2)[1], shown)
     Image.fromarray(make_lr(255 - upright, 2)).save(lr)
-    message = "not the low resolution" + ("" if orientation == 1 else ".* EXIF orientation")
+    message = "not the LR image" + ("" if orientation == 1 else ".* EXIF orientation")
     with pytest.raises(InputError, match=message):
         load_pair(found, 2)
 

@@ -22,7 +22,7 @@ def write(folder, names, scale=None, lr=make_lr, **size):
         Image.fromarray(hr if scale is None else lr(hr, scale)).save(folder / name)
 
 
-# Layout: where originals and low resolution lie, how the latter is named, and by which names the
+# Layout: where originals and LR images lie, how the latter are named, and by which names the
 # set is found.
 LAYOUTS = {
     "plain": ("Mine", None, "", ["Mine"]),
@@ -40,7 +40,7 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_layouts_are_found_and_their_low_resolution_is_used(tmp_path, layout):
+def test_layouts_are_found_and_their_lr_images_are_used(tmp_path, layout):
     hr, lr, suffix, sources = LAYOUTS[layout]
     names = ["0001", "zwei Wörter"]
     write(tmp_path / hr, [f"{name}.png" for name in names])
@@ -65,10 +65,10 @@ def test_layouts_are_found_and_their_low_resolution_is_used(tmp_path, layout):
             np.testing.assert_array_equal(other, make_lr(original, 3))
 
 
-def test_unknown_low_resolution_is_a_choice_and_cannot_be_made(tmp_path):
+def test_unknown_lr_images_are_a_choice_and_cannot_be_made(tmp_path):
     unknown = Degradation("unknown")
     write(tmp_path / "DIV2K/DIV2K_train_HR", ["1.png"])
-    with pytest.raises(InputError, match=r"no folder of such low resolution for x2"):
+    with pytest.raises(InputError, match=r"no folder of such LR images for x2"):
         find_images("folder:DIV2K/train", tmp_path, 2, unknown)
     write(
         tmp_path / "DIV2K/DIV2K_train_LR_unknown/X2",
@@ -129,7 +129,7 @@ def test_names_are_the_same_however_an_accent_is_written(tmp_path):
         (["a.png", "b.png"], ["ax2.png"], r"b\.png has no counterpart in .*X2"),
         (["a.png", "b.png", "c.png"], ["ax2.png"], r"b\.png .*, and 1 more have none"),
         (["a.png"], ["ax2.png", "bx2.png"], r"bx2\.png has no counterpart in .*HR"),
-        (["a.png"], ["ax2.png", "a.png"], r"two files are the low resolution of .*a\.png"),
+        (["a.png"], ["ax2.png", "a.png"], r"two files are the LR image of .*a\.png"),
         (["a.png", "a.bmp"], ["ax2.png"], r"two images have the same name.*a\.bmp and .*a\.png"),
     ],
 )
@@ -178,12 +178,12 @@ def test_an_original_that_was_not_cropped_fits_either_way(tmp_path, height, widt
         (lambda hr, r: make_lr(hr, 3), "has 16x12 pixels, but x2 .* belongs to another scale"),
         (
             lambda hr, r: make_lr(image(7), r),
-            r"ax2\.png is not the low resolution of .*a\.png",
+            r"ax2\.png is not the LR image of .*a\.png",
         ),
-        (lambda hr, r: make_lr(hr, r)[::-1], "is not the low resolution .* or turned"),
+        (lambda hr, r: make_lr(hr, r)[::-1], "is not the LR image .* or rotated"),
     ],
 )
-def test_low_resolution_of_another_image_is_refused(tmp_path, lr, message):
+def test_an_lr_image_of_another_image_is_refused(tmp_path, lr, message):
     write(tmp_path / "Set/HR", ["a.png"])
     write(tmp_path / "Set/LR_bicubic/X2", ["ax2.png"], 2, lr)
     (found,) = find_images("Set", tmp_path, 2)

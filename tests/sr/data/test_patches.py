@@ -19,7 +19,7 @@ def cutter(pairs, batch_size=8, augment=True):
     return PatchCutter(pairs, scale=SCALE, patch_size=PATCH, batch_size=batch_size, augment=augment)
 
 
-def test_low_and_high_resolution_show_the_same_place():
+def test_lr_and_hr_patches_show_the_same_place():
     cut = cutter([coded_pair(9, 7, 0), coded_pair(5, 12, 1)], batch_size=64)
     batch = cut(0, np.random.default_rng(0))
     assert batch["lr"].shape == (64, PATCH, PATCH, 3)
@@ -60,7 +60,7 @@ def test_augmentation_is_the_eight_symmetries():
     assert seen == expected
 
 
-def test_an_iterator_goes_on_where_it_was_and_follows_the_seed():
+def test_an_iterator_resumes_where_it_was_and_follows_the_seed():
     pairs = [coded_pair(20, 20, 0)]
     first = batches(cutter(pairs), steps=8, seed=1)
     for _ in range(3):

@@ -108,7 +108,7 @@ def give_up(server, folder):
         get(server, folder)
 
 
-def test_a_later_command_goes_on_where_the_first_gave_up(server, tmp_path):
+def test_a_later_command_resumes_where_the_first_failed(server, tmp_path):
     give_up(server, tmp_path)
     server.requests.clear()
     seen = []
@@ -201,7 +201,7 @@ def test_every_archive_is_of_a_set_and_every_set_says_how_it_is_had():
         assert bool(entry.archives) != bool(entry.by_hand)
 
 
-def test_archives_are_chosen_once_and_low_resolution_on_request():
+def test_archives_are_chosen_once_and_lr_images_on_request():
     berkeley = choose_archives(catalogue.find_sets("BSDS500"), {}, (), ())
     assert [entry.file for entry in berkeley] == ["BSR_bsds500.tgz"]
     both = choose_archives(catalogue.find_sets("DIV2K/valid"), {}, ["unknown"], [2, 4])
@@ -214,7 +214,7 @@ def test_archives_are_chosen_once_and_low_resolution_on_request():
     present = {"DIV2K/valid": Path("DIV2K_valid_HR")}
     [beside] = choose_archives(catalogue.find_sets("DIV2K/valid"), present, ["bicubic"], [3])
     assert beside.places == {"DIV2K_valid_LR_bicubic/X3": "DIV2K_valid_LR_bicubic/X3"}
-    with pytest.raises(InputError, match="Set5 is published without this low resolution"):
+    with pytest.raises(InputError, match="Set5 is published without these LR images"):
         choose_archives(catalogue.find_sets("Set5"), {}, ["bicubic"], [2])
     with pytest.raises(InputError, match=r"Manga109 cannot be downloaded .* after a form"):
         choose_archives(catalogue.find_sets("Manga109"), {}, (), ())

@@ -230,7 +230,7 @@ def test_any_folder_can_be_verified(tmp_path, run):
     assert f"damaged: image {folder}/two 2.png is empty" in out
 
 
-def test_low_resolution_beside_a_set_is_read_too(tmp_path, run):
+def test_lr_images_beside_a_set_are_read_too(tmp_path, run):
     hr, lr = tmp_path / "Mine" / "HR", tmp_path / "Mine" / "LR_bicubic" / "X2"
     for folder, size, ending in ((hr, 8, ""), (lr, 4, "x2")):
         folder.mkdir(parents=True)

@@ -45,7 +45,7 @@ def test_bicubic_on_set5_is_what_everybody_measures(data_root, scale):
 
 
 def test_eval_writes_the_json_that_others_read(data_root, tmp_path, monkeypatch, capsys):
-    path = tmp_path / "deep" / "figures.json"
+    path = tmp_path / "deep" / "scores.json"
     call_eval(
         monkeypatch, "bicubic", "--scale=3", f"--json={path}", f"--data-root={data_root}",
         "--benchmarks", "Set5", "embedded:test",
@@ -63,7 +63,7 @@ def test_eval_writes_the_json_that_others_read(data_root, tmp_path, monkeypatch,
 def test_a_perfect_image_is_null_in_json_and_infinity_again_when_read(tmp_path, monkeypatch):
     (tmp_path / "flat").mkdir()
     Image.new("RGB", (48, 48), (90, 120, 30)).save(tmp_path / "flat" / "plain.png")
-    path = tmp_path / "figures.json"
+    path = tmp_path / "scores.json"
     call_eval(
         monkeypatch, "bicubic", "--scale=3", f"--json={path}",
         "--benchmarks", f"folder:{tmp_path / 'flat'}",
@@ -178,7 +178,7 @@ def test_work_is_counted_from_the_shapes():
     assert executed - useful == pytest.approx(2e-9 * pixels * (9 * 81 * 32 - 9 * 32 * 9))
 
 
-def test_an_experiment_ends_in_figures_weights_and_a_page(tmp_path, monkeypatch, capsys):
+def test_an_experiment_writes_scores_weights_and_a_page(tmp_path, monkeypatch, capsys):
     """From images to page on small ones, then eval.py on the workdir gives the same scores."""
     rng = np.random.default_rng(0)
     for folder, count in (("train", 3), ("test set", 2)):
@@ -208,7 +208,7 @@ def test_an_experiment_ends_in_figures_weights_and_a_page(tmp_path, monkeypatch,
     page = (workdir / "report.html").read_text()
     assert "conv_transpose" in page
 
-    scores = tmp_path / "figures.json"
+    scores = tmp_path / "scores.json"
     for name in LAYOUTS:
         call_eval(
             monkeypatch, str(workdir), "--scale=2", f"--data-root={tmp_path}",

@@ -74,7 +74,7 @@ def test_choices_that_cannot_be_are_refused(make, message):
         make()
 
 
-def test_figures_of_two_protocols_stand_in_rows_that_say_so():
+def test_scores_of_two_protocols_are_in_rows_with_their_protocol():
     def scores(**choices):
         return Scores(Protocol(3, **choices), {"a": 30.0}, {"a": 0.9})
 

@@ -145,13 +145,13 @@ def test_everything_that_eval_leaves(monkeypatch, files, tmp_path, capsys):
         assert brightness[wrong == wrong.min()].max() < brightness[wrong >= BRIGHTEST].min()
 
     printed = capsys.readouterr().out
-    assert "eight flips and turns" in printed
+    assert "eight flips and rotations" in printed
     worst = printed[printed.index("worst") :]
     assert worst.index("ä b") < worst.index("grey")
     assert "dull" not in printed
 
 
-def test_figures_of_two_protocols_are_put_together_with_what_differs(
+def test_scores_of_two_protocols_are_in_one_table_with_the_differences(
     monkeypatch, files, tmp_path, capsys
 ):
     a, b, c = (str(tmp_path / f"{name}.json") for name in "abc")
@@ -178,7 +178,7 @@ def test_figures_of_two_protocols_are_put_together_with_what_differs(
         (["--error-maps=FILE/deeper"], "there is a file where a folder must be"),
         (["--json=FOLDER"], "which is a folder"),
         (["--self-ensemble"], "self_ensemble is for networks"),
-        (["--lr-from=files"], "comes without low resolution for x2"),
+        (["--lr-from=files"], "has no LR image for x2"),
         (["--crop=3"], "crop must be a multiple of the scale, 2; got 3"),
         (["--shave=12"], "SSIM needs at least 11"),
     ],

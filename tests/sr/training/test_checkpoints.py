@@ -102,7 +102,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(workdir, da
 
 
 @pytest.mark.parametrize("damage", [flip, unseal])
-def test_training_goes_on_from_the_one_before_and_ends_the_same(workdir, trained, damage):
+def test_training_resumes_from_the_one_before_and_ends_the_same(workdir, trained, damage):
     expected = [strip(r) for r in read_records(workdir / "metrics.jsonl")]
     damage(workdir / "checkpoints" / "12")
     state, said = run(workdir)
@@ -164,7 +164,7 @@ def test_the_newest_and_the_best_are_kept_whatever_happens_in_between(workdir, t
     assert "has other bytes" in said
 
 
-def test_what_is_saved_is_the_state_of_its_step_though_training_goes_on(tmp_path):
+def test_a_checkpoint_is_the_state_of_its_step_while_training_continues(tmp_path):
     """A save holds a copy before the next step takes over the state's memory."""
     advance = jax.jit(lambda tree: jax.tree.map(lambda x: x + 1, tree), donate_argnums=0)
     state = dataclasses.replace(

@@ -35,7 +35,7 @@ def test_a_killed_run_ends_as_if_it_had_not_been(root, whole):
     faults.assert_same_run(workdir, whole)
 
 
-def test_ctrl_c_saves_and_the_same_command_goes_on(root, whole):
+def test_ctrl_c_saves_and_the_same_command_resumes(root, whole):
     workdir = root / "stopped"
     code, printed = faults.interrupt(root, workdir, faults.in_a_save(1), signal.SIGINT, STEPS)
     assert code == 128 + signal.SIGINT

@@ -117,7 +117,7 @@ def test_four_processes_are_one_run(root, one):
 
 
 @pytest.mark.slow
-def test_one_of_two_processes_is_killed_and_the_run_goes_on_exactly(root):
+def test_one_of_two_processes_is_killed_and_the_run_resumes_exactly(root):
     finish(root, root / "whole", 2)
     workdir = root / "killed"
     for step in (20, 60):
