@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from flax import traverse_util
@@ -59,10 +60,15 @@ def digest_of(content: bytes) -> str:
 
 def _weights_bytes(params: Params, config: ModelConfig, upsampler: Layout) -> bytes:
     tensors = {name: np.asarray(array) for name, array in named_params(params).items()}
-    # How a network is initialised is no part of the trained network.
-    model = {key: value for key, value in asdict(config).items() if key != "upsampler_init"}
-    metadata = {"model": json.dumps(model), "upsampler": upsampler}
+    metadata = {"model": json.dumps(_without_init(asdict(config))), "upsampler": upsampler}
     return _sort_header(save(tensors, metadata))
+
+
+def _without_init(model: Any) -> Any:
+    """Removes how a network is initialised, which is no part of the trained network."""
+    if not isinstance(model, dict):
+        return model
+    return {key: value for key, value in model.items() if key != "upsampler_init"}
 
 
 def _sort_header(content: bytes) -> bytes:
@@ -89,7 +95,8 @@ def load_weights(path: Path) -> TrainedNetwork:
             tensors = {name: file.get_tensor(name) for name in names}
         values, upsampler = json.loads(metadata["model"]), metadata["upsampler"]
         validate_layout(upsampler)
-        config = from_json(values, ModelConfig, str(path))
+        # Files of an earlier version state how the network was initialised.
+        config = from_json(_without_init(values), ModelConfig, str(path))
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
         with path.open("rb") as file:
             head = file.read(512)

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 from rich.console import Console
+from safetensors.numpy import load_file, save_file
 
 from subpixel.sr.config import (
     DataConfig,
@@ -20,6 +21,7 @@ from subpixel.sr.errors import InputError
 from subpixel.sr.experiment import run
 from subpixel.sr.models import released
 from subpixel.sr.models.released import load_released, read_release, released_names
+from subpixel.sr.models.trained import named_params
 from subpixel.sr.models.weights import load_weights
 from subpixel.sr.releasing.make import make_release
 from subpixel.sr.workdir import weights_file
@@ -82,6 +84,23 @@ def test_weights_facts_and_card_are_those_of_the_training(workdir, upsampler):
         comparison["environment"]["jax"],
     ):
         assert expected in card
+
+
+def test_a_network_of_another_initialisation_is_released_from_old_and_new_weights(workdir):
+    """Weights of an earlier version state the initialisation, which today's leave out."""
+    config = workdir / "config.json"
+    experiment = json.loads(config.read_text())
+    experiment["model"]["upsampler_init"] = "independent"
+    config.write_text(json.dumps(experiment))
+    weights = weights_file(workdir, "subpixel")
+    for header in (experiment["model"], {**experiment["model"], "upsampler_init": "icnr"}):
+        tensors = load_file(weights)
+        save_file(tensors, weights, {"model": json.dumps(header), "upsampler": "subpixel"})
+        release = make_release(workdir, "tiny_x4", None, CONSOLE, overwrite=True)
+        assert release.experiment["model"]["upsampler_init"] == "independent"
+        loaded = load_released("tiny_x4")
+        assert loaded.config == release.model
+        assert named_params(loaded.params).keys() == tensors.keys()
 
 
 def test_a_released_model_is_replaced_on_request_only(workdir):
