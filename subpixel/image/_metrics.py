@@ -45,7 +45,7 @@ def ssim(
     *,
     shave: int = 0,
     peak: float = 255.0,
-) -> Float[ImageArray | np.floating, "*batch"]:
+) -> Float[ImageArray, "*batch"] | np.floating:
     """Returns the structural similarity with an 11x11 Gaussian window, sigma 1.5, 'valid'.
 
     Args:

@@ -73,14 +73,14 @@ class _Upsampling(nn.Module):
     def _promoted(
         self, x: ArrayLike, sizes: tuple[int, ...], outputs: int
     ) -> tuple[jax.Array, jax.Array, jax.Array | None]:
-        x = jnp.asarray(x)
-        kernel_shape = (*sizes, x.shape[-1], outputs)
+        inputs = jnp.asarray(x)
+        kernel_shape = (*sizes, inputs.shape[-1], outputs)
         kernel = self.param("kernel", self.kernel_init, kernel_shape, self.param_dtype)
         bias = None
         if self.use_bias:
             bias = self.param("bias", self.bias_init, (outputs,), self.param_dtype)
-        x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
-        return x, kernel, bias
+        inputs, kernel, bias = promote_dtype(inputs, kernel, bias, dtype=self.dtype)
+        return inputs, kernel, bias
 
 
 class SubpixelConv(_Upsampling):

@@ -83,7 +83,7 @@ def _fetch_part(
             if failures == ATTEMPTS:
                 raise DownloadError(
                     f"{archive.url} broke off, {ATTEMPTS} times with nothing new ({error}): the "
-                    f"same command resumes at {_size(part)} bytes"
+                    f"same command resumes from {_size(part)} bytes"
                 ) from error
         wait(2.0 ** (failures - 1))
 
