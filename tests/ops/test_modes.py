@@ -106,7 +106,6 @@ MODES = {
     "no implicit transfers": (lambda: jax.transfer_guard_host_to_device("disallow"), "float32"),
     "leak checks": (jax.checking_leaks, "float32"),
     "strict dtype promotion, float16": (lambda: jax.numpy_dtype_promotion("strict"), "float16"),
-    "another generator": (lambda: jax.default_prng_impl("rbg"), "float32"),
 }
 
 
