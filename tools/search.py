@@ -32,11 +32,11 @@ from subpixel.sr.config import (
     to_json,
 )
 from subpixel.sr.data import SourceImage, prepare
-from subpixel.sr.data.sources import data_root, find_images
+from subpixel.sr.data.held_out import hold_out
+from subpixel.sr.data.sources import data_root, find_images, find_training
 from subpixel.sr.environment import environment
 from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation import Protocol, evaluate
-from subpixel.sr.experiment import find_training, hold_out
 from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models.trained import named_params
 from subpixel.sr.training import train

@@ -16,11 +16,9 @@ from subpixel.sr.comparison.result import FILE_NAME, write_comparison
 from subpixel.sr.comparison.speed import measure_speed
 from subpixel.sr.comparison.tables import cost_table
 from subpixel.sr.config import Experiment
-from subpixel.sr.data import SourceImage, check_no_leak, find_images, prepare
-from subpixel.sr.data.config import DataConfig
+from subpixel.sr.data import SourceImage, check_no_leak, prepare
 from subpixel.sr.data.held_out import hold_out, split_images
-from subpixel.sr.data.images import image_size
-from subpixel.sr.data.sources import find_benchmarks
+from subpixel.sr.data.sources import find_benchmarks, find_training
 from subpixel.sr.errors import InputError, NonFiniteError, UnfinishedError
 from subpixel.sr.evaluation import Protocol, Scores, evaluate, scores_table
 from subpixel.sr.files import write_text
@@ -204,31 +202,3 @@ def _finishing(workdir: Path) -> Iterator[None]:
             f"{type(error).__name__}: {error} (traceback: {where}). The same command repeats only "
             "the measurements"
         ) from error
-
-
-def find_training(data: DataConfig, scale: int, root: Path | None) -> list[SourceImage]:
-    """Returns the training images, including those that are held out for validation.
-
-    Args:
-      data: names the sources and the images to leave out.
-      scale: r.
-      root: folder of the data sets, or None.
-
-    Raises:
-      InputError: if a source is not found, or no image has a name that is to be left out.
-    """
-    images = [
-        image
-        for source in data.train
-        for image in find_images(source, root, scale, data.degradation)
-    ]
-    unknown = set(data.exclude) - {image.name for image in images}
-    if unknown:
-        raise InputError(
-            f"data.exclude names {', '.join(sorted(unknown))}, which no training image is called"
-        )
-    images = [image for image in images if image.name not in data.exclude]
-    if not data.skip_small:
-        return images
-    smallest = data.patch_size * scale
-    return [image for image in images if min(image_size(image)) >= smallest]

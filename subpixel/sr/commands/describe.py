@@ -1,102 +1,23 @@
 """The command `describe`."""
 
-import math
-from collections.abc import Sequence
-from typing import Any
-
-import jax
-import numpy as np
-from rich.table import Table
-
 from subpixel.sr.commands.train import Options
-from subpixel.sr.comparison.measure import temporary_mib
-from subpixel.sr.config import Experiment
+from subpixel.sr.comparison.description import describe_data, describe_upsampler
 from subpixel.sr.console import make_console
-from subpixel.sr.data.sources import data_root, find_benchmarks
-from subpixel.sr.experiment import find_training
-from subpixel.sr.models.layers import Layer
-from subpixel.sr.training.optimizers import make_optimizer
-from subpixel.sr.training.state import init_state, lower_step
+from subpixel.sr.data.sources import data_root
 
 
 def run(options: Options) -> int:
     """Prints layers, work and memory of every upsampler, and the sizes of the data sets.
 
+    Returns:
+      The exit code, 0.
+
     Raises:
-      InputError: if a data set is not there.
+      InputError: if a data set is not found.
     """
-    experiment, console = options.experiment, make_console()
-    for name in experiment.upsamplers:
-        console.print(describe_upsampler(experiment, name))
-    for line in _data_lines(experiment, options):
+    console = make_console()
+    for name in options.experiment.upsamplers:
+        console.print(describe_upsampler(options.experiment, name))
+    for line in describe_data(options.experiment, data_root(options.data_root)):
         console.print(line, soft_wrap=True)
     return 0
-
-
-def describe_upsampler(experiment: Experiment, name: Any) -> Table:
-    """Returns the layers of a network on a training batch, and the memory of its step."""
-    model, data = experiment.model, experiment.data
-    optimizer = make_optimizer(experiment.optimizer, experiment.steps, name, model.scale)
-    graph, state = init_state(model, name, optimizer, experiment.seed)
-    shape = (data.batch_size, data.patch_size, data.patch_size, model.channels)
-    batch = {
-        key: jax.ShapeDtypeStruct((shape[0], r * shape[1], r * shape[2], shape[3]), np.uint8)
-        for key, r in (("lr", 1), ("hr", model.scale))
-    }
-    lowered = lower_step(experiment.optimizer, graph, state, optimizer, batch)
-    memory = temporary_mib(lowered.compile())
-    table = Table(title=f"{name}, on a training batch of {_size(shape)}", title_justify="left")
-    table.add_column("layer")
-    for heading in ("kernel", "output", "parameters", "useful\nmultiply-adds", "executed"):
-        table.add_column(heading, justify="right")
-    layers, pixels = model.layers(name), math.prod(shape[:-1])
-    for layer in layers:
-        table.add_row(
-            layer.name,
-            _size(layer.kernel),
-            _size(layer.output(shape)),
-            *_numbers([layer], pixels),
-        )
-    table.add_section()
-    table.add_row("all", "", "", *_numbers(layers, pixels))
-    temporary = "" if memory is None else f"; temporaries of a step {_mib(memory)}"
-    table.caption = f"parameters, average and optimiser {_mib(_nbytes(state) / 2**20)}{temporary}"
-    return table
-
-
-def _numbers(layers: Sequence[Layer], pixels: int) -> list[str]:
-    """Returns the parameters and the useful and executed multiply-adds of layers together."""
-    return [
-        f"{sum(layer.parameters for layer in layers):,}",
-        f"{pixels * sum(layer.useful for layer in layers):,}",
-        f"{pixels * sum(layer.executed for layer in layers):,}",
-    ]
-
-
-def _data_lines(experiment: Experiment, options: Options) -> list[str]:
-    data, scale = experiment.data, experiment.model.scale
-    root = data_root(options.data_root)
-    total = len(find_training(data, scale, root))
-    benchmarks = find_benchmarks(data.benchmarks, root, scale, data.degradation)
-    patches = experiment.steps * data.batch_size
-    without = f" without {', '.join(data.exclude)}" if data.exclude else ""
-    measured = ", ".join(f"{name} {len(images)}" for name, images in benchmarks.items())
-    return [
-        f"training: {total} images ({', '.join(data.train)}{without}), "
-        f"{data.validation_images} of them held out",
-        f"benchmarks: {measured}",
-        f"{experiment.steps:,} steps of {data.batch_size} patches: {patches:,} patches of "
-        f"{data.patch_size}x{data.patch_size} low-resolution pixels, for each upsampler",
-    ]
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))
-
-
-def _nbytes(tree: Any) -> int:
-    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
-
-
-def _mib(mebibytes: float) -> str:
-    return f"{mebibytes:.1f} MiB"

@@ -10,12 +10,14 @@ import numpy as np
 
 from subpixel.image import modcrop
 from subpixel.sr.data.catalogue import FOLDER, SETS
+from subpixel.sr.data.config import DataConfig
 from subpixel.sr.data.contents import read_contents
 from subpixel.sr.data.degradation import BICUBIC, Degradation, make_lr
 from subpixel.sr.data.embedded import PHOTOGRAPHS, embedded_images
 from subpixel.sr.data.given_lr import check_lr
 from subpixel.sr.data.images import (
     SourceImage,
+    image_size,
     read_image,
     read_orientation,
     rotate_as_stored,
@@ -119,6 +121,34 @@ def _find_lr(
             f"images for x{scale}, LR_unknown/X{scale}" + "".join(f"; {note}" for note in notes)
         )
     return pairs, notes
+
+
+def find_training(data: DataConfig, scale: int, root: Path | None) -> list[SourceImage]:
+    """Returns the training images, including those that are held out for validation.
+
+    Args:
+      data: names the sources and the images to leave out.
+      scale: r.
+      root: folder of the data sets, or None.
+
+    Raises:
+      InputError: if a source is not found, or no image has a name that is to be left out.
+    """
+    images = [
+        image
+        for source in data.train
+        for image in find_images(source, root, scale, data.degradation)
+    ]
+    unknown = set(data.exclude) - {image.name for image in images}
+    if unknown:
+        raise InputError(
+            f"data.exclude names {', '.join(sorted(unknown))}, which no training image is called"
+        )
+    images = [image for image in images if image.name not in data.exclude]
+    if not data.skip_small:
+        return images
+    smallest = data.patch_size * scale
+    return [image for image in images if min(image_size(image)) >= smallest]
 
 
 def find_benchmarks(
