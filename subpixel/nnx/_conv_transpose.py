@@ -10,7 +10,7 @@ from flax.nnx.nn import dtypes
 from flax.nnx.nn.linear import canonicalize_padding
 from flax.typing import Dtype, Initializer, PaddingLike, PrecisionLike, PromoteDtypeFn
 from jax.typing import ArrayLike
-from jaxtyping import Array, Num, Shaped
+from jaxtyping import Array, Num
 
 from subpixel._compat import supported_by_flax
 from subpixel._flax import masked, per_axis, upsample, validate_groups
@@ -69,7 +69,7 @@ class ConvTranspose(nnx.ConvTranspose):
         padding: PaddingLike = "SAME",
         kernel_dilation: int | Sequence[int] | None = None,
         use_bias: bool = True,
-        mask: Shaped[Array, "*kernel"] | None = None,
+        mask: jax.Array | None = None,
         dtype: Dtype | None = None,
         param_dtype: Dtype = jnp.float32,
         precision: PrecisionLike | None = None,
