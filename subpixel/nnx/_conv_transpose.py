@@ -4,6 +4,7 @@ from collections.abc import Mapping, MutableSequence, Sequence
 from types import MappingProxyType
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from flax.nnx.nn import dtypes
