@@ -23,8 +23,8 @@ config = Experiment(
         patch_size=32,
         batch_size=16,
     ),
-    optimizer=OptimizerConfig(name="soap", learning_rate=4e-3, accumulation=4),
-    steps=8_000,
+    optimizer=OptimizerConfig(name="soap", learning_rate=4e-3, cpu_convolutions="eigen"),
+    steps=16_000,
     start_from="plain_10x18_x3",
     checkpoint_every=1000,
 )
