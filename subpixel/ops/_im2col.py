@@ -1,4 +1,4 @@
-"""Transposed convolution as a matrix product with im2col or col2im, and XLA's own.
+"""Transposed convolution as a matrix product with im2col or col2im.
 
 im2col copies the pixels under each kernel tap into a column of a matrix. col2im is its transpose:
 it adds the columns back into an image. Along each axis the matrix takes k / s times the memory of
@@ -8,53 +8,16 @@ the image. `subpixel.ops._primitive` defines the three results and the array lay
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
-from subpixel._compat import not_inlined, reshape, unfolded, zeros
-from subpixel.ops._axes import partition
+from subpixel._compat import unfolded
 from subpixel.ops._geometry import Axis
-
-Result = Literal["output", "input", "kernel"]
-
-
-def result_shape(a, b, result: Result, axes: tuple[Axis, ...]) -> tuple[int, ...]:
-    """Returns the shape of the result of `contract`."""
-    if result == "output":
-        return (a.shape[0], *(axis.out for axis in axes), a.shape[-2], b.shape[-1])
-    if result == "input":
-        return (a.shape[0], *(axis.size for axis in axes), a.shape[-2], b.shape[-2])
-    return (*(axis.taps for axis in axes), a.shape[-2], a.shape[-1], b.shape[-1])
+from subpixel.ops._native import Result, result_shape
 
 
-def compute(a, b, *, result, axes, dtype, precision, method, platform) -> jax.Array:
-    """Computes `subpixel.ops._primitive.contract` with JAX's own operations."""
-    shape = result_shape(a, b, result, axes)
-    if 0 in (*a.shape, *b.shape, *shape):
-        return lax.full(shape, 0, dtype)
-    common = widest(a.dtype, b.dtype)
-    a, b = a.astype(common), b.astype(common)
-    if method == "auto" and (platform != "cpu" or _favours_native(a, b, result, axes)):
-        result = native_result(a, b, result=result, axes=axes, precision=precision)
-        return result.astype(dtype)
-    # Sums of half-precision numbers are accumulated in float32 and rounded once.
-    accumulator = widest(common, dtype, jnp.float32)
-    # Without overlap, im2col copies each element once, and a fused operation costs nothing.
-    overlap = any(axis.taps > axis.stride for axis in axes)
-    mark = not_inlined if platform == "cpu" and overlap else lambda y: y
-    return _by_im2col(a, b, result, axes, precision, accumulator, mark).astype(dtype)
-
-
-def widest(*dtypes: Any) -> Any:
-    """Returns the type of a sum of floating-point types, also where JAX promotes strictly."""
-    with jax.numpy_dtype_promotion("standard"):
-        return functools.reduce(jnp.promote_types, dtypes)
-
-
-def _by_im2col(
+def im2col_result(
     a, b, result: Result, axes: tuple[Axis, ...], precision, dtype, mark: Callable
 ) -> jax.Array:
     """Computes the result; `mark` stops XLA from fusing other operations into a rearrangement.
@@ -77,30 +40,6 @@ def _by_im2col(
         product = matmul(_rows(a).swapaxes(1, 2), mark(_patches(b, axes)))
         product = product.reshape(*product.shape[:2], -1, b.shape[-1]).transpose(2, 0, 1, 3)
     return product.reshape(result_shape(a, b, result, axes))
-
-
-def _favours_native(a, b, result: Result, axes: tuple[Axis, ...]) -> bool:
-    """Returns whether XLA's own convolution was measured to be faster on a CPU.
-
-    XLA's two gradients together were never faster, because ours share the im2col matrix. XLA's
-    output was never faster in three dimensions, in float64 or with groups, where it is 3 to 200
-    times slower. The table has the other cases as processor time of XLA's over ours, in float32,
-    for an input of 4 x 32 x 32 x 32 (jaxlib 0.10.2, AMD EPYC, a machine with other work):
-
-    ========================  =======  ======  ======  ======  =======  =======  =======
-    taps, stride              4x4, 2   5x5, 2  7x7, 2  9x9, 2  10x10,3  5x5, 1   3x3, 1
-    taps over strides         4        6.25    12.25   20.25   11.1     25       9
-    1 output channel          1.98     1.08    1.67    1.67    1.60     1.56     1.11
-    16 output channels        1.5      1.69    1.05    0.58    0.49     0.58     0.87
-    64 (4x4: 128) channels    1.11     0.90    0.73    0.75    0.76
-    ========================  =======  ======  ======  ======  =======  =======  =======
-    """
-    if result != "output" or len(axes) > 2 or a.dtype != jnp.float32 or a.shape[-2] > 1:
-        return False
-    if b.shape[-1] < 3 or not all(axis.is_plain for axis in axes):
-        return False
-    overlap = math.prod(axis.taps for axis in axes) / math.prod(axis.stride for axis in axes)
-    return overlap > 9 or all(axis.stride == 1 for axis in axes)
 
 
 def _matmul(a: jax.Array, b: jax.Array, precision, dtype) -> jax.Array:
@@ -168,75 +107,3 @@ def _take(x: jax.Array, index, axis: int, *, filled: bool) -> jax.Array:
     # five times faster.
     mode = "fill" if filled else "clip"
     return jnp.take(unfolded(x), index, axis=axis, mode=mode, fill_value=0 if filled else None)
-
-
-def native_result(a, b, *, result: Result, axes: tuple[Axis, ...], precision) -> jax.Array:
-    """Computes the result with XLA's convolution over the dilated input, or a transpose of it."""
-    third = jax.ShapeDtypeStruct(result_shape(a, b, result, axes), a.dtype)
-    convolve = functools.partial(native_output, axes=axes, precision=precision)
-    if result == "output":
-        return convolve(a, b)
-    if result == "input":
-        return jax.linear_transpose(lambda x: convolve(x, b), third)(a)[0]
-    return jax.linear_transpose(lambda w: convolve(a, w), third)(b)[0]
-
-
-def native_output(
-    x, w, *, axes: tuple[Axis, ...], precision=None, preferred_element_type=None
-) -> jax.Array:
-    """XLA's own transposed convolution, (n, s..., g, i), (k..., g, i, o) -> (n, q..., g, o).
-
-    XLA's CPU compiler reads outside its arrays where a float32 convolution has a negative padding.
-    A gradient has one where the padding of the forward convolution reaches beyond the kernel's
-    extent. So the padding is clamped to 0..extent - 1, and the output is padded or cropped instead.
-    Symbolic sizes keep their padding, because a symbolic size cannot be cropped.
-    """
-    groups, features = x.shape[-2:]
-    n, last = len(axes), len(axes) + 1
-    kernel = jnp.moveaxis(w, -3, -2)
-    y = lax.conv_general_dilated(
-        _join(x, groups * features),
-        _join(kernel, groups * kernel.shape[-1]),
-        window_strides=(1,) * n,
-        padding=[_clamped(axis) for axis in axes],
-        lhs_dilation=[axis.stride for axis in axes],
-        rhs_dilation=[axis.dilation for axis in axes],
-        dimension_numbers=lax.ConvDimensionNumbers(
-            (0, last, *range(1, last)), (last, n, *range(n)), (0, last, *range(1, last))
-        ),
-        feature_group_count=groups,
-        precision=precision,
-        preferred_element_type=preferred_element_type,
-    )
-    for number, axis in enumerate(axes, start=1):
-        low, high = _clamped(axis)
-        y = _resize(y, number, axis.low - low, axis.high - high)
-    return reshape(y, (*y.shape[:-1], groups, w.shape[-1]), (*partition(y)[:-1], None, None))
-
-
-def _join(x: jax.Array, features: int) -> jax.Array:
-    """(..., g, i) -> (..., g * i)."""
-    return reshape(x, (*x.shape[:-2], features), (*partition(x)[:-2], None))
-
-
-def _clamped(axis: Axis) -> tuple[int, int]:
-    if not isinstance(axis.size, int):
-        return axis.low, axis.high
-    low, high = (min(max(p, 0), axis.extent - 1) for p in (axis.low, axis.high))
-    return low, high
-
-
-def _resize(y: jax.Array, axis: int, before: int, after: int) -> jax.Array:
-    """Adds zeros before and after, or removes as many pixels where a number is negative."""
-    # Not `lax.pad`: XLA merges it into the convolution, which has a negative padding again.
-    shape = list(y.shape)
-    parts = [y]
-    for count, index in ((before, 0), (after, 1)):
-        if count > 0:
-            shape[axis] = count
-            parts.insert(index and len(parts), zeros(tuple(shape), y))
-    if len(parts) > 1:
-        y = lax.concatenate(parts, axis)
-    if min(before, after) < 0:
-        y = lax.slice_in_dim(y, max(-before, 0), y.shape[axis] - max(-after, 0), axis=axis)
-    return y

@@ -21,7 +21,6 @@ The arrays have an axis of groups: x (n, s..., g, i), w (k..., g, i, o), y (n, q
 """
 
 import functools
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +37,8 @@ from subpixel._compat import (
     varying_axes,
 )
 from subpixel.ops._geometry import Axis
-from subpixel.ops._im2col import Result, compute, result_shape
+from subpixel.ops._methods import Method, compute
+from subpixel.ops._native import Result, result_shape
 
 
 class _Bilinear(Primitive):
@@ -72,7 +72,7 @@ def contract(
     axes: tuple[Axis, ...],
     dtype: DTypeLike,
     precision: lax.PrecisionLike = None,
-    method: Literal["auto", "im2col"] = "auto",
+    method: Method = "auto",
 ) -> jax.Array:
     """Contracts two of (input, output, kernel), in this order, to the third.
 
@@ -83,7 +83,7 @@ def contract(
       axes: geometry of each spatial axis.
       dtype: type of the result.
       precision: precision of the matrix product, as in `jax.lax.dot_general`.
-      method: "im2col", or "auto" for the method that was measured to be the fastest.
+      method: as in `subpixel.conv_transpose`.
     """
     varying = [varying_axes(v) for v in (a, b)]
     # In shard_map, a replicated kernel meets a sharded input. The mark makes the transposition

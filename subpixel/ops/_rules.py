@@ -14,7 +14,7 @@ from jax.extend.core import Var
 from jax.interpreters import partial_eval
 
 from subpixel._compat import add_nan_check, is_saveable
-from subpixel.ops._im2col import native_result
+from subpixel.ops._native import native_result
 from subpixel.ops._primitive import primitive
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Array, Num, Shaped
 from subpixel._compat import reshape
 from subpixel.ops._axes import Padding, padding_pairs, partition, with_one_batch_axis
 from subpixel.ops._geometry import Axis
-from subpixel.ops._im2col import native_output
+from subpixel.ops._native import native_output
 from subpixel.ops.conv_transpose import conv_transpose
 from subpixel.ops.pixel_shuffle import Order, Scale, pixel_shuffle, scale_per_axis, validate_order
 

@@ -7,7 +7,7 @@ input. Here each is a matrix product and a rearrangement: see `subpixel.ops._pri
 
 import operator
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,10 +19,9 @@ from jaxtyping import Array, Num
 from subpixel._compat import explicit_sharding, reshape
 from subpixel.ops._axes import Padding, partition, validate_choice, whole_numbers
 from subpixel.ops._geometry import Axis, resolve_padding
-from subpixel.ops._im2col import native_output
+from subpixel.ops._methods import Method
+from subpixel.ops._native import native_output
 from subpixel.ops._primitive import contract
-
-Method = Literal["auto", "im2col", "native"]
 
 # XLA's own convolution computes integer, complex and 8-bit types.
 _FLOATS = ("float64", "float32", "bfloat16", "float16")
@@ -66,9 +65,10 @@ def conv_transpose(
       use_consistent_padding: whether pairs are the padding of the forward convolution, as in
         PyTorch, instead of the padding of the zero-inserted input.
       feature_group_count: number of groups of channels; each group has its own kernel.
-      method: "im2col" for a matrix product and a rearrangement; "native" for XLA's convolution;
-        "auto" for the faster of the two as measured on CPU (see the table in
-        `subpixel.ops._im2col`), and "native" on other platforms, which were not measured.
+      method: "im2col" for a matrix product and a rearrangement; "polyphase" for one convolution of
+        stride 1 and a pixel shuffle, with the gradients of "im2col"; "native" for XLA's
+        convolution; "auto" for the fastest of them as measured on CPU (see the table in
+        `subpixel.ops._methods`), and "native" on other platforms, which were not measured.
         ``python -m subpixel bench conv-transpose --method im2col`` measures them.
 
     Returns:

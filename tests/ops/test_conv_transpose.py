@@ -84,6 +84,7 @@ def _everything(function, keywords, x, w, g):
 @pytest.mark.usefixtures("x64")
 def test_values_and_both_gradients_equal_lax(dtype, tolerance):
     options = known_options(QUICK_COMPILE)
+    polyphase = functools.partial(subpixel.conv_transpose, method="polyphase")
 
     @settings(
         max_examples=PROGRAMS,
@@ -108,7 +109,7 @@ def test_values_and_both_gradients_equal_lax(dtype, tolerance):
             # that is not its own under some paddings, such as (6, -3) around two taps.
             return [
                 (
-                    _everything(ours, keywords, *operands),
+                    (*_everything(ours, keywords, *operands), polyphase(*operands[:2], **keywords)),
                     _everything(
                         lax_conv_transpose, keywords, *(v.astype("float64") for v in operands)
                     ),
@@ -118,7 +119,8 @@ def test_values_and_both_gradients_equal_lax(dtype, tolerance):
 
         compiled = jax.jit(program).lower(arrays).compile(compiler_options=options)
         for case, (mine, exact) in zip(cases, compiled(arrays), strict=True):
-            for name, a, b in zip(("y", "dx", "dw"), mine, exact, strict=True):
+            names = ("y", "dx", "dw", "y by polyphase")
+            for name, a, b in zip(names, mine, (*exact, exact[0]), strict=True):
                 assert a.dtype == dtype
                 assert relative_error(a.astype("float64"), b) <= tolerance, (name, case)
 
@@ -133,7 +135,7 @@ def _grouped_reference(x, w, groups, strides, padding):
     return jnp.concatenate(parts, axis=-1)
 
 
-@pytest.mark.parametrize("method", ["auto", "im2col", "native"])
+@pytest.mark.parametrize("method", ["auto", "im2col", "polyphase", "native"])
 @pytest.mark.parametrize("transposed", [False, True])
 def test_groups_are_convolutions_side_by_side(method, transposed):
     rng = np.random.default_rng(0)
@@ -176,7 +178,7 @@ def test_half_precision_is_no_less_exact_than_lax(dtype, preferred):
 @pytest.mark.parametrize("dtype", ["int8", "int32", "complex64"])
 def test_other_types_are_left_to_lax(dtype):
     x, w = (10 * X).astype(dtype), (10 * W).astype(dtype)
-    for method in ("auto", "im2col", "native"):
+    for method in ("auto", "im2col", "polyphase", "native"):
         y = subpixel.conv_transpose(x, w, *ARGS, method=method)
         expected = lax.conv_transpose(x, w, *ARGS)
         assert y.dtype == expected.dtype
@@ -270,7 +272,12 @@ ERRORS = {
     "empty": ((X, W), {"padding": [(-4, 0)] * 2}, ValueError, r"would be empty, \(.*strides"),
     "types": ((X, W.astype(np.float16)), {}, TypeError, "float32 and the kernel float16: convert"),
     "narrow": ((X, W), {"preferred_element_type": "bfloat16"}, TypeError, "narrower"),
-    "method": ((X, W), {"method": "fast"}, ValueError, '"auto", "im2col" or .*\'fast\''),
+    "method": (
+        (X, W),
+        {"method": "fast"},
+        ValueError,
+        '"auto", "im2col", "polyphase" or .*\'fast\'',
+    ),
 }
 
 

@@ -129,7 +129,7 @@ def test_modes_of_jax(case, mode):
 def test_precision_may_be_a_list_of_one_for_each_operand():
     x, w = draw(2, 4, 6, 8), draw(4, 4, 8, 3)
     options = {"precision": ["high", "highest"]}
-    for method in ("auto", "im2col", "native"):
+    for method in ("auto", "im2col", "polyphase", "native"):
         y = transposed(method=method, **options)(x, w)
         assert_equal(y, lax.conv_transpose(x, w, (2, 2), "SAME", **options))
 
@@ -242,7 +242,7 @@ def test_empty_arrays(case, shape):
 
 
 @pytest.mark.parametrize("dtype", ["int32", "complex64"])
-@pytest.mark.parametrize("method", ["auto", "im2col", "native"])
+@pytest.mark.parametrize("method", ["auto", "im2col", "polyphase", "native"])
 def test_empty_arrays_of_other_types(dtype, method):
     x, w = np.zeros((0, 4, 4, 8), dtype), np.ones((3, 3, 8, 2), dtype)
     y = subpixel.conv_transpose(x, w, (2, 2), "SAME", method=method)

@@ -1,0 +1,95 @@
+"""The three results of `subpixel.ops._primitive` by XLA's own convolution."""
+
+import functools
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from subpixel._compat import reshape, zeros
+from subpixel.ops._axes import partition
+from subpixel.ops._geometry import Axis
+
+Result = Literal["output", "input", "kernel"]
+
+
+def result_shape(a, b, result: Result, axes: tuple[Axis, ...]) -> tuple[int, ...]:
+    """Returns the shape of the result of `contract`."""
+    if result == "output":
+        return (a.shape[0], *(axis.out for axis in axes), a.shape[-2], b.shape[-1])
+    if result == "input":
+        return (a.shape[0], *(axis.size for axis in axes), a.shape[-2], b.shape[-2])
+    return (*(axis.taps for axis in axes), a.shape[-2], a.shape[-1], b.shape[-1])
+
+
+def native_result(a, b, *, result: Result, axes: tuple[Axis, ...], precision) -> jax.Array:
+    """Computes the result with XLA's convolution over the dilated input, or a transpose of it."""
+    third = jax.ShapeDtypeStruct(result_shape(a, b, result, axes), a.dtype)
+    convolve = functools.partial(native_output, axes=axes, precision=precision)
+    if result == "output":
+        return convolve(a, b)
+    if result == "input":
+        return jax.linear_transpose(lambda x: convolve(x, b), third)(a)[0]
+    return jax.linear_transpose(lambda w: convolve(a, w), third)(b)[0]
+
+
+def native_output(
+    x, w, *, axes: tuple[Axis, ...], precision=None, preferred_element_type=None
+) -> jax.Array:
+    """XLA's own transposed convolution, (n, s..., g, i), (k..., g, i, o) -> (n, q..., g, o).
+
+    XLA's CPU compiler reads outside its arrays where a float32 convolution has a negative padding.
+    A gradient has one where the padding of the forward convolution reaches beyond the kernel's
+    extent. So the padding is clamped to 0..extent - 1, and the output is padded or cropped instead.
+    Symbolic sizes keep their padding, because a symbolic size cannot be cropped.
+    """
+    groups, features = x.shape[-2:]
+    n, last = len(axes), len(axes) + 1
+    kernel = jnp.moveaxis(w, -3, -2)
+    y = lax.conv_general_dilated(
+        _join(x, groups * features),
+        _join(kernel, groups * kernel.shape[-1]),
+        window_strides=(1,) * n,
+        padding=[_clamped(axis) for axis in axes],
+        lhs_dilation=[axis.stride for axis in axes],
+        rhs_dilation=[axis.dilation for axis in axes],
+        dimension_numbers=lax.ConvDimensionNumbers(
+            (0, last, *range(1, last)), (last, n, *range(n)), (0, last, *range(1, last))
+        ),
+        feature_group_count=groups,
+        precision=precision,
+        preferred_element_type=preferred_element_type,
+    )
+    for number, axis in enumerate(axes, start=1):
+        low, high = _clamped(axis)
+        y = _resize(y, number, axis.low - low, axis.high - high)
+    return reshape(y, (*y.shape[:-1], groups, w.shape[-1]), (*partition(y)[:-1], None, None))
+
+
+def _join(x: jax.Array, features: int) -> jax.Array:
+    """(..., g, i) -> (..., g * i)."""
+    return reshape(x, (*x.shape[:-2], features), (*partition(x)[:-2], None))
+
+
+def _clamped(axis: Axis) -> tuple[int, int]:
+    if not isinstance(axis.size, int):
+        return axis.low, axis.high
+    low, high = (min(max(p, 0), axis.extent - 1) for p in (axis.low, axis.high))
+    return low, high
+
+
+def _resize(y: jax.Array, axis: int, before: int, after: int) -> jax.Array:
+    """Adds zeros before and after, or removes as many pixels where a number is negative."""
+    # Not `lax.pad`: XLA merges it into the convolution, which has a negative padding again.
+    shape = list(y.shape)
+    parts = [y]
+    for count, index in ((before, 0), (after, 1)):
+        if count > 0:
+            shape[axis] = count
+            parts.insert(index and len(parts), zeros(tuple(shape), y))
+    if len(parts) > 1:
+        y = lax.concatenate(parts, axis)
+    if min(before, after) < 0:
+        y = lax.slice_in_dim(y, max(-before, 0), y.shape[axis] - max(-after, 0), axis=axis)
+    return y
