@@ -80,6 +80,8 @@ def test_auto_stores_no_columns_where_polyphase_is_faster():
         function = jax.jit(
             lambda x, w: subpixel.conv_transpose(x, w, (2, 2), "SAME", method=method)
         )
-        return function.lower(x, w).compile().memory_analysis().temp_size_in_bytes
+        memory = function.lower(x, w).compile().memory_analysis()
+        assert memory is not None
+        return memory.temp_size_in_bytes
 
     assert temporary("auto") == temporary("polyphase") < temporary("im2col")
