@@ -83,7 +83,8 @@ def fastest_method(a, b, result: Result, axes: tuple[Axis, ...]) -> Method:
     3x3, 1        1.00           0.22 / 0.24 / 0.18  1.19 / 0.60 / 0.51   8.9 / 6.1 / 5.9
     ============  =============  ==================  ===================  =====================
 
-    With one output channel, polyphase loses where its result has to be cropped.
+    With one output channel, polyphase loses where its result has to be cropped. Where the kernel is
+    larger than the output, as in a vocoder, the rearrangement of the kernel takes what it saves.
     ``python -m subpixel bench conv-transpose --method METHOD`` measures one method.
     """
     if result != "output" or len(axes) > 2 or a.dtype != jnp.float32 or a.shape[-2] > 1:
@@ -93,7 +94,8 @@ def fastest_method(a, b, result: Result, axes: tuple[Axis, ...]) -> Method:
     has_channels = b.shape[-1] >= 3
     if all(axis.stride == 1 for axis in axes):  # polyphase is XLA's convolution
         return "native" if has_channels and is_plain else "im2col"
-    if overlap > 1 and product_ratio(axes) < 1.6:
+    is_small = math.prod(b.shape) <= math.prod(result_shape(a, b, result, axes))
+    if overlap > 1 and is_small and product_ratio(axes) < 1.6:
         cropped = any(grid(axis).size > axis.size for axis in axes)
         if has_channels or not cropped:
             return "polyphase"

@@ -18,11 +18,11 @@ def axes_of(sizes, taps, strides, padding="SAME"):
     return tuple(Axis(*numbers) for numbers in each)
 
 
-def choose(taps, stride, outputs, *, ndim=2, dtype="float32", groups=1, padding="SAME", low=None):
-    axes = axes_of((32,) * ndim, (taps,) * ndim, (stride,) * ndim, padding)
+def choose(taps, stride, outputs, *, ndim=2, dtype="float32", groups=1, low=None, size=32):
+    axes = axes_of((size,) * ndim, (taps,) * ndim, (stride,) * ndim)
     if low is not None:
         axes = tuple(axis._replace(low=low) for axis in axes)
-    x = jax.ShapeDtypeStruct((4, *(32,) * ndim, groups, 32), dtype)
+    x = jax.ShapeDtypeStruct((4, *(size,) * ndim, groups, 32), dtype)
     w = jax.ShapeDtypeStruct((*(taps,) * ndim, groups, 32, outputs), dtype)
     return fastest_method(x, w, "output", axes)
 
@@ -41,6 +41,7 @@ def choose(taps, stride, outputs, *, ndim=2, dtype="float32", groups=1, padding=
         ("im2col", {"taps": 4, "stride": 2, "outputs": 16, "dtype": "float64"}),
         ("im2col", {"taps": 4, "stride": 2, "outputs": 16, "groups": 2}),
         ("im2col", {"taps": 3, "stride": 1, "outputs": 1}),
+        ("im2col", {"taps": 16, "stride": 8, "outputs": 256, "ndim": 1, "size": 2}),
         ("native", {"taps": 3, "stride": 1, "outputs": 16}),
         ("im2col", {"taps": 3, "stride": 1, "outputs": 16, "low": 3}),
     ],
