@@ -27,6 +27,7 @@ from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Shaped
 
 from subpixel.ops.pixel_shuffle import (
@@ -49,7 +50,7 @@ def validate_layout(name: str) -> None:
 
 
 def convert(
-    kernel: Shaped[Array, "*source_taps source_in source_out"],
+    kernel: Shaped[ArrayLike, "*source_taps source_in source_out"],
     scale: Scale,
     source: Layout,
     target: Layout,
@@ -59,33 +60,33 @@ def convert(
 ) -> Shaped[Array, "*target_taps target_in target_out"]:
     """Converts a kernel to another layout: the same linear map, the same numbers in another order.
 
-        Args:
-          kernel: of the shape that the table above gives for `source`.
-          scale: r, one number or one for each spatial axis.
-          source: the layout of `kernel`.
-          target: the new layout.
-          order: order of the channels of the sub-pixel layout.
-          transpose_kernel: whether the kernel of the transposed convolution is the reversed one of
-            PyTorch, TensorFlow and Keras, shaped (k*r, ..., out, in).
+    Args:
+      kernel: of the shape that the table above gives for `source`.
+      scale: r, one number or one for each spatial axis.
+      source: the layout of `kernel`.
+      target: the new layout.
+      order: order of the channels of the sub-pixel layout.
+      transpose_kernel: whether the kernel of the transposed convolution is the reversed one of
+        PyTorch, TensorFlow and Keras, shaped (k*r, ..., out, in).
 
-        Returns:
-          The kernel in the layout `target`.
+    Returns:
+      The kernel in the layout `target`.
 
-        Raises:
-          ValueError: if the shape does not fit, or a layout or order is unknown.
-          TypeError: if the scale is not a whole number.
+    Raises:
+      ValueError: if the shape does not fit, or a layout or order is unknown.
+      TypeError: if the scale is not a whole number.
 
-        Example:
-          >>> import jax.numpy as jnp
-    from jaxtyping import Array, Shaped
-          >>> taps = jnp.arange(4).reshape(4, 1, 1)
-          >>> convert(taps, 2, "zero_insert", "subpixel")[:, 0]
-          Array([[1, 0],
-                 [3, 2]], dtype=int32)
+    Example:
+      >>> import jax.numpy as jnp
+      >>> taps = jnp.arange(4).reshape(4, 1, 1)
+      >>> convert(taps, 2, "zero_insert", "subpixel")[:, 0]
+      Array([[1, 0],
+             [3, 2]], dtype=int32)
     """
     validate_layout(source)
     validate_layout(target)
     validate_order(order)
+    kernel = jnp.asarray(kernel)
     if not 3 <= kernel.ndim <= 5:
         raise ValueError(
             f"a kernel has 1 to 3 spatial axes and two of channels; got the shape {kernel.shape}"
@@ -104,12 +105,13 @@ def convert(
     return kernel
 
 
-def transpose(kernel: Shaped[Array, "*taps a b"]) -> Shaped[Array, "*taps b a"]:
+def transpose(kernel: Shaped[ArrayLike, "*taps a b"]) -> Shaped[Array, "*taps b a"]:
     """Reverses every spatial axis and swaps the channels, (k, ..., a, b) -> (k, ..., b, a).
 
     This turns the kernel of `jax.lax.conv_transpose` into that of its `transpose_kernel=True`, and
     back.
     """
+    kernel = jnp.asarray(kernel)
     return jnp.flip(kernel, range(kernel.ndim - 2)).swapaxes(-1, -2)
 
 
@@ -141,7 +143,7 @@ def _split_phases(kernel: jax.Array, scales: tuple[int, ...], order: Order) -> j
 
 
 def reorder(
-    array: Shaped[Array, "*shape phases_of_out"],
+    array: Shaped[ArrayLike, "*shape phases_of_out"],
     scale: Scale,
     source: Order,
     target: Order,
@@ -163,20 +165,20 @@ def reorder(
     Raises:
       ValueError: if r**d does not divide the last axis.
     """
-    phases = split_phases(array, scale_per_axis(scale, ndim), source)
+    phases = split_phases(jnp.asarray(array), scale_per_axis(scale, ndim), source)
     return join_phases(phases, ndim, target)
 
 
 def bias_to_phases(
-    bias: Shaped[Array, " out"], scale: Scale, *, order: Order = "dcr", ndim: int = 2
+    bias: Shaped[ArrayLike, " out"], scale: Scale, *, order: Order = "dcr", ndim: int = 2
 ) -> Shaped[Array, " phases_of_out"]:
     """Repeats a bias for each phase, (out,) -> (r**d * out,): what the sub-pixel layout adds."""
-    scales = scale_per_axis(scale, ndim)
+    scales, bias = scale_per_axis(scale, ndim), jnp.asarray(bias)
     return join_phases(jnp.broadcast_to(bias, (*scales, bias.shape[-1])), ndim, order)
 
 
 def bias_from_phases(
-    bias: Shaped[Array, " phases_of_out"], scale: Scale, *, order: Order = "dcr", ndim: int = 2
+    bias: Shaped[ArrayLike, " phases_of_out"], scale: Scale, *, order: Order = "dcr", ndim: int = 2
 ) -> Shaped[Array, " out"]:
     """Joins a bias that is the same in every phase, (r**d * out,) -> (out,).
 
@@ -184,7 +186,7 @@ def bias_from_phases(
       ValueError: if it differs between phases: then a single bias cannot give the same function.
         The check reads the values, so this function does not work under `jax.jit`.
     """
-    phases = split_phases(bias, scale_per_axis(scale, ndim), order)
+    phases = split_phases(jnp.asarray(bias), scale_per_axis(scale, ndim), order)
     shared = phases.reshape(-1, phases.shape[-1])
     if not bool((shared == shared[0]).all()):
         raise ValueError(
@@ -194,20 +196,20 @@ def bias_from_phases(
     return shared[0]
 
 
-def from_torch_conv(weight: Shaped[Array, "out in *taps"]) -> Shaped[Array, "*taps in out"]:
+def from_torch_conv(weight: Shaped[ArrayLike, "out in *taps"]) -> Shaped[Array, "*taps in out"]:
     """PyTorch's `ConvNd` weight (out, in, k, ...) -> (k, ..., in, out).
 
     Before a `torch.nn.PixelShuffle` the outputs are in the order "crd": see `reorder`.
     """
-    return jnp.moveaxis(weight, (0, 1), (-1, -2))
+    return jnp.moveaxis(jnp.asarray(weight), (0, 1), (-1, -2))
 
 
 def from_torch_conv_transpose(
-    weight: Shaped[Array, "in out *taps"],
+    weight: Shaped[ArrayLike, "in out *taps"],
 ) -> Shaped[Array, "*taps in out"]:
     """PyTorch's `ConvTransposeNd` weight (in, out, k, ...) -> (k, ..., in, out), reversed.
 
     The result is the default kernel of `jax.lax.conv_transpose`.
     """
-    transposed = jnp.moveaxis(weight, (0, 1), (-1, -2))
+    transposed = jnp.moveaxis(jnp.asarray(weight), (0, 1), (-1, -2))
     return transpose(transposed)

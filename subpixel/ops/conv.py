@@ -102,7 +102,9 @@ def subpixel_conv(
     return pixel_shuffle(phases, scales, order=order)
 
 
-def insert_zeros(x: Shaped[Array, "n *space c"], scale: Scale) -> Shaped[Array, "n *upsampled c"]:
+def insert_zeros(
+    x: Shaped[ArrayLike, "n *space c"], scale: Scale
+) -> Shaped[Array, "n *upsampled c"]:
     """Inserts r - 1 zeros after every pixel along each spatial axis.
 
     Args:
@@ -112,6 +114,7 @@ def insert_zeros(x: Shaped[Array, "n *space c"], scale: Scale) -> Shaped[Array, 
     Returns:
       Shape (batch, r*s1, ..., r*sd, c), zero except at multiples of r.
     """
+    x = jnp.asarray(x)
     ndim = x.ndim - 2
     scales = scale_per_axis(scale, ndim)
     # Not `lax.pad` with interior padding: XLA merges it into the convolution that follows.
