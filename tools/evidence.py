@@ -29,12 +29,11 @@ from subpixel.sr.config import Experiment, to_json
 from subpixel.sr.data import SourceImage, check_no_leak, make_lr, prepare
 from subpixel.sr.data.held_out import split_images
 from subpixel.sr.data.patches import Pair
-from subpixel.sr.data.sources import data_root, find_benchmarks
+from subpixel.sr.data.sources import data_root, find_benchmarks, find_training
 from subpixel.sr.environment import environment
 from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation import Protocol, evaluate
 from subpixel.sr.evaluation.checkerboard import checkerboard_energy, flat_energy
-from subpixel.sr.experiment import find_training
 from subpixel.sr.files import write_json
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.base import Network

@@ -2,13 +2,15 @@
 
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, TypeVar
 
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
 ByteOrder = Literal["little", "big"]
+Value = TypeVar("Value")
 
 # TIFF 6.0, section 2.
 _HEADER_BYTES, _ENTRY_BYTES, _CLASSIC = 8, 12, 42
@@ -26,37 +28,40 @@ def read_exif(path: Path) -> bytes | None:
     Args:
       path: the file; damaged EXIF counts as none.
     """
-    found = Image.Exif()
+    return _read_tags(path, _descriptive_block, None)
+
+
+def is_raw_ycbcr(path: Path) -> bool:
+    """Returns whether a TIFF file holds YCbCr that is not in JPEG; libvips would call it RGB."""
+    return _read_tags(
+        path,
+        lambda tags: tags.get(_PHOTOMETRIC) == _YCBCR and tags.get(_COMPRESSION) not in _JPEG,
+        False,
+    )
+
+
+def _read_tags(path: Path, read: Callable[[Image.Exif], Value], damaged: Value) -> Value:
+    """Returns what `read` makes of a file's tags, and `damaged` if they cannot be read."""
     # Pillow warns of what is damaged; the pixels do not depend on it.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             # `Image.open` would refuse a file of more pixels than Pillow's own limit.
             with TiffImageFile(path) as image:
-                given = image.getexif()
-                for tag in _DESCRIPTIVE:
-                    if tag in given:
-                        found[tag] = given[tag]
-                for tag in (_EXIF_IFD, _GPS_IFD):
-                    found.get_ifd(tag).update(given.get_ifd(tag))
-                return found.tobytes() if _holds_any(found) else None
+                return read(image.getexif())
         except Exception:
             # Pillow raises nearly every class of exception on damaged content.
-            return None
+            return damaged
 
 
-def is_raw_ycbcr(path: Path) -> bool:
-    """Returns whether a TIFF file holds YCbCr that is not in JPEG; libvips would call it RGB."""
-    # Pillow warns of what is damaged.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with TiffImageFile(path) as image:
-                tags = image.getexif()
-                return tags.get(_PHOTOMETRIC) == _YCBCR and tags.get(_COMPRESSION) not in _JPEG
-        except Exception:
-            # Pillow raises nearly every class of exception on damaged content.
-            return False
+def _descriptive_block(given: Image.Exif) -> bytes | None:
+    found = Image.Exif()
+    for tag in _DESCRIPTIVE:
+        if tag in given:
+            found[tag] = given[tag]
+    for tag in (_EXIF_IFD, _GPS_IFD):
+        found.get_ifd(tag).update(given.get_ifd(tag))
+    return found.tobytes() if _holds_any(found) else None
 
 
 def add_exif(path: Path, block: bytes, software: str) -> None:
