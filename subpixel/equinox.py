@@ -41,6 +41,8 @@ def conv_transpose(
 
     Example:
       >>> import equinox as eqx
+      >>> import jax
+      >>> import jax.numpy as jnp
       >>> layer = eqx.nn.ConvTranspose2d(16, 8, 4, stride=2, padding=1, key=jax.random.key(0))
       >>> conv_transpose(layer, jnp.ones((16, 5, 5))).shape
       (8, 10, 10)

@@ -52,7 +52,9 @@ def channels_per_phase(channels: int, scales: tuple[int, ...]) -> int:
     return channels // phases
 
 
-def split_phases(x: jax.Array, scales: tuple[int, ...], order: Order) -> jax.Array:
+def split_phases(
+    x: Shaped[Array, "*lead phases_of_c"], scales: tuple[int, ...], order: Order
+) -> Shaped[Array, "*lead_and_phases c"]:
     """Splits the last axis, (..., r**d * c) -> (..., r1, ..., rd, c)."""
     validate_order(order)
     channels = channels_per_phase(x.shape[-1], scales)
@@ -64,7 +66,9 @@ def split_phases(x: jax.Array, scales: tuple[int, ...], order: Order) -> jax.Arr
     return split.transpose(*range(lead), *range(lead + 1, split.ndim), lead)
 
 
-def join_phases(x: jax.Array, ndim: int, order: Order) -> jax.Array:
+def join_phases(
+    x: Shaped[Array, "*lead_and_phases c"], ndim: int, order: Order
+) -> Shaped[Array, "*lead phases_of_c"]:
     """Joins the last axes, (..., r1, ..., rd, c) -> (..., r**d * c): inverts `split_phases`."""
     validate_order(order)
     lead = x.ndim - 1 - ndim
