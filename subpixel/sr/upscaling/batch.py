@@ -15,8 +15,8 @@ from subpixel.sr.upscaling.reading import SUFFIXES, check_name
 from subpixel.sr.upscaling.video import VIDEO_SUFFIXES, VideoEncoding, upscale_video
 from subpixel.sr.upscaling.writing import WRITTEN
 
-# A still GIF has a palette, which an enlarged image does not fit into.
-_REPLACED_SUFFIXES = {".gif": ".png"}
+# A still GIF has a palette, which an enlarged image does not fit into; HEIC is read only.
+_REPLACED_SUFFIXES = {".gif": ".png", ".heic": ".jpg", ".heif": ".jpg"}
 _SAME_FORMAT = {".jpeg": ".jpg", ".jfif": ".jpg", ".tif": ".tiff"}
 _READ = SUFFIXES | VIDEO_SUFFIXES
 # The end of a name that is meant as a file's; "results.2" is a folder.

@@ -1,6 +1,7 @@
 """Opens photographs for enlargement, or says in one line why not."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,18 +10,18 @@ import numpy as np
 from PIL.BmpImagePlugin import BmpImageFile
 
 from subpixel.sr.errors import InputError
+from subpixel.sr.upscaling import heic
 from subpixel.sr.upscaling.strips import Strips
 from subpixel.sr.upscaling.tiff_exif import is_raw_ycbcr, read_exif
-from subpixel.sr.upscaling.vips import first_line, libvips
+from subpixel.sr.upscaling.vips import damaged, from_array, libvips
 
-SUFFIXES = frozenset(
+SUFFIXES = heic.SUFFIXES | frozenset(
     {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 )
 MAX_MEGAPIXELS = 400
 _ONE_IMAGE = "one image a file is enlarged. Save them as single files, or an animation as a video"
 _READ_BYTES = 8 * 2**20
 _PEAKS = {"uchar": 255, "ushort": 65535, "float": 1}
-_RGB = {"uchar": "srgb", "ushort": "rgb16", "float": "srgb"}
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,6 @@ class Photograph:
             raise InputError(damaged(self.path, error)) from None
 
 
-def damaged(path: Path, error: Exception) -> str:
-    """Returns the line that a damaged file gets."""
-    return f"{path} cannot be decoded ({first_line(error)}): copy it again, it may be damaged"
-
-
 def open_photograph(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photograph:
     """Opens an image file; pixels are decoded when its strips are read.
 
@@ -94,12 +90,12 @@ def open_photograph(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photo
     """
     refuse_unreadable(path)
     image = _open(path, max_megapixels)
-    _refuse_larger(path, image, max_megapixels)
+    _refuse_larger(path, image.width, image.height, max_megapixels)
     return _normalise(path, image)
 
 
-def _refuse_larger(path: Path, image: Any, max_megapixels: float) -> None:
-    megapixels = image.width * image.height / 1e6
+def _refuse_larger(path: Path, width: int, height: int, max_megapixels: float) -> None:
+    megapixels = width * height / 1e6
     if megapixels > max_megapixels:
         raise InputError(
             f"{path} has {megapixels:,.1f} megapixels, and at most {max_megapixels:,g} are read: "
@@ -187,6 +183,11 @@ def _open(path: Path, max_megapixels: float) -> Any:
         return _open_bmp(path, max_megapixels)
     if head[4:] == b"ftypavis":
         raise InputError(f"{path} is animated: {_ONE_IMAGE}")
+    if heic.is_heic(path):
+        with _decoding(path):
+            opened = heic.open_heic(path)
+            _refuse_larger(path, *opened.size, max_megapixels)
+            return heic.decode_heic(path, opened)
     try:
         # "error" stops at damage; by default the rest of a cut file would be grey.
         image = pyvips.Image.new_from_file(str(path), fail_on="error")
@@ -210,18 +211,12 @@ def _open(path: Path, max_megapixels: float) -> Any:
 
 def _open_bmp(path: Path, max_megapixels: float) -> Any:
     """Decodes BMP with Pillow, since libvips has no reader of its own for it."""
-    try:
-        # `Image.open` has a limit of its own, which no option raises.
-        with BmpImageFile(path) as opened:
-            _refuse_larger(path, opened, max_megapixels)
-            dpi = opened.info.get("dpi")
-            mode = {"1": "L", "L": "L", "RGBA": "RGBA"}.get(opened.mode, "RGB")
-            values = np.array(opened.convert(mode))
-    except (InputError, PermissionError, MemoryError):
-        raise
-    except Exception as error:
-        # Pillow's decoders raise nearly every class of exception on damaged content.
-        raise InputError(damaged(path, error)) from None
+    # `Image.open` has a limit of its own, which no option raises.
+    with _decoding(path), BmpImageFile(path) as opened:
+        _refuse_larger(path, opened.width, opened.height, max_megapixels)
+        dpi = opened.info.get("dpi")
+        mode = {"1": "L", "L": "L", "RGBA": "RGBA"}.get(opened.mode, "RGB")
+        values = np.array(opened.convert(mode))
     values = values.reshape(*values.shape[:2], -1)
     image = from_array(values)
     if dpi:
@@ -229,13 +224,16 @@ def _open_bmp(path: Path, max_megapixels: float) -> Any:
     return image
 
 
-def from_array(values: np.ndarray) -> Any:
-    """Returns a libvips image of uint8 or uint16 (h, w, 1 to 4)."""
-    height, width, bands = values.shape
-    name = "uchar" if values.dtype == np.uint8 else "ushort"
-    image = libvips().Image.new_from_memory(values.tobytes(), width, height, bands, name)
-    grey = "b-w" if name == "uchar" else "grey16"
-    return image.copy(interpretation=grey if bands < 3 else _RGB[name])
+@contextmanager
+def _decoding(path: Path) -> Iterator[None]:
+    """Calls a file damaged if the decoder inside fails, unless the error says more."""
+    try:
+        yield
+    except (InputError, PermissionError, MemoryError):
+        raise
+    except Exception as error:
+        # Decoders of Pillow and pillow-heif raise nearly every class of exception.
+        raise InputError(damaged(path, error)) from None
 
 
 def _normalise(path: Path, image: Any) -> Photograph:

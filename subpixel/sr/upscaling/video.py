@@ -143,7 +143,8 @@ def _comment(source: Any, settings: Settings, shape: FrameShape) -> str:
     from subpixel import __version__
 
     name = settings.model_name(shape.width, shape.height)
-    before = source.metadata.get("comment", "")
+    # Matroska has its names in capitals.
+    before = source.metadata.get("comment") or source.metadata.get("COMMENT") or ""
     return f"{before} subpixel {__version__}, model {name}".strip()
 
 

@@ -2,7 +2,11 @@
 
 import logging
 import os
+from pathlib import Path
 from types import ModuleType
+from typing import Any
+
+import numpy as np
 
 from subpixel.sr.errors import InputError
 
@@ -32,3 +36,19 @@ def first_line(error: Exception) -> str:
     text = getattr(error, "detail", "") or str(error)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[0] if lines else "unknown error"
+
+
+def damaged(path: Path, error: Exception) -> str:
+    """Returns the line that a damaged file gets."""
+    return f"{path} cannot be decoded ({first_line(error)}): copy it again, it may be damaged"
+
+
+def from_array(values: np.ndarray) -> Any:
+    """Returns a libvips image of uint8 or uint16 (h, w, 1 to 4)."""
+    height, width, bands = values.shape
+    wide = values.dtype == np.uint16
+    image = libvips().Image.new_from_memory(
+        values.tobytes(), width, height, bands, "ushort" if wide else "uchar"
+    )
+    grey, rgb = ("grey16", "rgb16") if wide else ("b-w", "srgb")
+    return image.copy(interpretation=grey if bands < 3 else rgb)

@@ -32,6 +32,12 @@ _THUMBNAIL = ("exif-ifd1-", "jpeg-thumbnail-data")
 _SOFTWARE, _DESCRIPTION = "exif-ifd0-Software", "image-description"
 # Descriptions by tifffile, ImageJ and OME, which programs read as the layout of the pixels.
 _DESCRIBES_PIXELS = ('{"shape"', "ImageJ=", "<?xml")
+# What XMP states of the file, and does not hold for the result.
+_XMP_CHANGES = (
+    (rb"tiff:Orientation", rb"[2-8]", b"1"),
+    (rb"G?Camera:(?:MotionPhoto|MicroVideo)", rb"1", b"0"),
+    (rb"hdrgm:Version", rb"[0-9.]+", b""),
+)
 _FORMATS = {
     ".avif": "avif",
     ".bmp": "bmp",
@@ -198,8 +204,7 @@ def _with_metadata(pixels: Any, source: Photograph, dtype: str, model: str, kind
         # EXIF that is set brings its own orientation and thumbnail; the pixels are upright.
         image.set_type(libvips().GValue.gint_type, "orientation", 1)
     if image.get_typeof("xmp-data"):
-        upright = _upright(image.get("xmp-data"))
-        image.set_type(libvips().GValue.blob_type, "xmp-data", upright)
+        image.set_type(libvips().GValue.blob_type, "xmp-data", _true_xmp(image.get("xmp-data")))
     for name in image.get_fields():
         if name.startswith(_THUMBNAIL):
             image.remove(name)
@@ -217,9 +222,16 @@ def _with_metadata(pixels: Any, source: Photograph, dtype: str, model: str, kind
     return image
 
 
-def _upright(xmp: bytes) -> bytes:
-    """Returns XMP whose orientation, a copy of that in EXIF, is 1; as attribute and as element."""
-    return re.sub(rb"""(\btiff:Orientation(?:\s*=\s*["']|>))[2-8](?=["'<])""", rb"\g<1>1", xmp)
+def _true_xmp(xmp: bytes) -> bytes:
+    """Returns XMP with orientation 1, without a video or a gain map behind the image.
+
+    Sources: Adobe, XMP Specification, part 2; Android, Motion Photo format 1.0 and Ultra HDR 1.1.
+    """
+    for name, old, new in _XMP_CHANGES:
+        # As an attribute, and as an element.
+        pattern = rb"""(\b%s(?:\s*=\s*["']|>))%s(?=["'<])""" % (name, old)
+        xmp = re.sub(pattern, rb"\g<1>" + new, xmp)
+    return xmp
 
 
 def _field(image: Any, name: str) -> str:

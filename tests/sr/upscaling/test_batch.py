@@ -127,11 +127,11 @@ def test_a_file_given_twice_is_done_once(tmp_path):
 
 
 def test_files_of_other_kinds_are_counted(tmp_path):
-    for name in ("in/a.heic", "in/deep/b.HEIC", "in/c.txt", "in/README", "in/.hidden"):
+    for name in ("in/a.dng", "in/deep/b.DNG", "in/c.txt", "in/README", "in/.hidden"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("not an image")
     save(tmp_path / "in/d.png")
-    assert other_files([tmp_path / "in"], tmp_path / "out") == {".heic": 2, ".txt": 1}
+    assert other_files([tmp_path / "in"], tmp_path / "out") == {".dng": 2, ".txt": 1}
 
 
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):

@@ -175,6 +175,16 @@ def test_the_orientation_in_xmp_becomes_normal_too(orientation, tmp_path, settin
     assert kept == xmp.replace(orientation, orientation.replace(b"6", b"1"))
 
 
+def test_xmp_states_no_video_and_no_gain_map_behind_the_image(tmp_path, settings):
+    text = "<rdf:Description GCamera:MotionPhoto='%s' Camera:MotionPhotoVersion='1' %s/>"
+    claims = (text % ("1", 'hdrgm:Version="1.0"')).encode()
+    element = b"<GCamera:MicroVideo>%s</GCamera:MicroVideo>"
+    Image.fromarray(COFFEE).save(tmp_path / "a.jpg", xmp=claims + element % b"1")
+    upscale_photograph(tmp_path / "a.jpg", tmp_path / "b.jpg", settings)
+    kept = pyvips.Image.new_from_file(str(tmp_path / "b.jpg")).get("xmp-data")
+    assert kept == (text % ("0", 'hdrgm:Version=""')).encode() + element % b"0"
+
+
 def test_a_description_of_the_stored_pixels_is_replaced(tmp_path, settings):
     tifffile.imwrite(tmp_path / "a.tif", COFFEE, photometric="rgb")
     upscale_photograph(tmp_path / "a.tif", tmp_path / "b.tif", settings)

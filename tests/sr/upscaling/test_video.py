@@ -220,6 +220,23 @@ def test_model_and_version_stand_in_the_comment(tmp_path):
         assert result.metadata["comment"] == expected
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_an_earlier_comment_stays(suffix, tmp_path):
+    plain, source = write_clip(tmp_path / "plain.mp4"), tmp_path / f"a.{suffix}"
+    with av.open(str(plain)) as given, av.open(str(source), "w") as sink:
+        stream = given.streams.video[0]
+        copy = sink.add_stream_from_template(stream)
+        sink.metadata["comment"] = "A day at sea."
+        for packet in given.demux(stream):
+            if packet.dts is not None:
+                packet.stream = copy
+                sink.mux(packet)
+    enlarge(source, tmp_path / f"b.{suffix}")
+    with av.open(str(tmp_path / f"b.{suffix}")) as result:
+        comment = {name.lower(): text for name, text in result.metadata.items()}["comment"]
+        assert comment == f"A day at sea. subpixel {__version__}, model bicubic"
+
+
 def test_webm_gets_vp9(tmp_path):
     source = write_clip(tmp_path / "a.mkv")
     enlarge(source, tmp_path / "b.webm")

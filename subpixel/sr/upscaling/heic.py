@@ -1,0 +1,110 @@
+"""HEIC files, which most telephones write: pillow-heif decodes them, since the wheel of libvips
+contains no decoder for HEVC.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from subpixel.sr.errors import InputError
+from subpixel.sr.upscaling.vips import from_array, libvips
+
+SUFFIXES = frozenset({".heic", ".heif"})
+# Brands of images in HEVC: ISO/IEC 23008-12, annex B.
+_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"})
+# Code points of ITU-T H.273: unspecified, BT.709, and two of BT.601, which differ little.
+_SRGB_PRIMARIES, _DISPLAY_P3 = (1, 2, 5, 6), 12
+_HDR_TRANSFERS = (16, 18)
+
+
+def is_heic(path: Path) -> bool:
+    """Returns whether the first box of a file lists an image in HEVC: ISO/IEC 14496-12, 4.3."""
+    with path.open("rb") as file:
+        head = file.read(256)
+    if head[4:8] != b"ftyp":
+        return False
+    end = min(int.from_bytes(head[:4]), len(head))
+    brands = {head[8:12], *(head[start : start + 4] for start in range(16, end, 4))}
+    return not _BRANDS.isdisjoint(brands)
+
+
+def open_heic(path: Path) -> Any:
+    """Opens a HEIC file; its pixels are decoded by `decode_heic`.
+
+    Args:
+      path: the file.
+
+    Returns:
+      pillow-heif's image, whose `size` is the upright width and height.
+
+    Raises:
+      InputError: if pillow-heif is not installed, or the file holds several images.
+    """
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise InputError(
+            f"{path} is HEIC, which needs pillow-heif ({error}): pip install 'subpixel[heic]', or "
+            "save the photograph as JPEG"
+        ) from None
+    opened = pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
+    if len(opened) > 1:
+        raise InputError(f"{path} has {len(opened)} images: save them as single files")
+    return opened
+
+
+def decode_heic(path: Path, opened: Any) -> Any:
+    """Returns the libvips image of a HEIC file, upright, with EXIF, XMP and colour profile.
+
+    Args:
+      path: the file.
+      opened: what `open_heic` returned.
+
+    Raises:
+      InputError: if its colours are those of HDR video, for which results have no place.
+    """
+    info = opened.info
+    profile = info.get("icc_profile") or _profile_of(path, info.get("nclx_profile"))
+    image = from_array(_values(opened))
+    if opened.premultiplied_alpha:
+        image = (
+            image.unpremultiply()
+            .rint()
+            .cast(image.format)
+            .copy(interpretation=image.interpretation)
+        )
+    else:
+        image = image.copy()
+    pyvips = libvips()
+    fields = {"exif-data": info.get("exif"), "xmp-data": info.get("xmp")}
+    for name, content in {**fields, "icc-profile-data": profile}.items():
+        if content:
+            image.set_type(pyvips.GValue.blob_type, name, content)
+    # The decoder has rotated the pixels; the orientation in EXIF is that of the camera.
+    image.set_type(pyvips.GValue.gint_type, "orientation", 1)
+    return image
+
+
+def _values(opened: Any) -> np.ndarray:
+    """Returns the pixels (h, w, c), uint8 or, for 10 and 12 bits, uint16."""
+    values = np.asarray(opened)
+    bits = opened.info["bit_depth"]
+    if values.dtype == np.uint16:
+        # pillow-heif shifts to the left: white of 10 bits would be 65,472.
+        peak = np.float32(2**bits - 1)
+        values = ((values >> (16 - bits)) * (65535 / peak) + np.float32(0.5)).astype(np.uint16)
+    return values.reshape(*values.shape[:2], -1)
+
+
+def _profile_of(path: Path, nclx: dict[str, Any] | None) -> bytes | None:
+    """Returns the colour profile for code points of ITU-T H.273; None for sRGB."""
+    if nclx is None:
+        return None
+    primaries, transfer = nclx["color_primaries"], nclx["transfer_characteristics"]
+    if transfer in _HDR_TRANSFERS or primaries not in (*_SRGB_PRIMARIES, _DISPLAY_P3):
+        raise InputError(
+            f"{path} has the colours of HDR video (primaries {primaries}, transfer {transfer} of "
+            "ITU-T H.273): convert it to sRGB or Display P3"
+        )
+    return libvips().Operation.call("profile_load", "p3") if primaries == _DISPLAY_P3 else None
