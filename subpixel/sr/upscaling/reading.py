@@ -186,7 +186,8 @@ def _open(path: Path, max_megapixels: float) -> Any:
     if heic.is_heic(path):
         with _decoding(path):
             opened = heic.open_heic(path)
-            _refuse_larger(path, *opened.size, max_megapixels)
+            width, height = opened.size
+            _refuse_larger(path, width, height, max_megapixels)
             return heic.decode_heic(path, opened)
     try:
         # "error" stops at damage; by default the rest of a cut file would be grey.
