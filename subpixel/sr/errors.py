@@ -1,5 +1,7 @@
 """Exceptions that a command shows as one line, each with its exit code."""
 
+import os
+
 
 class InputError(ValueError):
     """The input of a user cannot be used; the message says what, the rule and the remedy.
@@ -22,3 +24,14 @@ class UnfinishedError(RuntimeError):
     The checkpoint of the last step is kept, so the same command repeats only what failed. A
     command prints the message without a traceback and ends with exit code 4.
     """
+
+
+def describe(error: Exception) -> str:
+    """Returns the message of an error, with file names as they are instead of their repr.
+
+    >>> describe(FileNotFoundError(2, "No such file or directory", "a[b].png"))
+    '[Errno 2] No such file or directory: a[b].png'
+    """
+    if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
+        return f"[Errno {error.errno}] {error.strerror}: {os.fsdecode(error.filename)}"
+    return str(error)

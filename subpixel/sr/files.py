@@ -6,12 +6,62 @@ import math
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from subpixel.sr.errors import InputError
+
 STDOUT, STDERR = 1, 2
+_CHUNK = 2**20
+
+
+def check_outputs(*paths: Path | None) -> None:
+    """Checks that files can be written, before the work whose results they will hold.
+
+    Args:
+      paths: the files, which need not exist; None stands for a file that is not asked for.
+
+    Raises:
+      InputError: if a path is a folder, a file is where one of its folders must be, or two paths
+        are the same file.
+    """
+    plain: dict[Path, Path] = {}
+    for path in filter(None, paths):
+        if path.is_dir():
+            raise InputError(f"nothing can be written to {path}, which is a folder: name a file")
+        check_folder(path.parent)
+        if _is_stream(path):
+            continue
+        first = plain.setdefault(path.resolve(), path)
+        if first is not path:
+            raise InputError(f"{first} and {path} are the same file: name two")
+
+
+def check_folder(folder: Path) -> None:
+    """Checks that a folder exists or can be made, as far as existing files tell.
+
+    Raises:
+      InputError: naming the file that is where a folder must be.
+    """
+    for part in (folder, *folder.parents):
+        # A link that leads nowhere exists as well: no folder can be made in its place.
+        if part.is_dir() or not os.path.lexists(part):
+            continue
+        raise InputError(f"there is a file where a folder must be, {part}: name another place")
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those that contain it; an existing one is left as it is.
+
+    Raises:
+      InputError: naming the file that is where a folder must be.
+      OSError: if the system refuses.
+    """
+    check_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -21,11 +71,12 @@ def write_bytes(path: Path, content: bytes) -> None:
     stays. A device, a pipe, and a file that is this process's stdout or stderr are written into.
 
     Raises:
+      InputError: if a file is where a folder must be.
       OSError: naming `path`, if the system refuses to write.
     """
     with naming(path):
         if _is_stream(path):
-            _write_into(path, content)
+            _write_into(path, [content])
         else:
             _replace(path.resolve(), content)
 
@@ -65,16 +116,30 @@ def part_of(path: Path) -> Path:
 
 @contextmanager
 def complete_or_absent(path: Path) -> Iterator[Path]:
-    """Gives the path of a temporary file beside `path`, and renames the file to `path` at the end.
+    """Gives the path of a temporary file, whose content becomes that of `path` at the end.
 
-    After an error the temporary file is removed, and `path` is as it was.
+    The rules for links, devices and pipes are those of `write_bytes`. After an error the temporary
+    file is removed, and `path` is as it was.
+
+    Raises:
+      OSError: if the path cannot be followed or written.
     """
-    part = part_of(path)
+    if _is_stream(path):
+        # Nothing is left beside a device or a pipe.
+        with tempfile.TemporaryDirectory() as folder:
+            part = part_of(Path(folder) / path.name)
+            yield part
+            with naming(path), part.open("rb") as file:
+                _write_into(path, iter(lambda: file.read(_CHUNK), b""))
+        return
+    target = path.resolve()
+    make_folder(target.parent)
+    part = part_of(target)
     try:
         yield part
         with part.open("rb") as file:
             os.fsync(file.fileno())
-        part.replace(path)
+        part.replace(target)
     finally:
         part.unlink(missing_ok=True)
 
@@ -115,15 +180,17 @@ def _is_stream(path: Path) -> bool:
     return False
 
 
-def _write_into(path: Path, content: bytes) -> None:
+def _write_into(path: Path, chunks: Iterable[bytes]) -> None:
     # Appended: what a command has printed into a redirected stdout is not overwritten.
     with path.open("ab", buffering=0) as file:
-        while content:
-            content = content[file.write(content) :]
+        for chunk in chunks:
+            rest = chunk
+            while rest:
+                rest = rest[file.write(rest) :]
 
 
 def _replace(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     # A name of its own: no user's file is overwritten, and a long name does not become too long.
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from subpixel.sr.config import Experiment, differences, from_json, to_json
 from subpixel.sr.errors import InputError
-from subpixel.sr.files import write_json
+from subpixel.sr.files import check_folder, write_json
 
 
 def weights_file(workdir: Path, upsampler: str) -> Path:
@@ -31,8 +31,10 @@ def check_workdir(workdir: Path, experiment: Experiment) -> None:
     """Checks that a workdir is new, or was made with the same config.
 
     Raises:
-      InputError: naming every field that differs, if it was made with another config.
+      InputError: naming every field that differs, if it was made with another config; or the file
+        that is where a folder must be.
     """
+    check_folder(workdir)
     if not (workdir / "config.json").exists():
         return
     changed = differences(read_config(workdir), experiment)

@@ -1,5 +1,6 @@
 """Tables, ratios and a chart of benchmark results."""
 
+import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from subpixel.sr.files import write_bytes
+
+CHARTS = (".png", ".svg")
 TITLES = {
     "forward": "forward",
     "gradients": "forward + both gradients",
@@ -164,7 +168,12 @@ def _time(times: dict[str, Any]) -> str:
 
 
 def draw(results: dict[str, Any], path: Path) -> None:
-    """Draws the ratios to native JAX as bars, on a logarithmic axis."""
+    """Draws the ratios to native JAX as bars, on a logarithmic axis.
+
+    Args:
+      results: of `measure_geometries`.
+      path: the file; its suffix, one of `CHARTS`, is the format.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")
@@ -183,4 +192,6 @@ def draw(results: dict[str, Any], path: Path) -> None:
     axes.set_xticks(position, names, rotation=30, ha="right")
     axes.set_title("subpixel.conv_transpose against native JAX and PyTorch")
     axes.legend()
-    figure.savefig(path, dpi=150)
+    content = io.BytesIO()
+    figure.savefig(content, format=path.suffix[1:].lower(), dpi=150)
+    write_bytes(path, content.getvalue())

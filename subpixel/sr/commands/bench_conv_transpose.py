@@ -8,7 +8,7 @@ from subpixel.sr.bench import report
 from subpixel.sr.bench.conv_transpose import measure_geometries
 from subpixel.sr.console import make_console
 from subpixel.sr.errors import InputError
-from subpixel.sr.files import write_json
+from subpixel.sr.files import check_outputs, write_json
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,13 @@ class Options:
     def __post_init__(self):
         if self.rounds < 1:
             raise InputError(f"rounds must be at least 1; got {self.rounds}")
+        if self.chart is not None and self.chart.suffix.lower() not in report.CHARTS:
+            raise InputError(f"chart must end in {' or '.join(report.CHARTS)}; got {self.chart}")
 
 
 def run(options: Options) -> int:
     """Measures, prints the tables and writes the files that are asked for."""
+    check_outputs(options.json, options.chart)
     console = make_console()
     try:
         results = measure_geometries(

@@ -9,7 +9,7 @@ from subpixel.sr.bench import inference, report
 from subpixel.sr.bench.inference import NetworkName
 from subpixel.sr.console import make_console
 from subpixel.sr.errors import InputError
-from subpixel.sr.files import write_json
+from subpixel.sr.files import check_outputs, write_json
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Measures, prints the table and writes the file that is asked for."""
+    check_outputs(options.json)
     console = make_console()
     results = inference.measure(
         options.networks,

@@ -6,7 +6,7 @@ from pathlib import Path
 from subpixel.sr.bench import report, training
 from subpixel.sr.console import make_console
 from subpixel.sr.errors import InputError
-from subpixel.sr.files import write_json
+from subpixel.sr.files import check_outputs, write_json
 from subpixel.sr.models.base import Dtype
 
 
@@ -32,6 +32,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Measures, prints the table and writes the file that is asked for."""
+    check_outputs(options.json)
     console = make_console()
     results = training.measure_training(
         rounds=options.rounds,

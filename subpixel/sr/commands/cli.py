@@ -13,7 +13,7 @@ import tyro
 from tyro import _errors as tyro_errors
 
 from subpixel.sr.console import allow_any_name, one_line
-from subpixel.sr.errors import InputError, NonFiniteError, UnfinishedError
+from subpixel.sr.errors import InputError, NonFiniteError, UnfinishedError, describe
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -144,15 +144,8 @@ def run_command(main: Callable[[], int]) -> None:
 
 def _report(error: Exception) -> int:
     """Prints an expected error in one line and returns its exit code."""
-    print(f"error: {one_line(_describe(error))}", file=sys.stderr)
+    print(f"error: {one_line(describe(error))}", file=sys.stderr)
     return next((code for kind, code in CODES.items() if isinstance(error, kind)), 1)
-
-
-def _describe(error: Exception) -> str:
-    """Returns the message of an error, with file names as they are instead of their repr."""
-    if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
-        return f"[Errno {error.errno}] {error.strerror}: {os.fsdecode(error.filename)}"
-    return str(error)
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:

@@ -18,7 +18,7 @@ from subpixel.sr.evaluation.images import make_folders, save_error_map, save_out
 from subpixel.sr.evaluation.protocol import Channel, Grey, LrFrom, Protocol, ProtocolName, Rounding
 from subpixel.sr.evaluation.scores import Measured, Scores, evaluate
 from subpixel.sr.evaluation.table import scores_table, worst_table, write_csv
-from subpixel.sr.files import write_json
+from subpixel.sr.files import check_outputs, write_json
 from subpixel.sr.inference.upscaler import NetworkUpscaler, Upscaler
 from subpixel.sr.models.activations import Activation, OutputActivation
 from subpixel.sr.targets import load_target
@@ -128,9 +128,7 @@ def run(options: Options) -> int:
       InputError: if the target, a benchmark or a choice of the protocol cannot be used.
     """
     console, protocol = make_console(), options.choose_protocol()
-    for file in (options.json, options.csv):
-        if file is not None and file.is_dir():
-            raise InputError(f"scores cannot be written to {file}, which is a folder: name a file")
+    check_outputs(options.json, options.csv)
     # The LR files of a set are used, unless --lr-from names what to make them from.
     wanted = None if options.lr_from in ("rgb", "luma") else options.scale
     benchmarks = find_benchmarks(

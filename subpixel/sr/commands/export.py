@@ -11,6 +11,7 @@ from subpixel.sr.console import make_console
 from subpixel.sr.errors import InputError
 from subpixel.sr.export.formats import Choices, Source, export_network
 from subpixel.sr.export.provenance import UNKNOWN, Provenance
+from subpixel.sr.files import check_outputs
 from subpixel.sr.models.activations import Activation, OutputActivation
 from subpixel.sr.models.released import is_released, read_release
 from subpixel.sr.models.trained import TrainedNetwork
@@ -66,9 +67,9 @@ def run(options: Options) -> int:
     Raises:
       InputError: if the model cannot be read, the file exists, or the options do not fit together.
     """
-    if options.output.is_dir():
-        raise InputError(f"{options.output} is a folder: name a file, such as model.onnx")
-    if options.output.exists() and not options.overwrite:
+    check_outputs(options.output)
+    # A device or a pipe is written into, and holds nothing that could be lost.
+    if options.output.is_file() and not options.overwrite:
         raise InputError(f"{options.output} exists: give another name, or --overwrite")
     trained = load_trained(
         options.model,
@@ -83,11 +84,11 @@ def run(options: Options) -> int:
         layout=options.layout, uint8=options.uint8, opset=options.opset, compact=options.compact
     )
     told = export_network(source, options.output, choices)
-    size = options.output.stat().st_size
+    size = f"{options.output.stat().st_size:,} bytes, " if options.output.is_file() else ""
     console = make_console()
     for note in trained.notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
-    console.print(f"{options.output}: {size:,} bytes, {options.layout}", highlight=False)
+    console.print(f"{options.output}: {size}{options.layout}", highlight=False)
     console.print(told, highlight=False, markup=False, soft_wrap=True)
     return 0
 

@@ -12,7 +12,7 @@ from subpixel import __version__
 from subpixel.sr.demo.runtime import runtime_files
 from subpixel.sr.errors import InputError
 from subpixel.sr.export.formats import Choices, Source, onnx_bytes
-from subpixel.sr.files import dump_json, write_bytes
+from subpixel.sr.files import check_folder, dump_json, write_bytes
 
 PAGE = Path(__file__).parent / "page"
 MODELS = "models.json"
@@ -55,8 +55,7 @@ def build_demo(sources: Sequence[Source], output: Path, runtime: Path | None = N
 
 
 def _check_output(output: Path) -> None:
-    if output.exists() and not output.is_dir():
-        raise InputError(f"{output} is a file: name a folder")
+    check_folder(output)
     if output.is_dir() and any(output.iterdir()) and not (output / MODELS).is_file():
         raise InputError(f"{output} holds other files: name a new folder, or an earlier demo")
 

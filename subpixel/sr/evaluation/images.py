@@ -1,13 +1,14 @@
 """Leaves the images of a measurement: what a model made, and where it is wrong."""
 
+import io
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 from PIL import Image
 
-from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation.scores import Measured
+from subpixel.sr.files import make_folder, write_bytes
 from subpixel.sr.inference.upscaler import Upscaler
 
 # Errors of this many grey levels and more have the brightest colour, in every map.
@@ -21,13 +22,7 @@ def make_folders(root: Path, benchmarks: list[str]) -> None:
       InputError: if a file is where a folder must be.
     """
     for benchmark in benchmarks:
-        try:
-            (root / _folder(benchmark)).mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError) as error:
-            raise InputError(
-                f"images cannot be left in {root / _folder(benchmark)}: there is a file where a "
-                "folder must be"
-            ) from error
+        make_folder(root / _folder(benchmark))
 
 
 def save_output(root: Path, benchmark: str, measured: Measured, upscaler: Upscaler) -> None:
@@ -54,7 +49,9 @@ def _save(root: Path, benchmark: str, measured: Measured, pixels: np.ndarray) ->
         pixels = np.clip(np.round(pixels), 0, 255).astype(np.uint8)
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     suffix = "" if measured.model == "model" else f"_{measured.model}"
-    image.save(root / _folder(benchmark) / f"{measured.image}{suffix}.png")
+    content = io.BytesIO()
+    image.save(content, "PNG")
+    write_bytes(root / _folder(benchmark) / f"{measured.image}{suffix}.png", content.getvalue())
 
 
 def _folder(benchmark: str) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from subpixel.sr.errors import InputError, NonFiniteError
+from subpixel.sr.errors import InputError, NonFiniteError, describe
+from subpixel.sr.files import check_folder
 from subpixel.sr.training.interrupt import Interrupt
 from subpixel.sr.upscaling.photographs import Settings, upscale_photograph
 from subpixel.sr.upscaling.progress import BatchProgress
@@ -70,6 +71,7 @@ def plan_jobs(inputs: Sequence[Path], output: Path, suffix: str | None = None) -
     single = len(inputs) == 1 and not inputs[0].is_dir()
     names_file = output.suffix.lower() in known and not output.is_dir()
     if single and names_file:
+        check_folder(output.parent)
         if suffix is not None and _other_format(output.suffix.lower(), suffix):
             raise InputError(
                 f"{output} is no {suffix[1:]} file: leave out the format, or change it"
@@ -80,8 +82,9 @@ def plan_jobs(inputs: Sequence[Path], output: Path, suffix: str | None = None) -
             f"{output} has no suffix of a format that is written ({', '.join(sorted(known))}): "
             "change it; or, if it is to be a folder, create it first"
         )
-    if names_file or output.is_file():
+    if names_file or (output.exists() and not output.is_dir() and not single):
         raise InputError(f"several files cannot be written to the one file {output}: name a folder")
+    check_folder(output)
     jobs, taken = [], {}
     for given in inputs:
         for source, relative, problem in _files(given, output):
@@ -207,7 +210,8 @@ def _do(
     outcome: Outcome,
     interrupt: Interrupt,
 ) -> None:
-    if not job.problem and job.target.exists() and not job.target.is_dir() and not overwrite:
+    # A device or a pipe is written into, and holds no result of an earlier call.
+    if not job.problem and job.target.is_file() and not overwrite:
         outcome.present += 1
         progress.skip()
         return
@@ -217,7 +221,7 @@ def _do(
         notes = _run(job, settings, video, progress, interrupt)
     except (InputError, NonFiniteError, OSError) as error:
         outcome.failed += 1
-        progress.fail(str(error))
+        progress.fail(describe(error))
     else:
         outcome.done += 1
         progress.finish([f"{job.source}: {note}" for note in notes])

@@ -81,7 +81,6 @@ def upscale_video(
     if path.exists():
         refuse_unreadable(path)
     path.open("rb").close()
-    target.parent.mkdir(parents=True, exist_ok=True)
     with complete_or_absent(target) as part:
         try:
             with av.open(str(path)) as source:

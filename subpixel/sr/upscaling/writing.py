@@ -128,19 +128,18 @@ def write_photograph(
       InputError: if the source is damaged.
       OSError: if the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     kind = format_of(path)
     dtype = source.dtype
     if dtype == "ushort" and kind not in ("png", "tiff"):
         dtype = "uchar"
-    with _collected(result, dtype, path) as pixels, complete_or_absent(path) as part:
+    with complete_or_absent(path) as part, _collected(result, dtype, part) as pixels:
         image = _with_metadata(pixels, source, dtype, model, kind)
         _save(image, part, kind, encoding, path)
 
 
 @contextmanager
-def _collected(result: Strips, dtype: str, path: Path) -> Iterator[Any]:
-    """Gives the libvips image of the strips, from memory or from a file beside the target."""
+def _collected(result: Strips, dtype: str, part: Path) -> Iterator[Any]:
+    """Gives the libvips image of the strips, from memory or from a file beside `part`."""
     pyvips = libvips()
     shape = (result.width, result.height, result.channels)
     size = math.prod(shape) * _DTYPES[dtype]().itemsize
@@ -148,7 +147,7 @@ def _collected(result: Strips, dtype: str, path: Path) -> Iterator[Any]:
         pixels = b"".join(_quantised(strip, dtype).tobytes() for strip in result.rows)
         yield pyvips.Image.new_from_memory(pixels, *shape, dtype)
         return
-    scratch = part_of(path.with_suffix(".scratch.tif"))
+    scratch = part_of(part.with_suffix(".scratch.tif"))
     try:
         _write_uncompressed(result, dtype, scratch)
         yield pyvips.Image.tiffload(str(scratch), access="sequential")
