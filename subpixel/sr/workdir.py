@@ -67,6 +67,10 @@ def read_config(workdir: Path) -> Experiment:
     path = workdir / "config.json"
     try:
         values = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(
+            f"{path} cannot be read: {workdir} is no workdir of train.py, which has this file"
+        ) from None
     # A damaged file can also hold bytes that are no text, or lists nested too deep.
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error

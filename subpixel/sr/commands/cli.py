@@ -69,7 +69,8 @@ def parse_options(
     return parsed
 
 
-# Python's messages for text that is not a number, by the start; the text follows.
+# Python's messages for text that is not a number, by what stands before the text. For an option
+# that may be None, tyro's message ends with Python's.
 NOT_A_NUMBER = {
     "invalid literal for int() with base 10: ": "a whole number",
     "could not convert string to float: ": "a number",
@@ -95,8 +96,8 @@ def _refuse(event: tyro_errors.ParseErrorEvent) -> None:
         if event.argument is None:
             raise InputError(event.message)
         for start, kind in NOT_A_NUMBER.items():
-            if event.message.startswith(start):
-                value = event.message.removeprefix(start)
+            _, found, value = event.message.rpartition(start)
+            if found:
                 raise InputError(f"{_name(event.argument)} must be {kind}; got {value}")
         raise InputError(f"{_name(event.argument)}: {event.message}")
 

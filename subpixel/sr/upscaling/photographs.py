@@ -31,6 +31,10 @@ class Settings:
     consistent: bool = False
     max_megapixels: float = MAX_MEGAPIXELS
 
+    def __post_init__(self):
+        if not self.max_megapixels > 0:
+            raise InputError(f"max_megapixels must be a positive number; got {self.max_megapixels}")
+
     def enlarged(self, lr: Strips, advance: Callable[[int], None] | None = None) -> Strips:
         """Returns an image in the size that is wanted.
 

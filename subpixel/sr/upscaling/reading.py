@@ -97,9 +97,10 @@ def open_photograph(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photo
 def _refuse_larger(path: Path, width: int, height: int, max_megapixels: float) -> None:
     megapixels = width * height / 1e6
     if megapixels > max_megapixels:
+        digits = 1 if megapixels >= 1 else 4
         raise InputError(
-            f"{path} has {megapixels:,.1f} megapixels, and at most {max_megapixels:,g} are read: "
-            "a file that claims more than it holds fills a disk. --max-megapixels allows more"
+            f"{path} has {megapixels:,.{digits}f} megapixels, and at most {max_megapixels:,g} are "
+            "read: a file that claims more than it holds fills a disk. --max-megapixels allows more"
         )
 
 

@@ -129,6 +129,24 @@ def test_an_unknown_option_of_every_command_names_the_nearest(monkeypatch, capsy
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("--scale=abc", "--scale must be a number; got 'abc'"),
+        ("--width=10.5", "--width must be a whole number; got '10.5'"),
+        ("--crf=best", "--crf must be a whole number; got 'best'"),
+        ("--max-megapixels=nan", "max_megapixels must be a positive number; got nan"),
+        ("--max-megapixels=0", "max_megapixels must be a positive number; got 0.0"),
+    ],
+)
+def test_an_option_that_is_no_number_is_named(given, said, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["subpixel", "upscale", "a.png", "-o", "b.png", given])
+    with pytest.raises(SystemExit) as ended:
+        run_command(main)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"error: {said}\n"
+
+
 @pytest.mark.slow
 def test_training_and_its_measurements_run_without_jit(tmp_path):
     """`JAX_DISABLE_JIT=1 python train.py` is how people step through a training in a debugger."""

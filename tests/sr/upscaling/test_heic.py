@@ -127,7 +127,7 @@ def test_a_cut_file_and_one_of_several_images_are_named(tmp_path):
     several.save(tmp_path / "b.heic")
     with pytest.raises(InputError, match=r"b\.heic has 2 images: save them as single files"):
         open_photograph(tmp_path / "b.heic")
-    with pytest.raises(InputError, match=r"has 0\.0 megapixels, and at most 0\.001 are read"):
+    with pytest.raises(InputError, match=r"has 0\.0048 megapixels, and at most 0\.001 are read"):
         open_photograph(write(tmp_path / "c.heic", COFFEE), 0.001)
 
 
