@@ -8,11 +8,12 @@ and the raw numbers.
 
 import json
 import math
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import ml_dtypes
 import numpy as np
@@ -21,6 +22,8 @@ from safetensors import SafetensorError, safe_open
 from subpixel.sr.errors import InputError
 from subpixel.sr.models.file_kinds import describe_content, is_safetensors
 from subpixel.sr.models.torch_pickle import Storage, Tensor, UnreadableError, run_pickle
+
+Value = TypeVar("Value")
 
 # The first of the pickled values of a file that PyTorch wrote before version 1.6.
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -32,6 +35,7 @@ _WRAPPERS = (
 )  # fmt: skip
 # Parts of a checkpoint whose tensors are not the network's.
 _OTHERS = ("optim", "sched", "discriminator", "net_d", "netd", "scaler", "swa_n", "loss")
+_OTHER_MODULES = re.compile(r"discriminator|^net_?d$|loss|criterion|vgg|lpips|percep", re.I)
 _DEEPEST = 4
 
 # Tensors that overlap, such as a number that is expanded, may unfold to this many numbers.
@@ -172,18 +176,22 @@ def _read_safetensors(path: Path) -> Checkpoint:
     with safe_open(path, framework="numpy") as file:
         metadata = file.metadata() or {}
         names = file.keys()
-        return Checkpoint({name: _as_float32(file.get_tensor(name)) for name in names}, metadata)
+        tensors = {name: _as_float32(file.get_tensor(name)) for name in names}
+        return Checkpoint(_network_of(tensors), metadata)
 
 
 def _checkpoint(content: Any, read: Callable[[str], bytes]) -> Checkpoint:
     place, weights = _find_weights(content)
     tensors = {name: _array(tensor, read) for name, tensor in weights.items()}
-    texts = {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, str)}
+    beside = content.items() if isinstance(content, dict) else ()
+    texts = {k: v for k, v in beside if isinstance(k, str) and isinstance(v, str)}
     return Checkpoint(tensors, texts, place)
 
 
 def _find_weights(content: Any) -> tuple[str, dict[str, Tensor]]:
     """Returns the state dict among nested dicts, and its place."""
+    if isinstance(content, list | tuple):
+        content = {str(i): part for i, part in enumerate(content) if isinstance(part, dict)} or None
     if not isinstance(content, dict):
         raise UnreadableError("it does not hold a dict of tensors")
     found = list(_state_dicts(content, ""))
@@ -204,7 +212,31 @@ def _find_weights(content: Any) -> tuple[str, dict[str, Tensor]]:
         raise UnreadableError(
             f"it holds several networks, {_named(best)}: save the state_dict() of one of them alone"
         )
-    return best[0]
+    place, tensors = best[0]
+    return place, _network_of(tensors)
+
+
+def _network_of(tensors: dict[str, Value]) -> dict[str, Value]:
+    """Returns the tensors of the network among the modules of a training.
+
+    Lightning and MMagic save a training as one module: with the network stand its discriminator
+    and its loss, which are left out, or its running average, which is preferred.
+    """
+    modules: dict[str, set[str]] = {}
+    for name in tensors:
+        module, _, rest = name.partition(".")
+        modules.setdefault(module, set()).add(rest)
+    module = next(iter(modules))
+    if len(modules) == 1 and all(modules[module]):
+        inner = {name.partition(".")[2]: tensor for name, tensor in tensors.items()}
+        return {f"{module}.{name}": tensor for name, tensor in _network_of(inner).items()}
+    left_out = {module for module in modules if _OTHER_MODULES.search(module)}
+    for module, names in modules.items():
+        twins = {other for other in modules if other != module and modules[other] == names}
+        if "ema" in module.lower() and any(names):
+            left_out |= twins
+    kept = {n: t for n, t in tensors.items() if n.partition(".")[0] not in left_out}
+    return kept or tensors
 
 
 def _state_dicts(content: dict[Any, Any], place: str) -> Iterator[tuple[str, dict[str, Tensor]]]:

@@ -30,15 +30,29 @@ _STORAGES: dict[str, Any] = {
 _ORDERED_DICT = "collections.OrderedDict"
 _TENSORS = ("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2")
 _PARAMETERS = ("torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state")
-# What training programs keep beside the weights: options, counters, scores, dtypes.
+_BUILTINS = (
+    "bool", "bytearray", "complex", "dict", "float", "frozenset", "int", "list", "object", "set",
+    "slice", "str", "tuple",
+)  # fmt: skip
+_PATHS = ("Path", "PosixPath", "PurePath", "PurePosixPath", "PureWindowsPath", "WindowsPath")
+_DTYPES = (
+    "bfloat16", "bool", "complex64", "float16", "float32", "float64", "int16", "int32", "int64",
+    "int8", "uint8",
+)  # fmt: skip
+# What training programs keep beside the weights: options, counters, scores, dates, dtypes.
 _INERT = frozenset(
-    {"_codecs.encode", "__builtin__.object", "__builtin__.set", "argparse.Namespace",
-     "builtins.object", "builtins.set", "collections.Counter", "collections.defaultdict",
-     "copy_reg._reconstructor", "copyreg._reconstructor", "numpy._core.multiarray._reconstruct",
+    {"_codecs.encode", "addict.addict.Dict", "argparse.Namespace", "collections.Counter",
+     "collections.defaultdict", "collections.deque", "copy_reg._reconstructor",
+     "copyreg._reconstructor", "datetime.date", "datetime.datetime", "datetime.timedelta",
+     "datetime.timezone", "easydict.EasyDict", "lightning.fabric.utilities.data.AttributeDict",
+     "lightning_fabric.utilities.data.AttributeDict", "numpy._core.multiarray._reconstruct",
      "numpy._core.multiarray.scalar", "numpy.core.multiarray._reconstruct",
-     "numpy.core.multiarray.scalar", "numpy.dtype", "numpy.ndarray", "pathlib.PosixPath",
-     "pathlib.WindowsPath", "torch.Size", "torch.bfloat16", "torch.device", "torch.float16",
-     "torch.float32", "torch.float64", "torch.int32", "torch.int64"}
+     "numpy.core.multiarray.scalar", "numpy.dtype", "numpy.ndarray",
+     "pytorch_lightning.utilities.parsing.AttributeDict", "torch.Size", "torch.device",
+     "types.SimpleNamespace", "yacs.config.CfgNode"}
+    | {f"{module}.{name}" for module in ("__builtin__", "builtins") for name in _BUILTINS}
+    | {f"{module}.{name}" for module in ("pathlib", "pathlib._local") for name in _PATHS}
+    | {f"torch.{name}" for name in _DTYPES}
 )  # fmt: skip
 _NAMES = frozenset({_ORDERED_DICT, *_TENSORS, *_PARAMETERS, *_STORAGES, *_INERT})
 
@@ -131,6 +145,11 @@ class _Program:
         if text in _NAMES:
             self.stack.append(_Name(text))
             return
+        if text.startswith("torch._utils._rebuild_") or text.endswith("Storage"):
+            raise UnreadableError(
+                f"it holds a tensor of a kind that is not read ({text}): save dense tensors of "
+                "float32"
+            )
         # torch.save(model) keeps the object, and with it the name of its class.
         whole = (
             "; it may hold a whole model instead of its state dict"
@@ -209,7 +228,8 @@ def _pairs(arguments: Any) -> dict[Any, Any] | None:
 
 _LITERALS = frozenset(
     {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE",
-     "BINUNICODE8", "SHORT_BINSTRING", "BINSTRING", "BINBYTES", "SHORT_BINBYTES"}
+     "BINUNICODE8", "SHORT_BINSTRING", "BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
+     "BYTEARRAY8", "LONG4"}
 )  # fmt: skip
 
 _ACTIONS: dict[str, Callable[[_Program, Any], Any]] = {
@@ -227,6 +247,7 @@ _ACTIONS: dict[str, Callable[[_Program, Any], Any]] = {
     "TUPLE1": lambda program, _: program.stack.append(program.take(1)),
     "TUPLE2": lambda program, _: program.stack.append(program.take(2)),
     "TUPLE3": lambda program, _: program.stack.append(program.take(3)),
+    "FROZENSET": lambda program, _: program.stack.append(program.pop_to_mark()),
     "APPEND": lambda program, _: program.extend(list(program.take(1))),
     "APPENDS": lambda program, _: program.extend(program.pop_to_mark()),
     "ADDITEMS": lambda program, _: program.extend(program.pop_to_mark()),

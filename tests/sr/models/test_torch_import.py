@@ -1,6 +1,9 @@
 """Public PyTorch networks, in every way that they are saved, compute what PyTorch computes."""
 
 import argparse
+from collections import defaultdict, deque
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
 
 import jax.numpy as jnp
 import numpy as np
@@ -262,6 +265,69 @@ def test_safetensors_of_pytorch_are_read(tmp_path, content):
     save_file(arrays, tmp_path / "a.safetensors", {"format": "pt"})
     trained = load_trained(str(tmp_path / "a.safetensors"), network_scale(network))
     assert_same(trained, network, network_channels(network))
+
+
+def prefixed(prefix, module):
+    return {f"{prefix}.{name}": tensor for name, tensor in module.state_dict().items()}
+
+
+def lightning_gan(network):
+    critic = nn.Sequential(conv(3, 4, 3), conv(4, 1, 3))
+    return {
+        "pytorch-lightning_version": "2.5.0",
+        "state_dict": prefixed("generator", network)
+        | prefixed("discriminator", critic)
+        | prefixed("criterion.vgg", critic),
+        "callbacks": {"best": PurePosixPath("a.ckpt"), "when": datetime(2020, 1, 2, tzinfo=UTC)},
+    }
+
+
+def mmagic(network):
+    average = prefixed("generator_ema", network)
+    return {"state_dict": prefixed("generator", Espcn(3, channels=3)) | average}
+
+
+def ema_pytorch(network):
+    average = prefixed("module.ema_model", network)
+    return {**prefixed("module.online_model", Espcn(3, channels=3)), **average}
+
+
+def averaged_model(network):
+    return torch.optim.swa_utils.AveragedModel(network).state_dict()
+
+
+def timm(network):
+    return {"state_dict": Espcn(3, channels=3).state_dict(), "state_dict_ema": network.state_dict()}
+
+
+def beside_factories(network):
+    kept = {"a": defaultdict(list, b=[1]), "c": deque([2]), "d": torch.int8, "e": frozenset("f")}
+    return [network.state_dict(), kept]
+
+
+@pytest.mark.parametrize(
+    "content", [lightning_gan, mmagic, ema_pytorch, averaged_model, timm, beside_factories]
+)
+@pytest.mark.parametrize("protocol", [2, 5])
+def test_the_network_is_found_among_the_modules_of_a_training(tmp_path, content, protocol):
+    network = randomised(Espcn(3, channels=3))
+    torch.save(content(network), tmp_path / "a.ckpt", pickle_protocol=protocol)
+    assert_same(load_trained(str(tmp_path / "a.ckpt"), 3), network, 3)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        lambda: torch.eye(3).to_sparse(),
+        lambda: torch.ones(2, dtype=torch.complex64),
+        lambda: torch.ones(2).to(torch.float8_e4m3fn),
+        lambda: torch.ones(2, device="meta"),
+    ],
+)
+def test_a_tensor_of_another_kind_is_refused_as_one(tmp_path, tensor):
+    torch.save({**Espcn(3).state_dict(), "other": tensor()}, tmp_path / "a.pth")
+    with pytest.raises(InputError, match=r"holds a tensor of a kind that is not read \(torch\."):
+        load_trained(str(tmp_path / "a.pth"))
 
 
 def network_scale(network):

@@ -1,20 +1,29 @@
 """One experiment on one device, on several, and in several processes: the same run."""
 
+import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 
 import faults
 import jax
 import numpy as np
 import pytest
+from jax.sharding import AxisType
 
+from subpixel.sr.config import ESPCNConfig
 from subpixel.sr.errors import InputError
 from subpixel.sr.models.weights import load_weights
 from subpixel.sr.training.checkpoints import list_steps
-from subpixel.sr.training.parallel import data_mesh, processes
+from subpixel.sr.training.config import OptimizerConfig
+from subpixel.sr.training.optimizers import make_optimizer
+from subpixel.sr.training.parallel import data_mesh, divide, processes, replicate
+from subpixel.sr.training.state import compile_step, init_state
 from subpixel.sr.workdir import weights_file
 
 # Adam: the number of devices changes the order of sums, and SOAP enlarges what that changes.
@@ -101,6 +110,40 @@ def test_eight_devices_are_one_run(root, one, monkeypatch):
     monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "8")
     faults.finish(root, root / "eight", *OPTIONS)
     assert_close_runs(root / "eight", one)
+
+
+def _steps() -> None:
+    """Asserts that a mesh of either type of axis gives the steps of one device."""
+    config = ESPCNConfig(scale=2, features=(4, 3))
+    choices = OptimizerConfig(name="adam", warmup_steps=1)
+    optimizer = make_optimizer(choices, 3)
+    rng = np.random.default_rng(0)
+    batch = {
+        "lr": rng.integers(0, 256, (8, 8, 8, 1), np.uint8),
+        "hr": rng.integers(0, 256, (8, 16, 16, 1), np.uint8),
+    }
+    ended = []
+    for kind in (None, AxisType.Auto, AxisType.Explicit):
+        mesh = None if kind is None else data_mesh(8, kind)
+        graph, state = init_state(config, "subpixel", optimizer, seed=0)
+        state, divided = replicate(state, mesh), divide(batch, mesh)
+        step = compile_step(choices, graph, state, optimizer, divided, mesh)
+        for _ in range(3):
+            state, _ = step(state, divided)
+        ended.append(jax.device_get(state.params))
+    jax.tree.map(partial(np.testing.assert_allclose, atol=1e-5), ended[0], ended[1])
+    jax.tree.map(np.testing.assert_array_equal, ended[1], ended[2])
+
+
+def test_both_types_of_mesh_axis_give_the_steps_of_one_device():
+    # The number of CPU devices is fixed when JAX starts.
+    code = f"import {Path(__file__).stem} as t; t._steps()"
+    places = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "4", "PYTHONPATH": places}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_two_processes_are_one_run_and_only_the_first_prints(root, one):
