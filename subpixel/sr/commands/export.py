@@ -71,6 +71,11 @@ def run(options: Options) -> int:
     # A device or a pipe is written into, and holds nothing that could be lost.
     if options.output.is_file() and not options.overwrite:
         raise InputError(f"{options.output} exists: give another name, or --overwrite")
+    if options.upsampler is not None and not Path(options.model).is_dir():
+        raise InputError(
+            f"--upsampler is for workdirs of train.py, and {options.model} is none; --layout "
+            "chooses how the file computes the upsampling"
+        )
     trained = load_trained(
         options.model,
         upsampler=options.upsampler,

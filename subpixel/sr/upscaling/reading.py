@@ -12,7 +12,7 @@ from PIL.BmpImagePlugin import BmpImageFile
 from subpixel.sr.errors import InputError
 from subpixel.sr.upscaling import heic
 from subpixel.sr.upscaling.strips import Strips
-from subpixel.sr.upscaling.tiff_exif import is_raw_ycbcr, read_exif
+from subpixel.sr.upscaling.tiff_exif import is_raw_ycbcr, read_exif, value_kind
 from subpixel.sr.upscaling.vips import damaged, from_array, libvips
 
 SUFFIXES = heic.SUFFIXES | frozenset(
@@ -21,6 +21,7 @@ SUFFIXES = heic.SUFFIXES | frozenset(
 MAX_MEGAPIXELS = 400
 _ONE_IMAGE = "one image a file is enlarged. Save them as single files, or an animation as a video"
 _READ_BYTES = 8 * 2**20
+_READ_KINDS = ("uint8", "uint16", "float16", "float32")
 _PEAKS = {"uchar": 255, "ushort": 65535, "float": 1}
 
 
@@ -197,6 +198,9 @@ def _open(path: Path, max_megapixels: float) -> Any:
         if "is not a known file format" in str(error):
             kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
             raise InputError(f"{path} is no image of a kind that is read ({kinds})") from None
+        kind = value_kind(path)
+        if kind is not None and kind not in _READ_KINDS:
+            raise InputError(_of_kind(path, kind)) from None
         raise InputError(damaged(path, error)) from None
     _refuse_several(path, image)
     if image.get("vips-loader") == "tiffload":
@@ -262,12 +266,14 @@ def _normalise(path: Path, image: Any) -> Photograph:
     if image.bands > 4:
         raise InputError(f"{path} has {image.bands} channels: convert it to RGB, with alpha or not")
     if image.format not in _PEAKS:
-        raise InputError(
-            f"{path} has values of the kind {image.format}: convert them to 8 or 16 bits"
-        )
+        raise InputError(_of_kind(path, image.format))
     if image.format == "float":
         _refuse_unless_unit(path, image)
     return Photograph(path, image, tuple(notes))
+
+
+def _of_kind(path: Path, kind: str) -> str:
+    return f"{path} has values of the kind {kind}: convert them to unsigned 8 or 16 bits"
 
 
 def _is_profile(content: bytes) -> bool:

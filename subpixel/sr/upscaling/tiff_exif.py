@@ -40,6 +40,20 @@ def is_raw_ycbcr(path: Path) -> bool:
     )
 
 
+def value_kind(path: Path) -> str | None:
+    """Returns the kind of values in a TIFF file, such as "float64"; None if it cannot be told."""
+    # Pillow knows fewer kinds.
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            dtype = file.pages.first.dtype
+    except Exception:
+        # tifffile raises many classes of exception on files of other formats and damaged ones.
+        return None
+    return None if dtype is None else dtype.name
+
+
 def _read_tags(path: Path, read: Callable[[Image.Exif], Value], damaged: Value) -> Value:
     """Returns what `read` makes of a file's tags, and `damaged` if they cannot be read."""
     # Pillow warns of what is damaged; the pixels do not depend on it.

@@ -81,6 +81,7 @@ def test_activations_are_refused_where_they_are_known(name):
         (["-o", "m.xyz"], "has no suffix of a format"),
         (["-o", "m.safetensors", "--uint8"], "--uint8 means nothing for a .safetensors file"),
         (["-o", "m.pth", "--compact"], "does not fit SRVGGNetCompact"),
+        (["-o", "m.pth", "--upsampler=subpixel"], "is for workdirs of train.py, and w.safetensors"),
     ],
 )
 def test_what_the_command_refuses(make_source, tmp_path, monkeypatch, arguments, message):

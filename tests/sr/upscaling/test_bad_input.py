@@ -113,6 +113,14 @@ def unsigned32(path: Path):
     tifffile.imwrite(path, COFFEE.astype(np.uint32), photometric="rgb")
 
 
+def float64(path: Path):
+    tifffile.imwrite(path, COFFEE / 255, photometric="rgb")
+
+
+def signed(path: Path):
+    tifffile.imwrite(path, COFFEE.astype(np.int16), photometric="rgb")
+
+
 def pipe(path: Path):
     os.mkfifo(path)
 
@@ -156,6 +164,8 @@ BAD = {
     "lab.tif": (lab, "cannot be decoded (image: bad labq format)"),
     "five.tif": (five_channels, "has 5 channels"),
     "wide.tif": (unsigned32, "has values of the kind uint"),
+    "float64.tif": (float64, "has values of the kind float64: convert them to unsigned 8 or 16"),
+    "signed.tif": (signed, "has values of the kind short"),
     "moving.avif": (animation, "is animated"),
     "pipe.png": (pipe, "is not a file"),
     "device.png": (device, "is not a file"),
