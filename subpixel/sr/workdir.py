@@ -32,9 +32,16 @@ def check_workdir(workdir: Path, experiment: Experiment) -> None:
 
     Raises:
       InputError: naming every field that differs, if it was made with another config; or the file
-        that is where a folder must be.
+        that is where a folder must be; or the name, if it is not UTF-8.
     """
     check_folder(workdir)
+    try:
+        str(workdir.resolve()).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"workdir {workdir} has a name that is not UTF-8, in which Orbax writes no "
+            "checkpoint: give another --workdir"
+        ) from None
     if not (workdir / "config.json").exists():
         return
     changed = differences(read_config(workdir), experiment)

@@ -1,6 +1,7 @@
 """Damaged files of a workdir: one line and an exit code from every command, never a traceback."""
 
 import json
+import os
 import random
 import shutil
 from pathlib import Path
@@ -11,10 +12,11 @@ import pytest
 from subpixel.__main__ import main
 from subpixel.sr.commands.cli import run_command
 from subpixel.sr.comparison.result import read_comparison
+from subpixel.sr.config import QUICKSTART, load_config
 from subpixel.sr.errors import InputError
 from subpixel.sr.targets import load_target
 from subpixel.sr.training.records import read_records
-from subpixel.sr.workdir import read_config
+from subpixel.sr.workdir import check_workdir, read_config
 
 OPTIONS = ("--steps=10",)
 # What a mutation puts into a JSON document in place of a value.
@@ -171,3 +173,8 @@ def test_a_command_on_a_damaged_workdir_ends_in_one_line(
     else:
         assert ended.value.code == 0
         assert "Traceback" not in error
+
+
+def test_a_workdir_whose_name_orbax_cannot_write_is_refused_before_the_training(tmp_path):
+    with pytest.raises(InputError, match=r"has a name that is not UTF-8, .* another --workdir"):
+        check_workdir(tmp_path / os.fsdecode(b"w\xe9"), load_config(QUICKSTART))

@@ -103,6 +103,8 @@ def find_sets(name: str) -> list[NamedSet]:
     found = [entry for entry in SETS.values() if name in (entry.name, _family(entry.name))]
     if found:
         return found
+    if name and Path(name).is_dir():
+        raise InputError(f"{name!r} is a folder and no named set: name it {FOLDER}{name}")
     if not name:
         raise InputError(f"name a set: {', '.join(SETS)}")
     layouts = {layout.lower(): layout for key in SETS for layout in (key, _family(key))}

@@ -99,6 +99,7 @@ def read_contents(folder: Path) -> Contents:
     parsed = {name: parse_name(stem(path)) for name, path in files.items()}
     parsed |= _by_counterpart(parsed, files)
     bases = {p.base for p in parsed.values() if p.role == "hr"}
+    parsed |= _scale_before_word(parsed, {*bases, *files})
     paired = {
         p.base for p in parsed.values() if p.role == "lr" and (p.base in bases or p.base in files)
     }
@@ -178,6 +179,20 @@ def _by_counterpart(parsed: dict[str, FileName], files: dict[str, Path]) -> dict
             if scale is not None:
                 found[name] = FileName(say.base, "lr", scale)
                 found.setdefault(original, FileName(say.base, "hr"))
+    return found
+
+
+def _scale_before_word(parsed: dict[str, FileName], bases: set[str]) -> dict[str, FileName]:
+    """Returns the LR images whose scale stands before the word, as in `baby_x2_LR` beside `baby`.
+
+    Beside `baby_x2_HR` the scale belongs to the name.
+    """
+    found: dict[str, FileName] = {}
+    for name, file in parsed.items():
+        if file.role == "lr" and file.base not in bases and file.scale is None:
+            inner = parse_name(file.base)
+            if not inner.role and inner.scale is not None and inner.base in bases:
+                found[name] = FileName(inner.base, "lr", inner.scale)
     return found
 
 

@@ -34,6 +34,8 @@ FORMATS = tuple(
 )
 TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 ORIENTATION = 0x0112
+# What Pillow says of intact files that it does not decode.
+_UNREAD = re.compile("unsupported|not supported|not implemented|cannot handle", re.I)
 _OPENING = threading.Lock()
 _log = logging.getLogger("subpixel")
 
@@ -121,12 +123,14 @@ def open_image(content: Path | bytes, name: str = "") -> Iterator[ImageFile.Imag
     """Opens an image, a file or its bytes; what Pillow raises while it is open names the image.
 
     Raises:
-      InputError: if the image is absent, empty, damaged, too large or no image.
+      InputError: if the image is absent, empty, damaged, too large or no image, or no file.
       PermissionError: if the file must not be read.
     """
     name = name or _name(content)
     if isinstance(content, Path) and not content.exists():
         raise InputError(f"image {name} is not there, or a link that leads nowhere")
+    if isinstance(content, Path) and not content.is_file():
+        raise InputError(f"image {name} is a folder, pipe, socket or device: it must be a file")
     size = content.stat().st_size if isinstance(content, Path) else len(content)
     if size == 0:
         raise InputError(f"image {name} is empty: delete it or copy it again")
@@ -146,6 +150,10 @@ def open_image(content: Path | bytes, name: str = "") -> Iterator[ImageFile.Imag
         # Pillow's decoders raise nearly every class of exception on damaged content:
         # struct.error, IndexError, RuntimeError, NotImplementedError and others.
         reason = " ".join(str(error).split()) or type(error).__name__
+        if _UNREAD.search(reason):
+            raise InputError(
+                f"image {name} is of a form that is not read: {reason}. Convert it to PNG"
+            ) from error
         raise InputError(
             f"image {name} is damaged: {reason}. Delete it or copy it again"
         ) from error

@@ -84,7 +84,7 @@ def _open(name: str, root: Path | None) -> Any:
     own = [root / "tensorflow_datasets"] if root else []
     homes = [*own, Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()]
     for home in homes:
-        versions = [path.parent for path in home.glob(f"{name}/*/{INFO}")]
+        versions = [path.parent for path in (home / name).glob(f"*/{INFO}")] if name else []
         if versions:
             return tfds.builder_from_directory(max(versions, key=_version))
     there = sorted(

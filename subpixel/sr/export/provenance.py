@@ -1,7 +1,7 @@
 """Where a network comes from: the facts that an exported file states about itself."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from subpixel.kernels import Layout
 from subpixel.sr.models import ModelConfig, Network
@@ -14,6 +14,8 @@ UNKNOWN = "not stated"
 class Provenance:
     """What a file states about its weights.
 
+    Bytes of a name that are not UTF-8, which the formats do not hold, become backslash escapes.
+
     Attributes:
       name: the model's name.
       version: the version of the weights.
@@ -25,6 +27,11 @@ class Provenance:
     version: str = UNKNOWN
     license: str = UNKNOWN
     training_data: str = UNKNOWN
+
+    def __post_init__(self):
+        for field in fields(self):
+            text = getattr(self, field.name).encode("utf-8", "backslashreplace").decode()
+            object.__setattr__(self, field.name, text)
 
 
 def describe_network(

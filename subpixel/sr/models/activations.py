@@ -33,7 +33,9 @@ class PReLU(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """(..., features) -> the same shape."""
-        return jnp.where(x >= 0, x, self.slope[...].astype(x.dtype) * x)
+        # Of the rank of x: JAX can be told to refuse a promotion of ranks.
+        slope = jnp.expand_dims(self.slope[...].astype(x.dtype), tuple(range(x.ndim - 1)))
+        return jnp.where(x >= 0, x, slope * x)
 
 
 def activate(name: Activation | OutputActivation, x: jax.Array) -> jax.Array:

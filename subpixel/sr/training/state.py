@@ -140,8 +140,10 @@ def train_step(
     if mesh is not None:
         gradient = over_devices(gradient, mesh)
     value, gradients = gradient(state.params, batch)
-    updates, opt_state = optimizer.update(gradients, state.opt_state, state.params, value=value)
-    params = optax.apply_updates(state.params, updates)
+    # Optax multiplies counters by floats, which JAX can be told to refuse.
+    with jax.numpy_dtype_promotion("standard"):
+        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params, value=value)
+        params = optax.apply_updates(state.params, updates)
     decay = jnp.minimum(ema_decay, (1 + state.step) / (10 + state.step))
     ema = optax.incremental_update(params, state.ema, 1 - decay)
     norm = optax.tree.norm(gradients)

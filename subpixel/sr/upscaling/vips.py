@@ -39,8 +39,11 @@ def first_line(error: Exception) -> str:
 
 
 def damaged(path: Path, error: Exception) -> str:
-    """Returns the line that a damaged file gets."""
-    return f"{path} cannot be decoded ({first_line(error)}): copy it again, it may be damaged"
+    """Returns the line that a file gets that libvips or Pillow do not decode."""
+    return (
+        f"{path} cannot be decoded ({first_line(error)}): it may be damaged, or of a form that is "
+        "not read; copy it again, or convert it to PNG"
+    )
 
 
 def from_array(values: np.ndarray) -> Any:

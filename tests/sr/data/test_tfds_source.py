@@ -209,6 +209,8 @@ def test_a_record_file_that_breaks_off_is_named(official):
     ("source", "message"),
     [
         ("tfds:div2k/bicubic_x3", r"no set 'div2k/bicubic_x3' in .* there are: .*div2k/bicubic_x4"),
+        ("tfds:", "no set '' in .* there are: .*div2k/bicubic_x4"),
+        ("tfds:/etc", "no set '/etc' in .* there are: "),
         ("tfds:div2k/bicubic_x4:tst", "has no split 'tst': there are train, validation"),
     ],
 )

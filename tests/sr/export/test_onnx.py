@@ -1,6 +1,7 @@
 """The ONNX graph computes what the network computes, in three layouts, and says what it is."""
 
 import json
+import os
 from dataclasses import replace
 
 import interpreter
@@ -12,6 +13,7 @@ from subpixel.sr.errors import InputError
 from subpixel.sr.export import check, packages
 from subpixel.sr.export.formats import Choices, export_network, onnx_bytes
 from subpixel.sr.export.onnx_graph import build_onnx
+from subpixel.sr.export.provenance import Provenance
 from subpixel.sr.export.runtime import OnnxNetwork
 from subpixel.sr.models import SRCNNConfig
 from subpixel.sr.models.operations import Activation, Centre, Convolution, Upsampling
@@ -167,3 +169,9 @@ def test_a_mean_at_the_border_is_not_folded_into_a_bias():
     model = build_onnx(operations, scale=2, channels=1, metadata=metadata)
     y = OnnxNetwork(model.SerializeToString())(np.ones((1, 1, 1, 1), np.float32))
     np.testing.assert_array_equal(y, np.full((1, 2, 2, 1), 1.5))
+
+
+def test_a_name_that_is_not_utf8_is_stated_with_escapes():
+    """Protocol buffers and JSON hold no other bytes."""
+    provenance = Provenance(name=os.fsdecode(b"caf\xe9"), license="\u65e5")
+    assert (provenance.name, provenance.license) == ("caf\\udce9", "\u65e5")
