@@ -1,19 +1,27 @@
-"""Makes the pictures of docs/upscale.md and docs/video.md: `python docs/pictures.py`.
+"""Makes images of docs/: `python docs/pictures.py [upscale] [video] [export]`.
 
-The photographs are coffee (CC0) and chelsea (CC0), which scikit-image brings.
+Without a name it makes all. The photographs are coffee (CC0) and chelsea (CC0), which scikit-image
+brings.
 """
 
+import io
+import sys
 import tempfile
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import matplotlib.pyplot as plt
 import numpy as np
+import onnx
 from PIL import Image
 from skimage import data
 
 import subpixel.sr
-from subpixel.image import imresize
+from subpixel.image import imresize, rgb_to_luma
+from subpixel.sr.commands.export import read_source
+from subpixel.sr.export.formats import Choices, onnx_bytes
+from subpixel.sr.export.runtime import OnnxNetwork
 from subpixel.sr.upscaling.engine import DEFAULT_MODEL, find_models
 from subpixel.sr.upscaling.photographs import Settings
 from subpixel.sr.upscaling.video import VideoEncoding, upscale_video
@@ -73,6 +81,39 @@ def _frame(path: Path, number: int) -> np.ndarray:
     raise ValueError(f"{path} has no frame {number}")
 
 
+def graphs() -> Image.Image:
+    """Returns the operators of two ONNX files of one network, and what each file computes."""
+    luma = rgb_to_luma(imresize(data.coffee()[60:320, 150:450], 1 / 2)) / np.float32(255)
+    source = read_source(f"{DEFAULT_MODEL}_x{SCALE}")
+    figure, axes = plt.subplots(
+        1, 4, figsize=(10, 3.6), width_ratios=(1, 2, 1, 2), layout="constrained"
+    )
+    for (chain, output), layout in zip(
+        axes.reshape(2, 2), ("subpixel", "conv_transpose"), strict=True
+    ):
+        content, _ = onnx_bytes(source, Choices(layout=layout))
+        _draw_chain(chain, [node.op_type for node in onnx.load_from_string(content).graph.node])
+        image = OnnxNetwork(content)(luma[None])[0, ..., 0]
+        output.imshow(image, "gray", vmin=0, vmax=1)
+        output.set_title(f"--layout={layout}", family="monospace", fontsize=10)
+        output.axis("off")
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=100)
+    return Image.open(content).convert("RGB")
+
+
+def _draw_chain(axes: plt.Axes, operators: list[str]) -> None:
+    """Draws operators below each other; those that change the size are filled."""
+    axes.axis("off")
+    axes.set(xlim=(-1, 1), ylim=(-12, 1))
+    for i, name in enumerate(operators):
+        fill = "#ffd9a0" if name in ("DepthToSpace", "ConvTranspose") else "white"
+        box = {"boxstyle": "round", "facecolor": fill, "edgecolor": "#555555"}
+        axes.text(0, -i, name, ha="center", va="center", fontsize=9, bbox=box)
+
+
+PICTURES = {"upscale": photograph, "video": clip, "export": graphs}
+
 if __name__ == "__main__":
-    photograph().save(DOCS / "upscale.webp", quality=90)
-    clip().save(DOCS / "video.webp", quality=90)
+    for name in sys.argv[1:] or PICTURES:
+        PICTURES[name]().save(DOCS / f"{name}.webp", quality=90)

@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -93,7 +94,8 @@ def measure(
     Raises:
       RuntimeError: if two contenders differ by more than rounding.
     """
-    facts = {**environment(), "threads": threads()}
+    # Other programs ran if the load is above 1, and the times are longer than on a quiet machine.
+    facts = {**environment(), "threads": threads(), "load_average": os.getloadavg()[0]}
     results: dict[str, Any] = {}
     image = np.random.default_rng(0).random((height, width, 1), np.float32)
     with torch_process(torch) as ask, tempfile.TemporaryDirectory() as folder:
@@ -109,7 +111,7 @@ def measure(
                 )
                 _add_ours(contenders, graph, source, image)
                 if onnx:
-                    _add_onnx(contenders, source, image)
+                    facts |= _add_onnx(contenders, source, image)
                 if ask is not None:
                     facts |= _add_torch(contenders, source, image, ask, torch_compile, folder)
                 elif torch:
@@ -161,20 +163,21 @@ def _add_ours(
     contenders.outputs[TILES] = tiled()[..., 0] / np.float32(255)
 
 
-def _add_onnx(contenders: Contenders, source: Source, image: np.ndarray) -> None:
-    """Adds ONNX Runtime, if it is installed."""
+def _add_onnx(contenders: Contenders, source: Source, image: np.ndarray) -> dict[str, Any]:
+    """Adds ONNX Runtime, if it is installed; returns its version."""
     try:
         content, _ = onnx_bytes(source, Choices(layout=source.layout))
         network = OnnxNetwork(content, threads())
     except InputError as error:
         contenders.skipped[ONNX] = str(error)
-        return
+        return {}
 
     def run() -> np.ndarray:
         return network(image[None])[0]
 
     contenders.programs[ONNX] = Program(run, None, None)
     contenders.outputs[ONNX] = run()[..., 0]
+    return {"onnxruntime": version("onnxruntime")}
 
 
 def _add_torch(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from subpixel.sr.console import make_console
 from subpixel.sr.data.sources import data_root, find_benchmarks
@@ -40,7 +40,9 @@ def run(options: Options) -> int:
     if min(options.scales, default=0) < 2:
         raise InputError(f"scales must be whole numbers of at least 2; got {options.scales}")
     benchmarks = find_benchmarks(options.benchmarks, data_root(options.data_root))
-    table = Table("way", *(f"{name}, {unit}" for name in benchmarks for unit in UNITS))
+    table = Table(
+        Column("way", no_wrap=True), *(f"{name}, {unit}" for name in benchmarks for unit in UNITS)
+    )
     for scale in options.scales:
         table.add_section()
         for way in ways_to(scale, options.model):

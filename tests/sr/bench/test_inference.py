@@ -50,6 +50,7 @@ def test_tiles_and_both_kinds_of_convolution_agree_and_are_timed(results, networ
 
 def test_the_result_states_what_was_measured(results):
     assert results["environment"]["threads"] >= 1
+    assert results["environment"]["load_average"] >= 0
     assert (results["height"], results["width"], results["rounds"]) == (19, 37, 2)
 
 
@@ -58,6 +59,7 @@ def test_onnx_runtime_computes_the_same():
     pytest.importorskip("onnx")
     size = {"height": 9, "width": 11}
     measured = inference.measure(**size, rounds=1, torch=False, configs=SMALL)
+    assert measured["environment"]["onnxruntime"]
     for by_upsampler in measured["networks"].values():
         for entry in by_upsampler.values():
             assert 0 < entry["max_difference"][inference.ONNX] < 1e-5

@@ -1,6 +1,8 @@
 """The table of what the ways to a size cost."""
 
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from files import COFFEE
 from subpixel.__main__ import main
 from subpixel.image import imresize, psnr, rgb_to_luma
 from subpixel.sr.data.images import SourceImage
+from subpixel.sr.models.released import read_release
 from subpixel.sr.upscaling.measure import measure_way, ways_to
 
 
@@ -40,3 +43,14 @@ def test_the_command_prints_a_table(capsys, monkeypatch):
     printed = capsys.readouterr().out
     assert "to x16: bicubic" in printed
     assert np.char.count(printed, "to x16") >= 2
+
+
+def test_the_page_has_the_scores_of_the_released_models():
+    page = (Path(__file__).parents[3] / "docs/upscale.md").read_text()
+    rows = re.findall(r"^\| x([234]) \| [^|]+ \| [^|]+ \| ([\d./ ]+) \| x", page, re.MULTILINE)
+    expected = []
+    for scale in (2, 3, 4):
+        scores = read_release(f"espcn_x{scale}").scores
+        psnr = " / ".join(f"{scores[name].psnr:.2f}" for name in ("Set5", "Set14"))
+        expected.append((str(scale), psnr))
+    assert rows == expected
