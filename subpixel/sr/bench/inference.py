@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 import jax
 import numpy as np
 from flax import nnx
+from jaxtyping import Float32
 
 from subpixel.kernels import LAYOUTS, Layout
 from subpixel.sr.bench.race import Program, race, torch_process
@@ -51,7 +52,7 @@ class Contenders:
     """
 
     programs: dict[str, Program] = field(default_factory=dict)
-    outputs: dict[str, np.ndarray] = field(default_factory=dict)
+    outputs: dict[str, Float32[np.ndarray, "hr_h hr_w"]] = field(default_factory=dict)
     torch: Callable[[], dict[str, float]] | None = None
     skipped: dict[str, str] = field(default_factory=dict)
 

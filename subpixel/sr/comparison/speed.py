@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jaxtyping import UInt8
 
 from subpixel.kernels import Layout
 from subpixel.sr.comparison.measure import (
@@ -93,7 +94,9 @@ def measure_speed(
     return costs
 
 
-def noise_batch(model: ModelConfig, data: DataConfig, seed: int) -> dict[str, np.ndarray]:
+def noise_batch(
+    model: ModelConfig, data: DataConfig, seed: int
+) -> dict[str, UInt8[np.ndarray, "n _ _ c"]]:
     """Returns a training batch of random pixels.
 
     Args:

@@ -26,6 +26,7 @@ from typing import Any, BinaryIO
 import cattrs
 import numpy as np
 import PIL
+from jaxtyping import UInt8
 
 from subpixel.sr.data.images import SourceImage
 from subpixel.sr.data.leak import Fingerprint
@@ -87,7 +88,12 @@ class Entry:
 class Pairs(Sequence[Pair]):
     """Pairs of low and high resolution, uint8 (h, w, c) and (r*h, r*w, c), ready to cut from."""
 
-    def __init__(self, pixels: np.ndarray, entries: Sequence[Entry], folder: Path | None = None):
+    def __init__(
+        self,
+        pixels: UInt8[np.ndarray, " bytes"],
+        entries: Sequence[Entry],
+        folder: Path | None = None,
+    ):
         """Takes the bytes of pairs, from memory or mapped from the cache `folder`."""
         # A plain view: slices of a memmap cost more than cutting a patch does.
         self.pixels = pixels.view(np.ndarray)

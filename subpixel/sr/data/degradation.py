@@ -5,6 +5,7 @@ from functools import partial, reduce
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Num
 
 from subpixel.image import Border, imresize, to_uint8
 from subpixel.sr.errors import InputError
@@ -60,7 +61,9 @@ class Degradation:
 BICUBIC = Degradation()
 
 
-def make_lr(hr: np.ndarray, scale: int, degradation: Degradation = BICUBIC) -> np.ndarray:
+def make_lr(
+    hr: Num[np.ndarray, "h w c"], scale: int, degradation: Degradation = BICUBIC
+) -> Num[np.ndarray, "h//{scale} w//{scale} c"]:
     """Makes the LR image of an original.
 
     Args:

@@ -1,6 +1,7 @@
 """Checks the LR images of a set against their originals."""
 
 import numpy as np
+from jaxtyping import UInt8
 
 from subpixel.image import rgb_to_luma
 from subpixel.sr.data.images import SourceImage
@@ -16,8 +17,14 @@ LIMIT = 0.5
 
 
 def check_lr(
-    image: SourceImage, lr: np.ndarray, hr: np.ndarray, scale: int
-) -> tuple[np.ndarray, np.ndarray]:
+    image: SourceImage,
+    lr: UInt8[np.ndarray, "h w 3"],
+    hr: UInt8[np.ndarray, "hr_h hr_w 3"],
+    scale: int,
+) -> tuple[
+    UInt8[np.ndarray, "hr_h//{scale} hr_w//{scale} 3"],
+    UInt8[np.ndarray, "hr_h//{scale}*{scale} hr_w//{scale}*{scale} 3"],
+]:
     """Crops an LR image and its original to the area that both show.
 
     MATLAB's `imresize` makes ceil(n / r) pixels of n. The LR image of an original that was not
@@ -60,7 +67,7 @@ def check_lr(
     return lr, hr
 
 
-def distance(lr: np.ndarray, hr: np.ndarray) -> float:
+def distance(lr: UInt8[np.ndarray, "h w 3"], hr: UInt8[np.ndarray, "hr_h hr_w 3"]) -> float:
     """Returns how much two RGB images differ, of which one is a whole number of times larger.
 
     It is the root mean square of the difference of their lumas, averaged over the cells of a grid,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Shaped, UInt8
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from subpixel.sr.data.unread import (
@@ -59,8 +60,8 @@ class SourceImage:
 
     name: str
     source: str
-    load: Callable[[], np.ndarray]
-    load_lr: Callable[[], np.ndarray] | None = None
+    load: Callable[[], UInt8[np.ndarray, "h w 3"]]
+    load_lr: Callable[[], UInt8[np.ndarray, "h w 3"]] | None = None
     lr_source: str = ""
     files: tuple[Path, ...] = ()
     is_grey: Callable[[], bool] = lambda: False
@@ -94,7 +95,7 @@ def image_size(image: SourceImage) -> tuple[int, int]:
     return width, height
 
 
-def read_image(content: Path | bytes, name: str = "") -> np.ndarray:
+def read_image(content: Path | bytes, name: str = "") -> UInt8[np.ndarray, "h w 3"]:
     """Reads an image as uint8 (h, w, 3), RGB, upright by its EXIF orientation.
 
     Grey and black-and-white images are repeated for the three channels, a palette is looked up,
@@ -172,7 +173,9 @@ def _name(content: Path | bytes) -> str:
     return str(content) if isinstance(content, Path) else f"of {len(content)} bytes"
 
 
-def rotate_upright(image: np.ndarray, orientation: int) -> np.ndarray:
+def rotate_upright(
+    image: Shaped[np.ndarray, "h w c"], orientation: int
+) -> Shaped[np.ndarray, "upright_h upright_w c"]:
     """Applies an EXIF orientation, 1 to 8, to pixels (h, w, c) as they are stored."""
     if orientation in (5, 6, 7, 8):
         image = image.swapaxes(0, 1)
@@ -183,7 +186,9 @@ def rotate_upright(image: np.ndarray, orientation: int) -> np.ndarray:
     return image
 
 
-def rotate_as_stored(image: np.ndarray, orientation: int) -> np.ndarray:
+def rotate_as_stored(
+    image: Shaped[np.ndarray, "h w c"], orientation: int
+) -> Shaped[np.ndarray, "stored_h stored_w c"]:
     """Undoes `rotate_upright`."""
     inverse = {6: 8, 8: 6}.get(orientation, orientation)
     return rotate_upright(image, inverse)

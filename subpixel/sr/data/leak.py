@@ -19,6 +19,7 @@ from hashlib import sha256
 
 import imagehash
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 
 from subpixel.sr.data.config import OnLeak
@@ -47,7 +48,7 @@ class Fingerprint:
     phash: str
 
 
-def fingerprint(image: np.ndarray) -> Fingerprint:
+def fingerprint(image: UInt8[np.ndarray, "h w 3"]) -> Fingerprint:
     """Computes the fingerprint of an RGB image, uint8 (h, w, 3)."""
     digest = sha256(repr(image.shape).encode())
     digest.update(image.tobytes())

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 import grain
 import numpy as np
+from jaxtyping import UInt8
 
-Pair = tuple[np.ndarray, np.ndarray]
-Batch = dict[str, np.ndarray]
+# LR and HR of one image, or of several of one size.
+Pair = tuple[UInt8[np.ndarray, "*n h w c"], UInt8[np.ndarray, "*n hr_h hr_w c"]]
+# The keys are "lr" and "hr", whose heights and widths differ.
+Batch = dict[str, UInt8[np.ndarray, "n _ _ c"]]
 ALL = slice(None)
 
 

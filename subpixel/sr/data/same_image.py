@@ -21,6 +21,7 @@ standard deviations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float32, Shaped, UInt8
 from PIL import Image
 from scipy import ndimage
 
@@ -66,10 +67,10 @@ _FINE = _Look(size=256, both=10, either=40, share=0.95, least=32, few=True)
 class Square:
     """The luma of an image, resized to a square of at most 256x256 pixels, float32."""
 
-    luma: np.ndarray
+    luma: Float32[np.ndarray, "n n"]
 
     @classmethod
-    def of(cls, image: np.ndarray) -> "Square":
+    def of(cls, image: UInt8[np.ndarray, "h w 3"]) -> "Square":
         """Makes it from RGB, uint8 (h, w, 3)."""
         size = max(4 * BLOCK, min(_FINEST, *image.shape[:2]))
         return cls(_resize(Image.fromarray(image).convert("L"), size))
@@ -79,7 +80,7 @@ class Square:
         """Height and width."""
         return self.luma.shape[0]
 
-    def resized(self, size: int) -> np.ndarray:
+    def resized(self, size: int) -> Float32[np.ndarray, "{size} {size}"]:
         """Returns the luma at another size."""
         return _resize(Image.fromarray(self.luma), size)
 
@@ -96,7 +97,7 @@ def same_image(one: Square, other: Square, position: int) -> bool:
     return all(_agrees(one, other, position, look) for look in (_COARSE, _FINE))
 
 
-def positions(image: np.ndarray) -> list[np.ndarray]:
+def positions(image: Shaped[np.ndarray, "n n"]) -> list[Shaped[np.ndarray, "n n"]]:
     """Returns a square array in the eight positions that flips and rotations give."""
     return [np.rot90(side, turns) for side in (image, image[:, ::-1]) for turns in range(4)]
 

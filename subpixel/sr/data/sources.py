@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 
 from subpixel.image import modcrop
 from subpixel.sr.data.catalogue import FOLDER, SETS
@@ -204,7 +205,7 @@ def _find_folder(source: str, root: Path | None, scale: int | None) -> Path:
 
 def load_pair(
     image: SourceImage, scale: int, degradation: Degradation = BICUBIC
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "{scale}*h {scale}*w 3"]]:
     """Returns an LR image, from its set or made, and its original.
 
     Args:
@@ -222,8 +223,11 @@ def load_pair(
 
 
 def make_pair(
-    image: SourceImage, hr: np.ndarray, scale: int, degradation: Degradation = BICUBIC
-) -> tuple[np.ndarray, np.ndarray]:
+    image: SourceImage,
+    hr: UInt8[np.ndarray, "hr_h hr_w 3"],
+    scale: int,
+    degradation: Degradation = BICUBIC,
+) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "{scale}*h {scale}*w 3"]]:
     """Returns what `load_pair` does, of an image whose original, (H, W, 3), is loaded already."""
     if min(hr.shape[:2]) < scale:
         raise InputError(

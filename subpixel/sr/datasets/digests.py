@@ -18,6 +18,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 
 from subpixel.sr.data.catalogue import SETS
 from subpixel.sr.data.contents import image_files
@@ -53,7 +54,7 @@ class Digest:
         return bool(self.size == other.size and (abs(ours.astype(int) - theirs) <= NEAR).all())
 
 
-def digest_pixels(image: np.ndarray) -> Digest:
+def digest_pixels(image: UInt8[np.ndarray, "h w 3"]) -> Digest:
     """Returns the digest of an image, uint8 (h, w, 3)."""
     height, width, _ = image.shape
     parts = [np.array_split(row, GRID, axis=1) for row in np.array_split(image, GRID)]

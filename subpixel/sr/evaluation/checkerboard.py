@@ -10,7 +10,8 @@ arXiv 1707.02937). A network is free of it if all phases answer a constant input
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from numpy.typing import ArrayLike
+from jax.typing import ArrayLike
+from jaxtyping import Real
 
 from subpixel.sr.inference.upscaler import forward
 from subpixel.sr.models.base import Network
@@ -21,7 +22,7 @@ FLAT_LEVELS = (16, 71, 126, 180, 235)
 TILE = 8
 
 
-def checkerboard_energy(image: ArrayLike, scale: int, tile: int = TILE) -> float:
+def checkerboard_energy(image: Real[ArrayLike, "h w"], scale: int, tile: int = TILE) -> float:
     """Returns the mean squared amplitude of the pattern of period r in an image.
 
     A moving average over one period is subtracted, which removes every linear ramp and no pattern

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import Real
 
 from subpixel.image import modcrop, psnr, rgb_to_luma, ssim, to_uint8
 from subpixel.sr.data.degradation import make_lr
@@ -65,9 +66,9 @@ class Measured:
 
     model: str
     image: str
-    output: np.ndarray
-    reference: np.ndarray
-    lr: np.ndarray
+    output: Real[np.ndarray, "h w c"]
+    reference: Real[np.ndarray, "h w c"]
+    lr: Real[np.ndarray, "lr_h lr_w lr_c"]
 
 
 def evaluate(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float32
 
 from subpixel.sr.export.runtime import OnnxNetwork
 from subpixel.sr.models import Network
@@ -37,7 +38,9 @@ def check_stablehlo(program: bytes, network: Network, uint8: bool) -> float:
         return _compare(lambda x: np.asarray(exported.call(x)), network, uint8)
 
 
-def run_network(network: Network, x: np.ndarray) -> np.ndarray:
+def run_network(
+    network: Network, x: Float32[np.ndarray, "n h w c"]
+) -> Float32[np.ndarray, "n {network.scale}*h {network.scale}*w c"]:
     """Runs a network in JAX with full float32 products on every device."""
     with jax.default_matmul_precision("highest"):
         return np.asarray(network(jnp.asarray(x)), np.float32)

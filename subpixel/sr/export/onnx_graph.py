@@ -15,6 +15,7 @@ from functools import singledispatchmethod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Shaped
 
 from subpixel.kernels import Layout
 from subpixel.ops.conv import upsampling_padding
@@ -121,7 +122,7 @@ class _Graph:
         self.nodes.append(self.onnx.helper.make_node(operator, inputs, [name], name, **attributes))
         return name
 
-    def constant(self, name: str, array: np.ndarray | np.generic) -> str:
+    def constant(self, name: str, array: Shaped[np.ndarray, "..."] | np.generic) -> str:
         """Adds a constant and returns its name."""
         copy = np.array(array, order="C")
         self.constants.append(self.onnx.numpy_helper.from_array(copy, name))

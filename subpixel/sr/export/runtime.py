@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Real
 
 from subpixel.sr.errors import InputError
 from subpixel.sr.export.packages import require_package
@@ -53,7 +54,9 @@ class OnnxNetwork:
             ) from None
         self.uint8 = self._session.get_inputs()[0].type == "tensor(uint8)"
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
+    def __call__(
+        self, x: Real[np.ndarray, "n h w {self.channels}"]
+    ) -> Real[np.ndarray, "n {self.scale}*h {self.scale}*w {self.channels}"]:
         """(n, h, w, channels) -> (n, r*h, r*w, channels).
 
         float32 in 0..1 gives float32, not clipped; a uint8 model takes and gives uint8 in 0..255.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float32
 
 from subpixel import kernels
 from subpixel.kernels import Layout
@@ -22,7 +23,7 @@ from subpixel.sr.models.operations import (
 
 _ACTIVATIONS = {"tanh": "nn.Tanh()", "relu": "nn.ReLU()", "sigmoid": "nn.Sigmoid()"}
 
-StateDict = dict[str, np.ndarray]
+StateDict = dict[str, Float32[np.ndarray, "..."]]
 
 
 def torch_module(operations: Sequence[Operation], layout: Layout) -> tuple[StateDict, str]:

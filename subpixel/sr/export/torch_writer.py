@@ -13,12 +13,15 @@ import zipfile
 from collections.abc import Mapping
 
 import numpy as np
+from jaxtyping import Shaped
 
 # A fixed time, so that the same tensors give the same bytes.
 _TIME = (1980, 1, 1, 0, 0, 0)
 
 
-def torch_bytes(tensors: Mapping[str, np.ndarray], texts: Mapping[str, str] | None = None) -> bytes:
+def torch_bytes(
+    tensors: Mapping[str, Shaped[np.ndarray, "..."]], texts: Mapping[str, str] | None = None
+) -> bytes:
     """Returns a checkpoint: a state dict, or a dict that holds one as "params".
 
     Args:

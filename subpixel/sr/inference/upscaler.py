@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jaxtyping import Array, Float, UInt8
 
 from subpixel.image import (
     Border,
@@ -37,15 +38,21 @@ class Upscaler(Protocol):
         """How many times larger the output is, r."""
         ...
 
-    def luma(self, lr: np.ndarray, luma_range: LumaRange = "studio") -> np.ndarray:
+    def luma(
+        self, lr: UInt8[np.ndarray, "h w 3"], luma_range: LumaRange = "studio"
+    ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 1"]:
         """Returns Y of the enlarged image: uint8 (h, w, 3) -> uint8 (r*h, r*w, 1)."""
         ...
 
-    def rgb(self, lr: np.ndarray) -> np.ndarray:
+    def rgb(
+        self, lr: UInt8[np.ndarray, "h w 3"]
+    ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
         """Returns the enlarged image: uint8 (h, w, 3) -> uint8 (r*h, r*w, 3)."""
         ...
 
-    def luma_unrounded(self, lr: np.ndarray) -> np.ndarray:
+    def luma_unrounded(
+        self, lr: Float[np.ndarray, "h w 1"]
+    ) -> Float[np.ndarray, "{self.scale}*h {self.scale}*w 1"]:
         """Enlarges luma without rounding: float (h, w, 1) -> float (r*h, r*w, 1), in 0..255."""
         ...
 
@@ -62,15 +69,21 @@ class BicubicUpscaler:
     scale: int
     border: Border = "symmetric"
 
-    def luma(self, lr: np.ndarray, luma_range: LumaRange = "studio") -> np.ndarray:
+    def luma(
+        self, lr: UInt8[np.ndarray, "h w 3"], luma_range: LumaRange = "studio"
+    ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 1"]:
         """Returns Y of the enlarged RGB image."""
         return rgb_to_luma(self.rgb(lr), luma_range)
 
-    def rgb(self, lr: np.ndarray) -> np.ndarray:
+    def rgb(
+        self, lr: UInt8[np.ndarray, "h w 3"]
+    ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
         """Returns the enlarged RGB image."""
         return imresize(lr, self.scale, border=self.border)
 
-    def luma_unrounded(self, lr: np.ndarray) -> np.ndarray:
+    def luma_unrounded(
+        self, lr: Float[np.ndarray, "h w 1"]
+    ) -> Float[np.ndarray, "{self.scale}*h {self.scale}*w 1"]:
         """Returns the enlarged luma, not rounded."""
         return imresize(lr, self.scale, border=self.border)
 
@@ -107,7 +120,9 @@ class NetworkUpscaler:
         """1 for a network of luma, 3 for a network of RGB."""
         return self.network.channels
 
-    def luma(self, lr: np.ndarray, luma_range: LumaRange = "studio") -> np.ndarray:
+    def luma(
+        self, lr: UInt8[np.ndarray, "h w 3"], luma_range: LumaRange = "studio"
+    ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 1"]:
         """Returns Y of the enlarged image; for a luma network, its rounded output.
 
         Raises:
@@ -121,7 +136,9 @@ class NetworkUpscaler:
             lambda tile: to_uint8(self._output(rgb_to_luma(tile, luma_range))), lr, 1
         )
 
-    def rgb(self, lr: np.ndarray) -> np.ndarray:
+    def rgb(
+        self, lr: UInt8[np.ndarray, "h w 3"]
+    ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
         """Returns the enlarged image; for a luma network, with bicubic chroma.
 
         Raises:
@@ -131,7 +148,9 @@ class NetworkUpscaler:
             return self._tiled(lambda tile: to_uint8(self._output(tile)), lr, 3)
         return self._tiled(self._with_bicubic_chroma, lr, 3)
 
-    def luma_unrounded(self, lr: np.ndarray) -> np.ndarray:
+    def luma_unrounded(
+        self, lr: Float[np.ndarray, "h w 1"]
+    ) -> Float[np.ndarray, "{self.scale}*h {self.scale}*w 1"]:
         """Returns the enlarged luma, not rounded.
 
         Raises:
@@ -176,13 +195,17 @@ class NetworkUpscaler:
 
 
 @partial(jax.jit, static_argnums=0)
-def forward(graph: nnx.GraphDef[Any], params: Params, lr: jax.Array) -> jax.Array:
+def forward(
+    graph: nnx.GraphDef[Any], params: Params, lr: Float[Array, "n h w c"]
+) -> Float[Array, "n hr_h hr_w c"]:
     """Runs a network on (n, h, w, c) in 0..1; compiled once for each shape."""
     return nnx.merge(graph, params)(lr)
 
 
 @partial(jax.jit, static_argnums=0)
-def ensemble(graph: nnx.GraphDef[Any], params: Params, lr: jax.Array) -> jax.Array:
+def ensemble(
+    graph: nnx.GraphDef[Any], params: Params, lr: Float[Array, "n h w c"]
+) -> Float[Array, "n hr_h hr_w c"]:
     """Returns the mean of `forward` over the eight flips and rotations of its input, each undone.
 
     Reference: Timofte et al., "Seven ways to improve example-based single image super

@@ -4,8 +4,10 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from flax.typing import Dtype
+from jaxtyping import Array, Float
 
 Activation = Literal["tanh", "relu", "prelu"]
 OutputActivation = Literal["none", "sigmoid", "tanh"]
@@ -31,14 +33,18 @@ class PReLU(nnx.Module):
     def __init__(self, features: int, *, param_dtype: Dtype = jnp.float32):
         self.slope = nnx.Param(jnp.full((features,), 0.25, param_dtype))
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(
+        self, x: Float[Array | np.ndarray, "*shape features"]
+    ) -> Float[Array, "*shape features"]:
         """(..., features) -> the same shape."""
         # Of the rank of x: JAX can be told to refuse a promotion of ranks.
         slope = jnp.expand_dims(self.slope[...].astype(x.dtype), tuple(range(x.ndim - 1)))
         return jnp.where(x >= 0, x, slope * x)
 
 
-def activate(name: Activation | OutputActivation, x: jax.Array) -> jax.Array:
+def activate(
+    name: Activation | OutputActivation, x: Float[Array | np.ndarray, "*shape"]
+) -> Float[Array, "*shape"]:
     """Applies an activation without parameters, elementwise.
 
     Raises:

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
-import jax
+import numpy as np
 from flax import nnx
+from jaxtyping import Array, Float
 
 from subpixel import kernels
 from subpixel.kernels import Layout
@@ -46,7 +47,9 @@ class Network(nnx.Module):
     upsampler_name: Layout
     dtype: Any
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(
+        self, x: Float[Array | np.ndarray, "*batch h w {self.channels}"]
+    ) -> Float[Array, "*batch {self.scale}*h {self.scale}*w {self.channels}"]:
         """(..., h, w, channels) -> (..., r*h, r*w, channels); both in 0..1, not clipped."""
         raise NotImplementedError
 

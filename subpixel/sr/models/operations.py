@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jaxtyping import Float32
 
 from subpixel import kernels
 from subpixel.kernels import Layout
@@ -40,8 +41,8 @@ class Convolution:
       bias: (out,).
     """
 
-    kernel: np.ndarray
-    bias: np.ndarray
+    kernel: Float32[np.ndarray, "k k in out"]
+    bias: Float32[np.ndarray, " out"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,7 @@ class Activation:
     """An elementwise nonlinearity; "prelu" multiplies negative values by the slope (c,)."""
 
     name: ActivationName
-    slope: np.ndarray | None = None
+    slope: Float32[np.ndarray, " c"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +65,8 @@ class Upsampling:
     """
 
     scale: int
-    kernel: np.ndarray
-    bias: np.ndarray
+    kernel: Float32[np.ndarray, "k k in phases_of_out"]
+    bias: Float32[np.ndarray, " out_or_phases_of_out"]
 
     @property
     def has_phase_bias(self) -> bool:
@@ -73,11 +74,11 @@ class Upsampling:
         return len(self.bias) == self.kernel.shape[-1]
 
     @property
-    def phase_bias(self) -> np.ndarray:
+    def phase_bias(self) -> Float32[np.ndarray, " phases_of_out"]:
         """(r**2 * out,): the bias of the convolution before the pixel shuffle."""
         return np.tile(self.bias, self.kernel.shape[-1] // len(self.bias))
 
-    def kernel_in(self, layout: Layout) -> np.ndarray:
+    def kernel_in(self, layout: Layout) -> Float32[np.ndarray, "taps taps in out"]:
         """Returns the kernel in another layout."""
         return np.asarray(kernels.convert(jnp.asarray(self.kernel), self.scale, "subpixel", layout))
 

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jaxtyping import Array, Float, Float32
 
 from subpixel.image import imresize
 from subpixel.kernels import Layout
@@ -125,7 +126,9 @@ class SRCNN(Network):
             conv = nnx.Conv(inputs, outputs, (size, size), dtype=self.dtype, rngs=rngs)
             setattr(self, f"conv{number}", conv)
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(
+        self, x: Float[Array | np.ndarray, "*batch h w {self.channels}"]
+    ) -> Float[Array, "*batch {self.scale}*h {self.scale}*w {self.channels}"]:
         """(..., h, w, channels) -> (..., r*h, r*w, channels); both in 0..1, not clipped."""
         # Weights that sum to 1 keep the centre, so centring before or after them is the same.
         enlarged = self._enlarge((x - self.input_mean) * self.input_scale)
@@ -140,7 +143,7 @@ class SRCNN(Network):
             output += enlarged.astype(wide) / self.input_scale + self.input_mean
         return output
 
-    def _enlarge(self, x: jax.Array) -> jax.Array:
+    def _enlarge(self, x: jax.Array | np.ndarray) -> jax.Array:
         pad, crop = BICUBIC_RADIUS, BICUBIC_RADIUS * self.scale
         padded = jnp.pad(x, [(0, 0)] * (x.ndim - 3) + [(pad, pad)] * 2 + [(0, 0)], mode="edge")
         graph, kernel = nnx.split(self.upsampler)
@@ -180,7 +183,9 @@ class SRCNN(Network):
         return listed
 
 
-def bicubic_kernel(scale: int, channels: int) -> np.ndarray:
+def bicubic_kernel(
+    scale: int, channels: int
+) -> Float32[np.ndarray, "taps taps {channels} {scale}**2*{channels}"]:
     """Returns the kernel of MATLAB's bicubic enlargement in the layout "subpixel".
 
     Args:

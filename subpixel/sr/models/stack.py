@@ -7,10 +7,11 @@ upsampler, and bias, which the upsampler's output receives.
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from flax.typing import Dtype, Initializer
+from jaxtyping import Array, Float
 
 from subpixel.kernels import Layout
 from subpixel.nnx import PhaseBias
@@ -117,7 +118,9 @@ class ConvStack(Network):
         )
         self.bias = PhaseBias(channels, scales if bias == "phase" else (1, 1), rngs=rngs)
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(
+        self, x: Float[Array | np.ndarray, "*batch h w {self.channels}"]
+    ) -> Float[Array, "*batch {self.scale}*h {self.scale}*w {self.channels}"]:
         """(..., h, w, channels) -> (..., r*h, r*w, channels); both in 0..1, not clipped."""
         hidden = (x - self.input_mean) * self.input_scale
         for number in range(1, len(self.features) + 1):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Float32, Shaped
 
 from subpixel.sr.errors import InputError
 from subpixel.sr.models.activations import Activation, OutputActivation
@@ -36,9 +37,9 @@ class TorchConv:
     """
 
     name: str
-    weight: np.ndarray
-    bias: np.ndarray | None = None
-    slopes: np.ndarray | None = None
+    weight: Shaped[np.ndarray, "first second k k"]
+    bias: Shaped[np.ndarray, "..."] | None = None
+    slopes: Float32[np.ndarray, " first"] | None = None
 
     @property
     def size(self) -> int:
@@ -107,7 +108,7 @@ class TorchMatch:
     named: bool = False
 
 
-def read_chain(tensors: Mapping[str, np.ndarray]) -> TorchChain:
+def read_chain(tensors: Mapping[str, Shaped[np.ndarray, "..."]]) -> TorchChain:
     """Returns the chain of convolutions of a state dict.
 
     Args:

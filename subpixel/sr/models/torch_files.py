@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import ml_dtypes
 import numpy as np
+from jaxtyping import Shaped
 from safetensors import SafetensorError, safe_open
 
 from subpixel.sr.errors import InputError
@@ -52,7 +53,7 @@ class Checkpoint:
       place: where in the file the tensors were, such as "params_ema"; "" for the file itself.
     """
 
-    tensors: dict[str, np.ndarray]
+    tensors: dict[str, Shaped[np.ndarray, "..."]]
     texts: dict[str, str] = field(default_factory=dict)
     place: str = ""
 
@@ -75,7 +76,7 @@ def is_torch(path: Path) -> bool:
     return isinstance(header, dict) and "model" not in (header.get("__metadata__") or {})
 
 
-def read_torch(path: Path) -> dict[str, np.ndarray]:
+def read_torch(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
     """Returns the tensors of a checkpoint by their names, in the order of the file.
 
     Args:

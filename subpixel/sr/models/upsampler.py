@@ -6,6 +6,7 @@ from typing import Any, Literal
 import jax
 from flax import nnx
 from flax.typing import Dtype, Initializer
+from jaxtyping import Array, Float
 
 from subpixel.initializers import icnr
 from subpixel.kernels import Layout, validate_layout
@@ -85,7 +86,7 @@ def make_upsampler(
     )
 
 
-def draw_kernel(seed: int, shape: Sequence[int], dtype: Any) -> jax.Array:
+def draw_kernel(seed: int, shape: Sequence[int], dtype: Any) -> Float[Array, "*taps in out"]:
     """Draws a kernel by LeCun's normal, whose fan-in is that of the shape: Flax's default.
 
     Args:

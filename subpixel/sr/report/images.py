@@ -5,6 +5,7 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 
 from subpixel.sr.report.formatting import decibels
@@ -29,7 +30,7 @@ class SourceImage:
 
     benchmark: str
     name: str
-    views: dict[str, np.ndarray]
+    views: dict[str, UInt8[np.ndarray, "h w 3"]]
     psnr: dict[str, float]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import jinja2
 import numpy as np
+from jaxtyping import Float
 
 from subpixel.sr.comparison.result import Comparison
 from subpixel.sr.files import write_text
@@ -23,7 +24,7 @@ def write_report(
     comparison: Comparison,
     history: Sequence[Mapping[str, Any]],
     images: Sequence[SourceImage],
-    kernel: np.ndarray,
+    kernel: Float[np.ndarray, "size size in out"],
 ) -> None:
     """Writes the report page of a comparison: one HTML file that loads nothing from elsewhere.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from subpixel.kernels import convert
 from subpixel.ops.pixel_shuffle import split_phases
@@ -68,7 +69,7 @@ class KernelFigure:
     phase_extent: float
 
 
-def draw_kernel(kernel: np.ndarray, scale: int) -> KernelFigure:
+def draw_kernel(kernel: Float[np.ndarray, "size size in out"], scale: int) -> KernelFigure:
     """Returns the drawing of a kernel in the layout of zero insertion.
 
     Args:

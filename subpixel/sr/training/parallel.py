@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import UInt8
 
 from subpixel.sr.errors import InputError
 from subpixel.sr.training.interrupt import Interrupt
@@ -152,7 +153,7 @@ def replicate(tree: Any, mesh: Mesh | None) -> Any:
     return tree if mesh is None else jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
 
 
-def divide(batch: dict[str, np.ndarray], mesh: Mesh | None) -> dict[str, Any]:
+def divide(batch: dict[str, UInt8[np.ndarray, "n _ _ c"]], mesh: Mesh | None) -> dict[str, Any]:
     """Builds one batch over all devices from the patches that each process has."""
     if mesh is None:
         return batch

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import jax
 import numpy as np
+from jaxtyping import UInt8
 from rich.console import Console
 from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
@@ -117,7 +118,7 @@ class Records:
             if key not in ("step", "upsampler") and value is not None:
                 self._event(record["step"], summary.scalar(f"{key}/{record['upsampler']}", value))
 
-    def image(self, step: int, name: str, pixels: np.ndarray) -> None:
+    def image(self, step: int, name: str, pixels: UInt8[np.ndarray, "h w c"]) -> None:
         """Writes an image, uint8 (h, w, 1 or 3), for TensorBoard."""
         self._event(step, summary.image(name, pixels, dataformats="HWC"))
 
@@ -164,7 +165,7 @@ class NoRecords(Records):
     def write(self, record: Record) -> None:
         """Does nothing."""
 
-    def image(self, step: int, name: str, pixels: np.ndarray) -> None:
+    def image(self, step: int, name: str, pixels: UInt8[np.ndarray, "h w c"]) -> None:
         """Does nothing."""
 
     def sync(self) -> None:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 from jax.sharding import Mesh
+from jaxtyping import Array, Float, Shaped, UInt8
 
 from subpixel.kernels import Layout
 from subpixel.sr.errors import InputError
@@ -20,8 +21,10 @@ from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.parallel import over_devices
 from subpixel.sr.training.warm_start import warm_start
 
-Metrics = dict[str, jax.Array]
-Gradient = Callable[[Params, dict[str, jax.Array]], tuple[jax.Array, Params]]
+# The keys are "lr" and "hr", whose heights and widths differ.
+DeviceBatch = dict[str, UInt8[Array, "n _ _ c"]]
+Metrics = dict[str, Shaped[Array, ""]]
+Gradient = Callable[[Params, DeviceBatch], tuple[Float[Array, ""], Params]]
 
 # The number of LR pixels whose activations stay in a CPU's cache, and the largest number of parts
 # of a batch, each of which is compiled: docs/training.md has the measurements.
@@ -83,7 +86,9 @@ def init_state(
     return graph, TrainState(jnp.zeros((), jnp.int32), params, ema, optimizer.init(params))
 
 
-def pixel_loss(name: str, output: jax.Array, target: jax.Array) -> jax.Array:
+def pixel_loss(
+    name: str, output: Float[Array, "*shape"], target: Float[Array, "*shape"]
+) -> Float[Array, ""]:
     """Returns the mean over all pixels of a loss: "mse", "l1" or "charbonnier".
 
     The Charbonnier loss is sqrt(error**2 + 1e-6), arXiv 1704.03915.
@@ -101,7 +106,7 @@ def pixel_loss(name: str, output: jax.Array, target: jax.Array) -> jax.Array:
 )
 def train_step(
     state: TrainState,
-    batch: dict[str, jax.Array],
+    batch: DeviceBatch,
     *,
     graph: nnx.GraphDef[Any],
     optimizer: optax.GradientTransformationExtraArgs,
@@ -132,7 +137,7 @@ def train_step(
       "finite", whether both are finite.
     """
 
-    def loss_of(params: Params, part: dict[str, jax.Array]) -> jax.Array:
+    def loss_of(params: Params, part: DeviceBatch) -> Float[Array, ""]:
         lr, hr = (part[key].astype(jnp.float32) / 255 for key in ("lr", "hr"))
         return pixel_loss(loss, nnx.merge(graph, params)(lr), hr)
 
@@ -161,7 +166,7 @@ def mean_gradient(gradient: Gradient, accumulation: int) -> Gradient:
     plain loops, which are ten times slower.
     """
 
-    def mean(params: Params, batch: dict[str, jax.Array]) -> tuple[jax.Array, Params]:
+    def mean(params: Params, batch: DeviceBatch) -> tuple[Float[Array, ""], Params]:
         parts = jax.tree.map(lambda x: jnp.split(x, accumulation), batch)
         values = [
             gradient(params, {key: parts[key][number] for key in parts})

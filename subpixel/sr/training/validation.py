@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from flax import nnx
+from jaxtyping import UInt8
 
 from subpixel.image import psnr, rgb_to_luma, to_uint8
 from subpixel.sr.data.patches import Pair
@@ -28,7 +29,9 @@ def validation_batch(pairs: Sequence[Pair]) -> Pair:
     return np.stack(lrs), np.stack(hrs)
 
 
-def validate(graph: nnx.GraphDef[Any], params: Params, held_out: Pair) -> tuple[float, np.ndarray]:
+def validate(
+    graph: nnx.GraphDef[Any], params: Params, held_out: Pair
+) -> tuple[float, UInt8[np.ndarray, "hr_h 3*hr_w c"]]:
     """Measures a network on the held-out crops.
 
     Args:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
+from jaxtyping import Real
 from PIL import Image
 
 from subpixel.sr.upscaling.engine import DEFAULT_MODEL, Engine, ModelFamily, find_models
@@ -15,7 +16,8 @@ from subpixel.sr.upscaling.plan import Size
 from subpixel.sr.upscaling.reading import open_photograph
 from subpixel.sr.upscaling.strips import Strips
 
-Source = np.ndarray | str | PathLike[str]
+Pixels = Real[np.ndarray, "h w"] | Real[np.ndarray, "h w c"] | Real[np.ndarray, "n h w c"]
+Source = Pixels | str | PathLike[str]
 _PEAKS = {"uint8": 255, "uint16": 65535}
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Float32
 
 from subpixel.image import imresize, rgb_to_luma, rgb_to_ycbcr, ycbcr_to_rgb
 from subpixel.image._arrays import ImageArray, namespace
@@ -19,8 +20,11 @@ BACK_PROJECTION_RADIUS = 4
 
 
 def enlarge_opaque(
-    tile: ImageArray, network: Callable[[ImageArray], ImageArray], scale: int, channels: int
-) -> ImageArray:
+    tile: Float[ImageArray, "h w c"],
+    network: Callable[[Float[ImageArray, "h w channels"]], Float[ImageArray, "hr_h hr_w channels"]],
+    scale: int,
+    channels: int,
+) -> Float[ImageArray, "{scale}*h {scale}*w c"]:
     """Enlarges grey or RGB with a network.
 
     A luma network sees Y in studio range, as it was trained; Cb and Cr are enlarged by bicubic.
@@ -49,8 +53,10 @@ def enlarge_opaque(
 
 
 def enlarge_tile(
-    tile: np.ndarray, opaque: Callable[[np.ndarray], np.ndarray], radius: int
-) -> np.ndarray:
+    tile: Float32[np.ndarray, "h w c"],
+    opaque: Callable[[Float32[np.ndarray, "h w _"]], Float32[np.ndarray, "hr_h hr_w _"]],
+    radius: int,
+) -> Float32[np.ndarray, "hr_h hr_w c"]:
     """Enlarges a tile of 1 to 4 channels; the last of 2 or 4 is alpha.
 
     The colours of invisible pixels are replaced by those of their visible neighbours first, so
@@ -79,7 +85,9 @@ def alpha_radius(radius: int) -> int:
     return 2 * radius + 1
 
 
-def spread_colours(colours: np.ndarray, alpha: np.ndarray, steps: int) -> np.ndarray:
+def spread_colours(
+    colours: Float[np.ndarray, "h w c"], alpha: Float[np.ndarray, "h w 1"], steps: int
+) -> Float[np.ndarray, "h w c"]:
     """Gives invisible pixels the mean colour of their known neighbours, step by step.
 
     Args:
@@ -101,7 +109,12 @@ def spread_colours(colours: np.ndarray, alpha: np.ndarray, steps: int) -> np.nda
     return colours
 
 
-def back_project(lr: ImageArray, hr: ImageArray, scale: int, rounds: int) -> ImageArray:
+def back_project(
+    lr: Float[ImageArray, "h w c"],
+    hr: Float[ImageArray, "{scale}*h {scale}*w c"],
+    scale: int,
+    rounds: int,
+) -> Float[ImageArray, "{scale}*h {scale}*w c"]:
     """Moves an enlarged image until MATLAB's bicubic shrinks it to the image it was made from.
 
     Reference: Irani and Peleg, "Improving resolution by image registration", 1991.
@@ -118,7 +131,7 @@ def back_project(lr: ImageArray, hr: ImageArray, scale: int, rounds: int) -> Ima
 
 
 @cache
-def resize_matrix(size: int, scale: float) -> np.ndarray:
+def resize_matrix(size: int, scale: float) -> Float32[np.ndarray, "outputs {size}"]:
     """Returns MATLAB's bicubic of one axis as a matrix, float32 (outputs, size)."""
     identity = np.eye(size)[..., None]
     return _resize_axis(identity, 0, scale, True, "symmetric")[..., 0].astype(np.float32)

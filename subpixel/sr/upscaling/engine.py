@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
+from jaxtyping import Float32
 
 from subpixel.image import imresize
 from subpixel.sr.errors import InputError, NonFiniteError
@@ -41,7 +42,7 @@ class Model:
     version: str
     scale: int
     radius: int
-    run: Callable[[np.ndarray], np.ndarray]
+    run: Callable[[Float32[np.ndarray, "h w c"]], Float32[np.ndarray, "hr_h hr_w c"]]
     notes: tuple[str, ...] = ()
 
 

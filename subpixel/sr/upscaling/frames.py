@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt
 
 from subpixel.image._resize import _cubic
 from subpixel.sr.upscaling.photographs import Settings
@@ -91,8 +92,8 @@ class FrameShape:
 
 
 def enlarge_frame(
-    planes: list[np.ndarray], shape: FrameShape, settings: Settings
-) -> list[np.ndarray]:
+    planes: list[UInt[np.ndarray, "_ _"]], shape: FrameShape, settings: Settings
+) -> list[UInt[np.ndarray, "_ _"]]:
     """Returns the planes of the enlarged frame.
 
     Args:

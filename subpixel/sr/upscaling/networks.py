@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jaxtyping import Float32
 
 from subpixel.sr.errors import InputError
 from subpixel.sr.export.formats import Choices, Source, onnx_bytes
@@ -39,7 +40,7 @@ class Loaded:
     version: str
     scale: int
     radius: int
-    run: Callable[[np.ndarray], Any]
+    run: Callable[[Float32[np.ndarray, "h w c"]], Any]
     notes: tuple[str, ...] = ()
 
 

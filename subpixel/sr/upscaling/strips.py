@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float32, Int
 
 from subpixel.image._resize import _taps
 from subpixel.sr.inference.tiling import TILE_LENGTHS, tiles
@@ -30,7 +31,7 @@ class Strips:
     height: int
     width: int
     channels: int
-    rows: Iterator[np.ndarray]
+    rows: Iterator[Float32[np.ndarray, "n w c"]]
 
 
 def enlarge(lr: Strips, model: Model, advance: Callable[[int], None] | None = None) -> Strips:
@@ -107,8 +108,12 @@ def _taps_to(size: int, target: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def combine(
-    image: np.ndarray, indices: np.ndarray, weights: np.ndarray, *, axis: int
-) -> np.ndarray:
+    image: Float32[np.ndarray, "h w c"],
+    indices: Int[np.ndarray, "outputs taps"],
+    weights: Float32[np.ndarray, "outputs taps"],
+    *,
+    axis: int,
+) -> Float32[np.ndarray, "combined_h combined_w c"]:
     """Returns weighted sums of rows (axis 0) or columns (axis 1): (outputs, taps) of each."""
     shape = [1] * image.ndim
     shape[axis] = -1

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt
 
 from subpixel.sr.errors import InputError
 
@@ -46,7 +47,7 @@ def damaged(path: Path, error: Exception) -> str:
     )
 
 
-def from_array(values: np.ndarray) -> Any:
+def from_array(values: UInt[np.ndarray, "h w c"]) -> Any:
     """Returns a libvips image of uint8 or uint16 (h, w, 1 to 4)."""
     height, width, bands = values.shape
     wide = values.dtype == np.uint16
