@@ -9,11 +9,13 @@ from subpixel.kernels import LAYOUTS, Layout
 from subpixel.sr.config import Experiment
 from subpixel.sr.console import make_console
 from subpixel.sr.errors import InputError
+from subpixel.sr.export.formats import Source
+from subpixel.sr.export.provenance import UNKNOWN, Provenance
 from subpixel.sr.export.torch_layouts import read_exported
 from subpixel.sr.inference.upscaler import BICUBIC_NAME, BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.activations import Activation, OutputActivation
 from subpixel.sr.models.base import Network
-from subpixel.sr.models.released import is_released, load_named, nearest_released
+from subpixel.sr.models.released import is_released, load_named, nearest_released, read_release
 from subpixel.sr.models.torch_chain import TorchChoices
 from subpixel.sr.models.torch_files import is_torch
 from subpixel.sr.models.torch_import import load_torch
@@ -133,6 +135,34 @@ def load(target: str) -> Network:
       (1, 60, 90, 1)
     """
     return load_trained(target).build()
+
+
+def as_source(trained: TrainedNetwork, target: str) -> Source:
+    """Returns a trained network with what is known about its weights, for an export.
+
+    Args:
+      trained: the network.
+      target: its name, as in `load_trained`.
+
+    Raises:
+      InputError: if the config of a workdir, or the facts of a released model, cannot be read.
+    """
+    provenance = _provenance(target)
+    return Source(trained.config, trained.upsampler, trained.params, provenance)
+
+
+def _provenance(target: str) -> Provenance:
+    path = Path(target)
+    if is_released(target):
+        release = read_release(target)
+        return Provenance(
+            name=release.name,
+            version=f"sha256:{release.sha256}",
+            license=release.license,
+            training_data=", ".join(release.training_data),
+        )
+    data = ", ".join(read_config(path).data.train) if path.is_dir() else UNKNOWN
+    return Provenance(name=path.resolve().stem, training_data=data)
 
 
 def _load(

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import tyro
 
-from subpixel.sr.commands.export import read_source
 from subpixel.sr.demo.build import build_demo
+from subpixel.sr.targets import as_source, load_trained
 
 # ESPCN first, as in `upscale`; the plain networks are more exact.
 DEFAULT_MODELS = (
@@ -42,7 +42,7 @@ def run(options: Options) -> int:
     Raises:
       InputError: if a model, the folder or ONNX Runtime Web cannot be used.
     """
-    sources = [read_source(name) for name in options.models]
+    sources = [as_source(load_trained(name), name) for name in options.models]
     size = build_demo(sources, options.output, options.runtime)
     print(f"{options.output}: {size / 1e6:.1f} MB, {len(sources)} models")
     print(f"python -m http.server --directory {options.output} shows it at http://localhost:8000")

@@ -9,14 +9,10 @@ import tyro
 from subpixel.kernels import Layout
 from subpixel.sr.console import make_console
 from subpixel.sr.errors import InputError
-from subpixel.sr.export.formats import Choices, Source, export_network
-from subpixel.sr.export.provenance import UNKNOWN, Provenance
+from subpixel.sr.export.formats import Choices, export_network
 from subpixel.sr.files import check_outputs
 from subpixel.sr.models.activations import Activation, OutputActivation
-from subpixel.sr.models.released import is_released, read_release
-from subpixel.sr.models.trained import TrainedNetwork
-from subpixel.sr.targets import load_trained
-from subpixel.sr.workdir import read_config
+from subpixel.sr.targets import as_source, load_trained
 
 
 @dataclass(frozen=True)
@@ -84,11 +80,16 @@ def run(options: Options) -> int:
         output_activation=options.output_activation,
     )
     source = as_source(trained, options.model)
-    source = replace(source, provenance=_chosen(source.provenance, options))
+    provenance = source.provenance.stating(
+        name=options.name,
+        version=options.version,
+        license=options.license,
+        training_data=options.training_data,
+    )
     choices = Choices(
         layout=options.layout, uint8=options.uint8, opset=options.opset, compact=options.compact
     )
-    told = export_network(source, options.output, choices)
+    told = export_network(replace(source, provenance=provenance), options.output, choices)
     size = f"{options.output.stat().st_size:,} bytes, " if options.output.is_file() else ""
     console = make_console()
     for note in trained.notes:
@@ -96,53 +97,3 @@ def run(options: Options) -> int:
     console.print(f"{options.output}: {size}{options.layout}", highlight=False)
     console.print(told, highlight=False, markup=False, soft_wrap=True)
     return 0
-
-
-def read_source(model: str) -> Source:
-    """Returns the trained network of a name, with what is known about its weights.
-
-    Args:
-      model: as in `Options`.
-
-    Raises:
-      InputError: if the model cannot be read.
-    """
-    return as_source(load_trained(model), model)
-
-
-def as_source(trained: TrainedNetwork, model: str) -> Source:
-    """Returns a trained network with what is known about its weights.
-
-    Args:
-      trained: the network.
-      model: its name, as in `Options`.
-
-    Raises:
-      InputError: if the config of a workdir, or the facts of a released model, cannot be read.
-    """
-    provenance = _known_provenance(model)
-    return Source(trained.config, trained.upsampler, trained.params, provenance)
-
-
-def _known_provenance(model: str) -> Provenance:
-    path = Path(model)
-    if is_released(model):
-        release = read_release(model)
-        data = ", ".join(release.training_data)
-        return Provenance(
-            name=release.name,
-            version=f"sha256:{release.sha256}",
-            license=release.license,
-            training_data=data,
-        )
-    data = ", ".join(read_config(path).data.train) if path.is_dir() else UNKNOWN
-    return Provenance(name=path.resolve().stem, training_data=data)
-
-
-def _chosen(known: Provenance, options: Options) -> Provenance:
-    return Provenance(
-        name=options.name or known.name,
-        version=options.version or known.version,
-        license=options.license or known.license,
-        training_data=options.training_data or known.training_data,
-    )

@@ -1,7 +1,8 @@
 """Where a network comes from: the facts that an exported file states about itself."""
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Self
 
 from subpixel.kernels import Layout
 from subpixel.sr.models import ModelConfig, Network
@@ -32,6 +33,10 @@ class Provenance:
         for field in fields(self):
             text = getattr(self, field.name).encode("utf-8", "backslashreplace").decode()
             object.__setattr__(self, field.name, text)
+
+    def stating(self, **given: str | None) -> Self:
+        """Returns the facts with those that are given; None and "" leave a fact as it is."""
+        return replace(self, **{name: value for name, value in given.items() if value})
 
 
 def describe_network(

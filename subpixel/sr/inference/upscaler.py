@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Real, UInt8
 
 from subpixel.image import (
     Border,
@@ -51,8 +51,8 @@ class Upscaler(Protocol):
         ...
 
     def luma_unrounded(
-        self, lr: Float[np.ndarray, "h w 1"]
-    ) -> Float[np.ndarray, "{self.scale}*h {self.scale}*w 1"]:
+        self, lr: Real[np.ndarray, "h w 1"]
+    ) -> Real[np.ndarray, "{self.scale}*h {self.scale}*w 1"]:
         """Enlarges luma without rounding: float (h, w, 1) -> float (r*h, r*w, 1), in 0..255."""
         ...
 
@@ -82,8 +82,8 @@ class BicubicUpscaler:
         return imresize(lr, self.scale, border=self.border)
 
     def luma_unrounded(
-        self, lr: Float[np.ndarray, "h w 1"]
-    ) -> Float[np.ndarray, "{self.scale}*h {self.scale}*w 1"]:
+        self, lr: Real[np.ndarray, "h w 1"]
+    ) -> Real[np.ndarray, "{self.scale}*h {self.scale}*w 1"]:
         """Returns the enlarged luma, not rounded."""
         return imresize(lr, self.scale, border=self.border)
 
@@ -149,8 +149,8 @@ class NetworkUpscaler:
         return self._tiled(self._with_bicubic_chroma, lr, 3)
 
     def luma_unrounded(
-        self, lr: Float[np.ndarray, "h w 1"]
-    ) -> Float[np.ndarray, "{self.scale}*h {self.scale}*w 1"]:
+        self, lr: Real[np.ndarray, "h w 1"]
+    ) -> Real[np.ndarray, "{self.scale}*h {self.scale}*w 1"]:
         """Returns the enlarged luma, not rounded.
 
         Raises:

@@ -18,10 +18,10 @@ from PIL import Image
 from skimage import data
 
 from subpixel.sr.commands import upscale
-from subpixel.sr.commands.export import read_source
 from subpixel.sr.demo.build import build_demo
 from subpixel.sr.demo.runtime import DIGESTS, runtime_files
 from subpixel.sr.errors import InputError
+from subpixel.sr.targets import as_source, load_trained
 
 MODEL = "espcn_x3"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -42,7 +42,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
         for name, content in contents.items():
             (kept / name).write_bytes(content)
     folder = tmp_path_factory.mktemp("demo")
-    build_demo([read_source(MODEL)], folder, kept)
+    build_demo([as_source(load_trained(MODEL), MODEL)], folder, kept)
     return folder
 
 

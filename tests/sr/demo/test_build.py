@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from subpixel.sr.commands.export import read_source
 from subpixel.sr.demo import runtime
 from subpixel.sr.demo.build import build_demo
 from subpixel.sr.errors import InputError
+from subpixel.sr.export.formats import Source
+from subpixel.sr.targets import as_source, load_trained
 
 CONTENTS = {"ort.wasm.bundle.min.mjs": b"module", "ort-wasm-simd-threaded.wasm": b"program"}
+
+
+def _source() -> Source:
+    return as_source(load_trained("espcn_x3"), "espcn_x3")
 
 
 @pytest.fixture
@@ -28,7 +33,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_writes_page_models_and_runtime(files: Path, tmp_path: Path):
     output = tmp_path / "demo"
-    size = build_demo([read_source("espcn_x3")], output, files)
+    size = build_demo([_source()], output, files)
     written = {path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()}
     assert {f"ort/{name}" for name in CONTENTS} | {"models/espcn_x3.onnx", "index.html"} <= written
     assert size == sum((output / name).stat().st_size for name in written)
@@ -42,10 +47,10 @@ def test_writes_page_models_and_runtime(files: Path, tmp_path: Path):
 
 def test_an_earlier_demo_is_replaced_and_its_models_go(files: Path, tmp_path: Path):
     output = tmp_path / "demo"
-    build_demo([read_source("espcn_x3")], output, files)
+    build_demo([_source()], output, files)
     before = (output / "sw.js").read_text()
     (output / "models" / "old.onnx").write_bytes(b"old")
-    source = read_source("espcn_x3")
+    source = _source()
     renamed = type(source.provenance)(name="mine")
     build_demo([type(source)(source.config, source.layout, source.params, renamed)], output, files)
     assert [path.name for path in (output / "models").iterdir()] == ["mine.onnx"]
@@ -55,15 +60,15 @@ def test_an_earlier_demo_is_replaced_and_its_models_go(files: Path, tmp_path: Pa
 def test_a_folder_with_other_files_is_left_alone(files: Path, tmp_path: Path):
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(InputError, match="holds other files"):
-        build_demo([read_source("espcn_x3")], tmp_path, files)
+        build_demo([_source()], tmp_path, files)
     with pytest.raises(InputError, match="is a file"):
-        build_demo([read_source("espcn_x3")], tmp_path / "thesis.tex", files)
+        build_demo([_source()], tmp_path / "thesis.tex", files)
     assert {path.name for path in tmp_path.iterdir()} == {"thesis.tex", "runtime"}
 
 
 def test_two_models_of_one_name_are_refused(files: Path, tmp_path: Path):
     with pytest.raises(InputError, match="two models have the name 'espcn_x3'"):
-        build_demo([read_source("espcn_x3")] * 2, tmp_path / "demo", files)
+        build_demo([_source()] * 2, tmp_path / "demo", files)
 
 
 def test_runtime_from_an_archive_of_npm(files: Path, tmp_path: Path):

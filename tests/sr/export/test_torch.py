@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subpixel.sr.commands.export import read_source
 from subpixel.sr.errors import InputError
 from subpixel.sr.export import check
 from subpixel.sr.export.formats import Choices, export_network
@@ -20,7 +19,7 @@ from subpixel.sr.export.torch_writer import torch_bytes
 from subpixel.sr.models import SRCNNConfig
 from subpixel.sr.models.operations import Centre
 from subpixel.sr.models.torch_files import read_checkpoint, read_torch
-from subpixel.sr.targets import load_target, load_trained
+from subpixel.sr.targets import as_source, load_target, load_trained
 
 LAYOUTS = ["subpixel", "conv_transpose"]
 NETWORKS = [
@@ -59,7 +58,7 @@ def test_the_module_of_the_docs_loads_the_released_espcn(tmp_path, monkeypatch):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     page = (Path(__file__).parents[3] / "docs" / "export.md").read_text()
     code = page.partition("```python\n")[2].partition("```")[0]
-    source = read_source("espcn_x3")
+    source = as_source(load_trained("espcn_x3"), "espcn_x3")
     told = export_network(source, tmp_path / "espcn.pth", Choices())
     assert told.partition("\n\n")[2] == code.rstrip("\n")
     monkeypatch.chdir(tmp_path)
