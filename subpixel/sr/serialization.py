@@ -115,14 +115,22 @@ def from_json(values: Any, kind: Any, source: str) -> Any:
     """
     try:
         require(isinstance(values, dict), f"it must be a JSON object; got {type(values).__name__}")
-        return _converter().structure(values, kind)
-    except cattrs.BaseValidationError as error:
-        problems = "; ".join(
-            map(_field_first, cattrs.transform_error(error, format_exception=_explain))
-        )
-        raise InputError(f"{source} is not a config of this version: {problems}") from error
+        return structure(values, kind)
     except InputError as error:
         raise InputError(f"{source} is not a config of this version: {error}") from error
+
+
+def structure(values: Any, kind: Any) -> Any:
+    """Returns a dataclass, or a member of a tagged union, from the values of its fields.
+
+    Raises:
+      InputError: naming each field that is unknown, missing or of the wrong kind, in one line.
+    """
+    try:
+        return _converter().structure(values, kind)
+    except cattrs.BaseValidationError as error:
+        problems = cattrs.transform_error(error, format_exception=_explain)
+        raise InputError("; ".join(map(_field_first, problems))) from error
 
 
 def _converter() -> cattrs.Converter:

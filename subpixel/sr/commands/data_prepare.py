@@ -10,8 +10,8 @@ import tyro
 from subpixel.sr.console import progress_bars
 from subpixel.sr.data.catalogue import SETS
 from subpixel.sr.data.degradation import BICUBIC, Degradation
-from subpixel.sr.data.preparation import prepare
-from subpixel.sr.data.sources import data_root, find_images
+from subpixel.sr.data.preparation import cache_sets
+from subpixel.sr.data.sources import data_root
 from subpixel.sr.errors import InputError
 
 
@@ -46,36 +46,25 @@ def run(options: Options) -> int:
         raise InputError(f"name a set or a folder: {', '.join(SETS)}")
     root = data_root(options.data_root)
     start = time.perf_counter()
-    images = [
-        image
-        for name in options.names
-        for image in find_images(name, root, options.scale, options.degradation)
-        if image.name not in options.exclude
-    ]
-    made = False
     with progress_bars() as bars:
         bar = bars.add_task("decoding", total=None)
-
-        def follow(done: int, total: int) -> None:
-            nonlocal made
-            made = True
-            bars.update(bar, completed=done, total=total)
-
-        pairs = prepare(
-            images, options.scale, options.channels, options.degradation, None, follow, small=0
+        cached = cache_sets(
+            options.names,
+            root,
+            options.scale,
+            options.channels,
+            options.degradation,
+            exclude=options.exclude,
+            progress=lambda done, total: bars.update(bar, completed=done, total=total),
         )
     seconds = time.perf_counter() - start
-    if pairs.folder is None:
-        raise InputError(
-            f"{' '.join(options.names)} does not lie on disk: there is nothing to keep"
-        )
-    size = sum(path.stat().st_size for path in pairs.folder.iterdir())
-    given = sum(image.load_lr is not None for image in images)
+    kind = "luma" if options.channels == 1 else "RGB"
+    given = f"{cached.given} from the set, the others " if cached.given else ""
     print(
-        f"{len(pairs)} images, x{options.scale}, {'luma' if options.channels == 1 else 'RGB'}, "
-        f"low resolution {f'of {given} from the set, else ' if given else ''}made by "
-        f"{options.degradation.describe()}"
+        f"{cached.images} images, x{options.scale}, {kind}, LR images {given}"
+        f"made by {options.degradation.describe()}"
     )
-    print(f"{'made' if made else 'already there'} in {seconds:.1f} s, {size / 1e6:,.0f} MB on disk")
-    print(pairs.folder)
+    state = "made" if cached.made else "already there"
+    print(f"{state} in {seconds:.1f} s, {cached.size / 1e6:,.0f} MB on disk")
+    print(cached.folder)
     return 0

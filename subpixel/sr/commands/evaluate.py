@@ -1,12 +1,10 @@
 """The command `evaluate`, which eval.py runs."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
-from rich.console import Console
 
 from subpixel.image import Border, LumaRange
 from subpixel.kernels import Layout
@@ -14,16 +12,15 @@ from subpixel.sr.console import make_console
 from subpixel.sr.data.degradation import Kind
 from subpixel.sr.data.sources import data_root, find_benchmarks
 from subpixel.sr.errors import InputError
-from subpixel.sr.evaluation.images import make_folders, save_error_map, save_output
+from subpixel.sr.evaluation.measurement import (
+    measure_model,
+    show_measurement,
+    write_measurement,
+)
 from subpixel.sr.evaluation.protocol import Channel, Grey, LrFrom, Protocol, ProtocolName, Rounding
-from subpixel.sr.evaluation.scores import Measured, Scores, evaluate
-from subpixel.sr.evaluation.table import scores_table, worst_table, write_csv
-from subpixel.sr.files import check_outputs, write_json
-from subpixel.sr.inference.upscaler import NetworkUpscaler, Upscaler
+from subpixel.sr.files import check_outputs
 from subpixel.sr.models.activations import Activation, OutputActivation
 from subpixel.sr.targets import load_target
-
-PLAIN, ENSEMBLE = "model", "self_ensemble"
 
 
 @dataclass(frozen=True)
@@ -103,23 +100,25 @@ class Options:
         Raises:
           InputError: if they do not go together.
         """
-        named = Protocol.named(self.protocol, self.scale)
-        degradation = replace(
-            named.degradation, **self._given("border", "sigma", "kernel_size", kind="degradation")
+        return Protocol.chosen(
+            self.protocol,
+            self.scale,
+            degradation=self.degradation,
+            border=self.border,
+            sigma=self.sigma,
+            kernel_size=self.kernel_size,
+            crop=self.crop,
+            channel=self.channel,
+            luma_range=self.luma_range,
+            rounding=self.rounding,
+            lr_from=self.lr_from,
+            grey=self.grey,
+            shave=self.shave,
         )
-        choices = self._given(
-            "crop", "channel", "luma_range", "rounding", "lr_from", "grey", "shave"
-        )
-        return replace(named, degradation=degradation, **choices)
-
-    def _given(self, *names: str, **renamed: str) -> dict[str, Any]:
-        fields = {**dict(zip(names, names, strict=True)), **renamed}
-        values = {field: getattr(self, option) for field, option in fields.items()}
-        return {field: value for field, value in values.items() if value is not None}
 
 
 def run(options: Options) -> int:
-    """Measures a target on benchmarks, shows the scores and leaves the files asked for.
+    """Measures a target on benchmarks, shows the scores and writes the files that are asked for.
 
     Returns:
       The exit code, 0.
@@ -145,66 +144,16 @@ def run(options: Options) -> int:
     )
     for note in target.notes:
         console.print(f"note: {note}", soft_wrap=True, highlight=False)
-    upscaler, about = target.upscaler, target.to_json()
-    variants: dict[str, tuple[Upscaler, Protocol]] = {PLAIN: (upscaler, protocol)}
-    if options.self_ensemble:
-        if not isinstance(upscaler, NetworkUpscaler):
-            raise InputError(
-                "self_ensemble is for networks: bicubic treats flips and rotations alike"
-            )
-        variants[ENSEMBLE] = (
-            replace(upscaler, self_ensemble=True),
-            replace(protocol, self_ensemble=True),
-        )
-    for folder in (options.save_images, options.error_maps):
-        if folder is not None:
-            make_folders(folder, list(benchmarks))
-    scores: dict[str, dict[str, Scores]] = {variant: {} for variant in variants}
-    for name, images in benchmarks.items():
-        for variant, (model, how) in variants.items():
-            with console.status(f"measuring {name}"):
-                observe = _observer(options, name, model)
-                scores[variant][name] = evaluate({variant: model}, images, how, observe)[variant]
-    _leave_files(options, about, variants, scores)
-    _show(options, about, variants, scores, console)
+    measured = measure_model(
+        target.upscaler,
+        benchmarks,
+        protocol,
+        console,
+        self_ensemble=options.self_ensemble,
+        images=options.save_images,
+        error_maps=options.error_maps,
+    )
+    about = target.to_json()
+    write_measurement(measured, about, json=options.json, csv=options.csv)
+    show_measurement(measured, about, console, options.worst)
     return 0
-
-
-def _observer(options: Options, benchmark: str, upscaler: Upscaler) -> Callable[[Measured], None]:
-    def observe(measured: Measured) -> None:
-        if options.save_images is not None:
-            save_output(options.save_images, benchmark, measured, upscaler)
-        if options.error_maps is not None:
-            save_error_map(options.error_maps, benchmark, measured)
-
-    return observe
-
-
-def _leave_files(options: Options, about, variants, scores) -> None:
-    def row(variant: str) -> dict[str, Any]:
-        results = {name: result.to_json() for name, result in scores[variant].items()}
-        return {"protocol": variants[variant][1].to_json(), "results": results}
-
-    if options.json is not None:
-        plain = row(PLAIN)
-        values = {"protocol": plain["protocol"], "model": about, "results": plain["results"]}
-        write_json(
-            options.json, values | ({ENSEMBLE: row(ENSEMBLE)} if ENSEMBLE in variants else {})
-        )
-    if options.csv is not None:
-        write_csv(options.csv, _rows(about, scores))
-
-
-def _rows(about: dict[str, Any], scores: dict[str, dict[str, Scores]]):
-    names = {PLAIN: about["name"], ENSEMBLE: f"{about['name']}, self-ensemble"}
-    return {names[variant]: by_benchmark for variant, by_benchmark in scores.items()}
-
-
-def _show(options: Options, about, variants, scores, console: Console) -> None:
-    rows = _rows(about, scores)
-    if options.worst:
-        console.print(worst_table(rows, options.worst))
-    for _, protocol in variants.values():
-        console.print(protocol.describe(), soft_wrap=True)
-    title = ", ".join(f"{key} {value}" for key, value in about.items() if key != "name")
-    console.print(scores_table(title, rows, list(next(iter(rows.values())))))

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from subpixel.sr.data.degradation import BICUBIC, Degradation
 from subpixel.sr.data.images import SourceImage, open_image
 from subpixel.sr.data.leak import Fingerprint, fingerprint
 from subpixel.sr.data.patches import Pair
-from subpixel.sr.data.sources import make_pair
+from subpixel.sr.data.sources import find_images, make_pair
 from subpixel.sr.errors import InputError
 
 # Decoding leaves Python's lock; each thread holds one image.
@@ -82,6 +82,71 @@ def prepare(
     for image, shape in zip(images, pairs.lr_shapes, strict=True):
         _check_size(image, shape, least)
     return pairs
+
+
+@dataclass(frozen=True)
+class CachedSets:
+    """Sets of images whose cache is on the disk.
+
+    Attributes:
+      folder: of the cache.
+      images: number of images.
+      given: number of those whose LR image comes from the set.
+      made: whether the cache was made now; otherwise it was there already.
+      size: in bytes.
+    """
+
+    folder: Path
+    images: int
+    given: int
+    made: bool
+    size: int
+
+
+def cache_sets(
+    names: Sequence[str],
+    root: Path | None,
+    scale: int,
+    channels: int,
+    degradation: Degradation = BICUBIC,
+    *,
+    exclude: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> CachedSets:
+    """Makes the cache of sets of images, or finds that it is there already.
+
+    Args:
+      names: of the sets, as in `find_images`.
+      root: folder of the data sets, or None.
+      scale: r.
+      channels: 1 for luma, 3 for RGB.
+      degradation: how LR images are made if the set has none.
+      exclude: names of images that are left out.
+      progress: as in `prepare`; it is called only if the cache is made.
+
+    Raises:
+      InputError: as `find_images` and `prepare`, or if the images do not come from files.
+    """
+    images = [
+        image
+        for name in names
+        for image in find_images(name, root, scale, degradation)
+        if image.name not in exclude
+    ]
+    made = False
+
+    def follow(done: int, total: int) -> None:
+        nonlocal made
+        made = True
+        if progress is not None:
+            progress(done, total)
+
+    folder = prepare(images, scale, channels, degradation, None, follow, small=0).folder
+    if folder is None:
+        raise InputError(f"{' '.join(names)} does not lie on disk: there is nothing to keep")
+    given = sum(image.load_lr is not None for image in images)
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    return CachedSets(folder, len(images), given, made, size)
 
 
 def _make(

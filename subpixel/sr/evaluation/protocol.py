@@ -13,15 +13,13 @@ srcnn        8-bit luma, shrunk and enlarged in double and rounded once at the e
 ===========  ==================================================================================
 """
 
-from dataclasses import KW_ONLY, asdict, dataclass, fields
+from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
 
-import cattrs
-
-from subpixel.image import LumaRange
-from subpixel.sr.data.degradation import BICUBIC, Degradation
+from subpixel.image import Border, LumaRange
+from subpixel.sr.data.degradation import BICUBIC, Degradation, Kind
 from subpixel.sr.errors import InputError
-from subpixel.sr.serialization import check_fields
+from subpixel.sr.serialization import check_fields, structure
 
 ProtocolName = Literal["matlab", "basicsr", "esr", "srcnn"]
 Channel = Literal["y", "rgb"]
@@ -103,6 +101,37 @@ class Protocol:
             raise InputError(f"unknown protocol {name!r}: there is {', '.join(PROTOCOLS)}")
         return cls(scale, **{**PROTOCOLS[name], **overrides})
 
+    @classmethod
+    def chosen(
+        cls,
+        name: ProtocolName,
+        scale: int,
+        *,
+        degradation: Kind | None = None,
+        border: Border | None = None,
+        sigma: float | None = None,
+        kernel_size: int | None = None,
+        **choices: Any,
+    ) -> Self:
+        """Returns a convention by its name, with the choices that are not None.
+
+        Args:
+          name: of the convention.
+          scale: r.
+          degradation: its kind.
+          border, sigma, kernel_size: of the degradation, as in `Degradation`.
+          choices: further fields of the protocol.
+
+        Raises:
+          InputError: if the name is unknown, or the values do not go together.
+        """
+        of_degradation = {
+            "kind": degradation, "border": border, "sigma": sigma, "kernel_size": kernel_size,
+        }  # fmt: skip
+        named = cls.named(name, scale)
+        changed = replace(named.degradation, **_given(of_degradation))
+        return replace(named, degradation=changed, **_given(choices))
+
     @property
     def name(self) -> str:
         """The name of the convention that this is, or "custom"; self-ensemble aside."""
@@ -114,10 +143,10 @@ class Protocol:
     def describe(self) -> str:
         """Returns the protocol in a line."""
         lr = {
-            "rgb": f"low resolution by {self.degradation.describe()}",
-            "luma": "low resolution of 8-bit luma by MATLAB's imresize, bicubic, in double, "
+            "rgb": f"LR images by {self.degradation.describe()}",
+            "luma": "LR images of 8-bit luma by MATLAB's imresize, bicubic, in double, "
             f"{self.degradation.border} border",
-            "files": "low resolution from the set's own files",
+            "files": "LR images of the set",
         }[self.lr_from]
         measured = f"BT.601 {self.luma_range}-range luma" if self.channel == "y" else "RGB"
         if self.channel == "y":
@@ -152,9 +181,13 @@ class Protocol:
             values = rename_earlier(values)
             if missing := known - set(values):
                 raise InputError(f"it does not say {', '.join(sorted(missing))}")
-            return cattrs.structure({key: values[key] for key in known}, cls)
-        except (cattrs.BaseValidationError, InputError, TypeError, AttributeError) as error:
+            return structure({key: values[key] for key in known}, cls)
+        except (InputError, TypeError, AttributeError) as error:
             raise InputError(f"the protocol in {source} cannot be read: {error}") from error
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def rename_earlier(values: dict[str, Any]) -> dict[str, Any]:

@@ -256,7 +256,7 @@ def test_a_set_is_prepared_once(tmp_path, run, monkeypatch):
         code, out, _ = run("prepare", "Mine", "--scale=3", root=tmp_path)
         lines = out.splitlines()
         assert code == 0
-        assert lines[0].startswith("3 images, x3, luma, low resolution made by MATLAB's imresize")
+        assert lines[0].startswith("3 images, x3, luma, LR images made by MATLAB's imresize")
         assert lines[1].startswith(how)
         assert lines[2].startswith(str(tmp_path / "cache"))
     assert "name a set or a folder: T91," in run("prepare", root=tmp_path)[2]
