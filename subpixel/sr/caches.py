@@ -1,4 +1,4 @@
-"""Where caches of this project lie. Beside platformdirs nothing is imported."""
+"""The folder of this project's caches; light to import."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The console of the commands: names of files are printed as they are."""
+"""The console of the commands, which prints file names unchanged."""
 
 import codecs
 import sys

@@ -69,7 +69,7 @@ def run(
         f"{experiment.name}: {len(training)} training images, "
         + ", ".join(f"{name} {len(images)}" for name, images in benchmarks.items())
     )
-    # Too few images are an error before the images are decoded.
+    # Too few images are an error, raised before the images are decoded.
     hold_out(len(training), data.validation_images)
     with first_before_others(), console.status("preparing images") as status:
         prepared = prepare(
@@ -117,7 +117,7 @@ def _write_results(
     workdir: Path,
     console: Console,
 ) -> None:
-    """Writes the weights first, then everything that is measured.
+    """Writes the weights, then measures the networks and writes the results.
 
     `about` says which images were trained on, for the settings of comparison.json.
     """

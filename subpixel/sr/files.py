@@ -1,4 +1,4 @@
-"""Output files: plain files are replaced in one step, everything else is written into."""
+"""Output files: a plain file is replaced in one step; a device or a pipe is written into."""
 
 import hashlib
 import json
@@ -191,7 +191,7 @@ def _write_into(path: Path, chunks: Iterable[bytes]) -> None:
 
 def _replace(path: Path, content: bytes) -> None:
     make_folder(path.parent)
-    # A name of its own: no user's file is overwritten, and a long name does not become too long.
+    # A random name: no file of a user is overwritten, and a long name does not become too long.
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:

@@ -1,4 +1,4 @@
-"""Names that a room re-exports and that are imported when they are first used."""
+"""Names that a package re-exports and imports at their first use."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -6,13 +6,13 @@ from typing import Any
 
 
 def lazy_names(room: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """Returns the `__getattr__` of a room's `__init__.py` (PEP 562).
+    """Returns the `__getattr__` of a package's `__init__.py` (PEP 562).
 
-    The configs of a room are imported without the libraries that the rest of the room needs.
+    The configs of a package are imported without the libraries that its other modules need.
 
     Args:
-      room: the room's `__name__`.
-      modules: the module in the room by the name that it defines.
+      room: the `__name__` of the package.
+      modules: the module in the package, by the name that it defines.
     """
 
     def load(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Runs one experiment with several seeds, to measure how far its scores depend on chance."""
+"""Runs one experiment with several seeds, to measure the random variation of its scores."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -33,9 +33,9 @@ class Target:
 
     Attributes:
       name: as the user gave it.
-      upscaler: what enlarges images.
-      facts: what it is, for JSON: network, upsampler, scale, number of parameters.
-      notes: what the user should know of it, one line each.
+      upscaler: enlarges images.
+      facts: network, upsampler, scale and number of parameters, for JSON.
+      notes: notes for the user, one line each.
     """
 
     name: str
@@ -119,8 +119,8 @@ def load(target: str) -> Network:
     """Returns a trained network, an `nnx.Module`, which can be called and trained on.
 
     It is called on images (n, h, w, channels) in 0..1 and returns (n, r*h, r*w, channels), not
-    clipped. A network of one channel takes luma: BT.601 studio range, Y/255. No layer behaves
-    otherwise in training than in evaluation.
+    clipped. A network of one channel takes luma: BT.601 studio range, Y/255. Every layer behaves
+    alike in training and in evaluation.
 
     Args:
       target: as in `load_trained`.

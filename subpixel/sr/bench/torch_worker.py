@@ -1,4 +1,4 @@
-"""The process that runs PyTorch's programs for the benchmarks.
+"""The process of PyTorch for the benchmarks.
 
 The process reads requests from standard input, one JSON object a line, and answers each with one
 line of JSON. ``{"prepare": NAME, ...}`` calls the function NAME (`conv_transpose`, `training` or

@@ -16,7 +16,7 @@ UNITS = ("dB", "% returning", "s/MP")
 
 @dataclass(frozen=True)
 class Options:
-    """Measures what the ways to a size cost in PSNR and time: docs/upscale.md."""
+    """Measures PSNR and time of the ways to enlarge to a size: docs/upscale.md."""
 
     benchmarks: tuple[str, ...] = ("Set5", "Set14")
     """Folders of original images, under the data root or anywhere, or "embedded:test"."""

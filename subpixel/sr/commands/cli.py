@@ -1,4 +1,4 @@
-"""What all command lines share: options from dataclasses, errors in one line, exit codes."""
+"""Command lines: options from dataclasses, errors in one line, exit codes."""
 
 import os
 import signal
@@ -78,7 +78,7 @@ NOT_A_NUMBER = {
 
 
 def _refuse(event: tyro_errors.ParseErrorEvent) -> None:
-    """Raises what tyro is about to print in a box, as an error in one line.
+    """Raises tyro's error as an error in one line, instead of its box.
 
     Other kinds of event, which these options do not cause, keep tyro's box.
     """

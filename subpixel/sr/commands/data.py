@@ -11,9 +11,9 @@ from subpixel.sr.errors import InputError
 
 @dataclass(frozen=True)
 class Options:
-    """Lists the named sets: which are present, complete or damaged, and what to do for the others.
+    """Lists the named sets: which are present, complete or damaged, and how to get the others.
 
-    It looks at names, sizes and the ends of files; `data verify NAME` reads every pixel. The other
+    It checks names, sizes and the ends of files; `data verify NAME` reads every pixel. The other
     commands are `data download NAME` and `data prepare NAME`.
     """
 

@@ -21,7 +21,7 @@ class Options:
     """Downloads a set, or all its splits, into the data root. The same command resumes.
 
     Archives are checked against their published size and digest, where there are any, and
-    unpacked. None of the addresses was tried when this was written.
+    unpacked. No test of this project downloads from the addresses.
     """
 
     name: Name = ""

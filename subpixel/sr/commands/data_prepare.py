@@ -41,7 +41,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Makes a cache, or finds that it is there, and prints what it takes."""
+    """Makes a cache, or finds it, and prints its size and the time."""
     if not options.names:
         raise InputError(f"name a set or a folder: {', '.join(SETS)}")
     root = data_root(options.data_root)

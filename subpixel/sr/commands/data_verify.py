@@ -11,7 +11,7 @@ from subpixel.sr.datasets.reporting import require_root, verify
 
 @dataclass(frozen=True)
 class Options:
-    """Reads every image of a set, or of all its splits, and compares it with what is known."""
+    """Reads every image of a set, or of all its splits, and compares it with the known digests."""
 
     name: Name = ""
     """A set as `python -m subpixel data` lists it, such as Set5, BSDS500/train or BSDS500; or
@@ -21,7 +21,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Prints what was found of a set, with names; the code is 1 if it is not as expected."""
+    """Prints the findings with names; the exit code is 1 if the set is not as expected."""
     entries = find_sets(options.name)
     own = options.name.startswith(FOLDER)
     root = data_root(options.data_root) or Path() if own else require_root(options.data_root)

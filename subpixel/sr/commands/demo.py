@@ -34,7 +34,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Builds the folder and says how to look at it.
+    """Builds the folder and prints how to open the page.
 
     Returns:
       The exit code, 0.

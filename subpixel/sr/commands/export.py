@@ -55,7 +55,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Writes the file and says what it is.
+    """Writes the file and describes it.
 
     Returns:
       The exit code, 0.

@@ -13,8 +13,8 @@ from subpixel.sr.evaluation.table import read_scores, scores_table
 
 @dataclass(frozen=True)
 class Options:
-    """Puts the scores of several JSON files of eval.py into one table, with what differs in how
-    they were measured."""
+    """Puts the scores of several JSON files of eval.py into one table, with the differences between
+    their protocols."""
 
     files: tyro.conf.Positional[tuple[Path, ...]]
     """Files that `eval.py --json=FILE` wrote."""

@@ -13,7 +13,7 @@ COMMANDS = {
     "bench conv-transpose": ("bench_conv_transpose", "transposed convolution, JAX's and ours"),
     "bench inference": ("bench_inference", "networks on one image: ours, PyTorch, ONNX Runtime"),
     "bench training": ("bench_training", "the training step and the input pipeline"),
-    "bench upscale": ("bench_upscale", "the ways to a size: PSNR and time"),
+    "bench upscale": ("bench_upscale", "ways to enlarge to a size: PSNR and time"),
     "data": ("data", "lists the named data sets"),
     "data download": ("data_download", "downloads a data set"),
     "data prepare": ("data_prepare", "decodes data sets into the cache"),
@@ -54,7 +54,7 @@ def run_any(arguments: Sequence[str]) -> int:
     """
     for length in (2, 1):
         name, rest = " ".join(arguments[:length]), arguments[length:]
-        # After `data`, which is a command and the first word of others, a word is a mistyped one.
+        # `data` is a command and the first word of others, so a word after it is a typing error.
         mistyped = _group(name) and rest and not rest[0].startswith("-")
         if name in COMMANDS and not mistyped:
             return run_named(name, rest, f"python -m subpixel {name}")

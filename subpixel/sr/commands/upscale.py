@@ -22,8 +22,8 @@ from subpixel.sr.upscaling.writing import Encoding
 
 @dataclass(frozen=True)
 class Options:
-    """Enlarges photographs, folders of them and videos. The same command again does what is
-    missing."""
+    """Enlarges photographs, folders of them and videos. The same command again enlarges only the
+    missing files."""
 
     inputs: tyro.conf.Positional[tuple[Path, ...]]
     """Images, videos, and folders, whose tree is kept."""
@@ -42,14 +42,14 @@ class Options:
     model: str = DEFAULT_MODEL
     """A released model's name, a weights file, a workdir, a PyTorch checkpoint, or "bicubic"."""
     engine: Engine = "jax"
-    """What computes the network: JAX, or ONNX Runtime, which needs the extra `export`."""
+    """Library that computes the network: JAX, or ONNX Runtime, which needs the extra `export`."""
     activation: Activation | None = None
     """Activation after the hidden layers of a PyTorch checkpoint, which does not state it
     (default: that of the network's paper, "tanh" for ESPCN)."""
     output_activation: OutputActivation | None = None
     """Activation at the end of a PyTorch checkpoint, which does not state it (default: "none")."""
     consistent: bool = False
-    """Moves the result until bicubic shrinks it to the input again."""
+    """Changes the result until bicubic shrinks it to the input (back-projection)."""
     format: Literal["png", "jpg", "webp", "tiff", "bmp", "avif"] | None = None
     """Format of the images (default: each keeps its own)."""
     quality: int | None = None
@@ -59,13 +59,13 @@ class Options:
     crf: int = 18
     """Quality of videos in H.264 and VP9: 0 is the best, 51 the worst."""
     overwrite: bool = False
-    """Replaces results that are there already; by default those files are left out."""
+    """Replaces existing results; by default those files are skipped."""
     max_megapixels: float = MAX_MEGAPIXELS
     """Images with more megapixels are refused."""
 
 
 def run(options: Options) -> int:
-    """Enlarges the inputs, and names on the console what could not be done.
+    """Enlarges the inputs, and names the failures on the console.
 
     Returns:
       The exit code: 0, or 1 if at least one file failed.

@@ -1,4 +1,4 @@
-"""An experiment before it runs: layers, work, memory and data."""
+"""Describes an experiment before it runs: layers, work, memory and data."""
 
 import math
 from collections.abc import Sequence

@@ -86,7 +86,7 @@ class Entry:
 
 
 class Pairs(Sequence[Pair]):
-    """Pairs of low and high resolution, uint8 (h, w, c) and (r*h, r*w, c), ready to cut from."""
+    """Pairs of low and high resolution, uint8 (h, w, c) and (r*h, r*w, c), for patches."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Pairs(Sequence[Pair]):
         folder: Path | None = None,
     ):
         """Takes the bytes of pairs, from memory or mapped from the cache `folder`."""
-        # A plain view: slices of a memmap cost more than cutting a patch does.
+        # A plain view, since slicing a memmap takes longer than cutting a patch.
         self.pixels = pixels.view(np.ndarray)
         self.entries = entries
         self.folder = folder
@@ -161,9 +161,9 @@ def write_pairs(
 
 @contextmanager
 def new_cache(folder: Path) -> Iterator[Path]:
-    """Gives a folder to be filled, which takes the place of `folder` when that has succeeded.
+    """Yields a new folder to fill, which replaces `folder` at the end if there was no error.
 
-    What a process has left that was killed here is removed; the caller holds the lock.
+    The remains of a killed process are removed first; the caller holds the lock.
     """
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
@@ -184,7 +184,7 @@ def cache_name(images: Sequence[SourceImage], settings: dict[str, Any]) -> str:
 
 
 def open_cache(folder: Path) -> Pairs | None:
-    """Opens a cache that is whole and was made of what its files hold now, or returns None."""
+    """Opens a cache; returns None if it is incomplete or its source files have changed."""
     entries = _read_index(folder)
     if entries is None:
         return None
@@ -193,7 +193,7 @@ def open_cache(folder: Path) -> Pairs | None:
     if not all(_same_contents(*pair) for pair in zip(entries, current, strict=True)):
         return None
     if current != entries:
-        # Only to save reading the files at the next start, which a read-only cache cannot.
+        # This only saves reading the files at the next start; a read-only cache allows no writing.
         with suppress(OSError):
             write_index(folder, current)
     return Pairs(np.memmap(folder / PIXELS, np.uint8, "r"), entries, folder)
@@ -211,7 +211,7 @@ def write_index(folder: Path, entries: Sequence[Entry]) -> None:
 
 
 def _read_index(folder: Path) -> list[Entry] | None:
-    """Returns what an index says, or None if there is none, or one of the files is not whole."""
+    """Returns the entries of an index, or None if it is missing or a file is incomplete."""
     try:
         index = json.loads((folder / INDEX).read_text())
         if index["digest"] != _digest(index["entries"]):
@@ -231,7 +231,7 @@ def _same_contents(one: Entry, other: Entry) -> bool:
 
 
 def _refresh(source: Source) -> Source:
-    """Returns a file as it is today; it is read only if its stamp is another."""
+    """Returns the present state of a file; it is read only if its stamp has changed."""
     path = Path(source.path)
     return source if _stamp(path) == source.stamp else _read_source(path)
 

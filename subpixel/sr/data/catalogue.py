@@ -19,11 +19,11 @@ class Archive:
     """A file to download.
 
     Attributes:
-      url: its address, which was not tried from here.
+      url: its address; no test downloads from it.
       places: from a folder in the archive to one under the data root; "" is every image in it.
-      size: in bytes, or None where nobody states it.
-      digest: "sha256:..." or "md5:...", or None where nobody states it.
-      stated_by: who states them.
+      size: in bytes, or None if no source states it.
+      digest: "sha256:..." or "md5:...", or None if no source states it.
+      stated_by: the source of size and digest.
     """
 
     url: str
@@ -40,7 +40,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class NamedSet:
-    """A set of images that goes by a name; `sets.toml` explains the attributes."""
+    """A set of images with a name; `sets.toml` explains the attributes."""
 
     name: str
     about: str
@@ -91,10 +91,10 @@ ARCHIVES, SETS = _read()
 def find_sets(name: str) -> list[NamedSet]:
     """Returns the set of a name, or every split of it: "BSDS500" has three.
 
-    "folder:PATH" is a set of which nothing is known.
+    "folder:PATH" is a set without known contents.
 
     Raises:
-      InputError: naming the nearest, if there is none.
+      InputError: if there is none; the message names the nearest.
     """
     if name.startswith(FOLDER):
         path = name.removeprefix(FOLDER)

@@ -22,11 +22,11 @@ class DataConfig:
     """What to do if a training image is one of a benchmark, or a copy of one: "stop" and name them,
     or "warn" and train; the results then say so."""
     exclude: tuple[str, ...] = ()
-    """Images of these folders, by name, that are not trained on."""
+    """Names of images that are not trained on."""
     skip_small: bool = False
     """Whether images smaller than a patch are left out; otherwise they are an error."""
     validation_images: int = 8
-    """How many training images are held out to watch progress on."""
+    """How many training images are held out for validation."""
     patch_size: int = 17
     """Height and width of a training patch, in low-resolution pixels."""
     batch_size: int = 16

@@ -82,15 +82,15 @@ def list_images(folder: Path) -> dict[str, Path]:
 
 
 def stem(path: Path) -> str:
-    """Returns the name of a file without suffix, each accent as a part of its letter.
+    """Returns the name of a file without suffix, in the Unicode form NFC.
 
-    macOS writes an accent as a character of its own.
+    macOS stores an accent as a separate character.
     """
     return unicodedata.normalize("NFC", path.stem)
 
 
 def read_contents(folder: Path) -> Contents:
-    """Sorts the image files of a folder by their names, and by their sizes where names do not tell.
+    """Sorts the image files of a folder by their names, or by their sizes if names are not enough.
 
     Raises:
       InputError: if two originals have the same name.
@@ -158,7 +158,7 @@ def _add(originals: dict[str, Path], name: str, path: Path) -> None:
 
 
 def _by_counterpart(parsed: dict[str, FileName], files: dict[str, Path]) -> dict[str, FileName]:
-    """Returns the names that tell beside their counterpart only, with scales from the sizes."""
+    """Returns the names that have a role only beside a counterpart, with scales from the sizes."""
     loose = {
         name: [
             # "im_LR_2" is number 2 beside "im_HR_2", and an LR image for x2 otherwise.

@@ -1,4 +1,4 @@
-"""How LR is made from HR: one choice, for training and for measuring alike."""
+"""How LR images are made from HR images, in training and in measurements."""
 
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -16,7 +16,7 @@ Kind = Literal["bicubic", "blur", "unknown"]
 
 @dataclass(frozen=True)
 class Degradation:
-    """How LR is made from HR.
+    """How LR images are made from HR images.
 
     "blur" is what the ESPCN paper trained with: a Gaussian filter, then sub-sampling by the scale
     (arXiv 1609.05158, section 3). It gives neither the Gaussian's width nor which pixel is taken.
@@ -86,8 +86,7 @@ def make_lr(
         resize = partial(imresize, scale=1 / scale, border=degradation.border)
     else:
         resize = partial(_blur, scale=scale, degradation=degradation)
-    # Channel by channel, which is the same, since it is done in floating point: eight times the
-    # size of the channel.
+    # Channel by channel, since floating point takes eight times the memory of uint8.
     channels = np.split(hr, hr.shape[2], axis=2)
     return np.concatenate([resize(channel) for channel in channels], axis=2)
 
@@ -98,8 +97,8 @@ def _blur(hr: np.ndarray, scale: int, degradation: Degradation) -> np.ndarray:
 
 
 def _blur_axis(image: np.ndarray, axis: int, scale: int, degradation: Degradation) -> np.ndarray:
-    """Takes, of every `scale` pixels, the Gaussian mean around their middle."""
-    # As many pixels as the scale is even or odd, so that the Gaussian's centre is the middle.
+    """Returns the Gaussian mean around the middle of every `scale` pixels."""
+    # The size is even if the scale is even, so that the Gaussian's centre is the middle.
     size = degradation.kernel_size + (scale + 1) % 2
     offsets = np.arange(size) - (size - 1) / 2
     weights = np.exp(-(offsets**2) / (2 * degradation.sigma**2))
@@ -113,7 +112,7 @@ def _blur_axis(image: np.ndarray, axis: int, scale: int, degradation: Degradatio
         mode="symmetric" if degradation.border == "symmetric" else "edge",
     )
     start, length = margin + first, len(image) - scale + 1
-    # Tap by tap, so that a large image is never held once for each tap.
+    # The taps are summed one by one, so that memory does not hold a copy of the image for each.
     blurred = reduce(
         np.add,
         (

@@ -1,4 +1,4 @@
-"""Photographs inside scikit-image's wheel: enough to train and measure on without a download.
+"""Photographs of scikit-image's wheel, to train and measure without a download.
 
 Only those whose terms are stated in scikit-image's documentation of `skimage.data` are used.
 """

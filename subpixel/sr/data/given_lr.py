@@ -28,7 +28,7 @@ def check_lr(
     """Crops an LR image and its original to the area that both show.
 
     MATLAB's `imresize` makes ceil(n / r) pixels of n. The LR image of an original that was not
-    cropped first can therefore have a row and a column for less than a block; they are dropped.
+    cropped first can therefore have a row and a column for an incomplete block; they are dropped.
 
     Args:
       image: the source of both, for messages.
@@ -68,10 +68,10 @@ def check_lr(
 
 
 def distance(lr: UInt8[np.ndarray, "h w 3"], hr: UInt8[np.ndarray, "hr_h hr_w 3"]) -> float:
-    """Returns how much two RGB images differ, of which one is a whole number of times larger.
+    """Returns how much an LR image differs from an HR image.
 
-    It is the root mean square of the difference of their lumas, averaged over the cells of a grid,
-    by the larger one's deviation from its mean: about 1.4 for two unrelated images.
+    Both lumas are averaged over the cells of a grid. The distance is the root mean square of the
+    difference, divided by the standard deviation of the HR luma: about 1.4 for unrelated images.
     """
     first, second = _grid(lr, lr.shape), _grid(hr, lr.shape)
     return float(np.sqrt(((first - second) ** 2).mean()) / max(second.std(), 1))

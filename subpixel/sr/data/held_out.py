@@ -69,12 +69,12 @@ def split_images(
         )
     first: dict[str, int] = {}
     equal = [
-        f"{images[i].source} is {images[first[known.digest]].source}"
+        f"{images[i].short_source} is {images[first[known.digest]].short_source}"
         for i, known in enumerate(fingerprints)
         if first.setdefault(known.digest, i) != i
     ]
     similar = [
-        f"{images[train[place]].source} is {images[held_out[other]].source}"
+        f"{images[train[place]].short_source} is {images[held_out[other]].short_source}"
         for place, other in copies.items()
         if fingerprints[train[place]].digest != fingerprints[held_out[other]].digest
     ]

@@ -1,4 +1,4 @@
-"""Reads an image file into an RGB array, or says in one line why not."""
+"""Reads an image file into an RGB array; every error is one line."""
 
 import io
 import logging
@@ -67,6 +67,11 @@ class SourceImage:
     is_grey: Callable[[], bool] = lambda: False
     orientation: Callable[[], int] = lambda: 1
 
+    @property
+    def short_source(self) -> str:
+        """The source for records: of a path only folder and file, such as "Set5/baby.png"."""
+        return "/".join(Path(self.source).parts[-2:]) if self.files else self.source
+
 
 def holds_one_channel(image: SourceImage) -> bool:
     """Returns whether an image is stored with grey values only, before they are repeated."""
@@ -108,8 +113,8 @@ def read_image(content: Path | bytes, name: str = "") -> UInt8[np.ndarray, "h w 
 
     Raises:
       InputError: naming the image, if it is empty, damaged or no image; if it has more than 8 bits
-        a channel, signed values, several frames, transparency or CMYK colours, where a conversion
-        would have to invent something.
+        a channel, signed values, several frames, transparency or CMYK colours, whose conversion is
+        not defined.
       PermissionError: if the file must not be read.
     """
     with open_image(content, name) as image:
@@ -121,7 +126,7 @@ def read_image(content: Path | bytes, name: str = "") -> UInt8[np.ndarray, "h w 
 
 @contextmanager
 def open_image(content: Path | bytes, name: str = "") -> Iterator[ImageFile.ImageFile]:
-    """Opens an image, a file or its bytes; what Pillow raises while it is open names the image.
+    """Opens an image, a file or its bytes; errors of Pillow while it is open name the image.
 
     Raises:
       InputError: if the image is absent, empty, damaged, too large or no image, or no file.

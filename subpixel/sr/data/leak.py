@@ -28,7 +28,7 @@ from subpixel.sr.data.same_image import Square, positions, same_image
 from subpixel.sr.errors import InputError
 
 HASH_SIZE = 16
-# Bits of 256: in the middle between what was measured for copies and for different photographs.
+# Of 256 bits: between the largest distance of copies and the smallest of different photographs.
 SUSPICIOUS = 64
 SHOWN = 5
 
@@ -81,18 +81,25 @@ def check_no_leak(
     copies = find_copies(training, fingerprints, benchmarks)
     if not copies:
         return ""
-    leaks = [f"{training[i].source} is {benchmarks[j].source}" for i, j in copies.items()]
-    found = (
+    found = [(training[i], benchmarks[j]) for i, j in copies.items()]
+    if on_leak == "stop":
+        leaks = _describe([f"{image.source} is {original.source}" for image, original in found])
+        raise InputError(
+            f"{leaks}. Leave them out of training with data.exclude; if they are different "
+            "images, data.on_leak=warn trains on them and the results say so"
+        )
+    # The sentence is stored with the results, which must not hold paths of this machine.
+    short = [f"{image.short_source} is {original.short_source}" for image, original in found]
+    leaks = _describe(short)
+    _log.warning("%s", leaks)
+    return leaks
+
+
+def _describe(leaks: Sequence[str]) -> str:
+    return (
         f"{len(leaks)} training images are also in a benchmark, or copies of one that is, "
         f"which would measure memory: {shorten(leaks)}"
     )
-    if on_leak == "stop":
-        raise InputError(
-            f"{found}. Leave them out of training with data.exclude; if they are different "
-            "images, data.on_leak=warn trains on them and the results say so"
-        )
-    _log.warning("%s", found)
-    return found
 
 
 def find_copies(
@@ -108,7 +115,7 @@ def find_copies(
       others: the images to compare with; each is loaded once.
 
     Returns:
-      From the index of an image to that of the other image that it is a copy of.
+      The index of the original among `others`, by the index of the copy among `images`.
     """
     if not images or not others:
         return {}
@@ -131,7 +138,7 @@ def find_copies(
 
 
 def shorten(items: Sequence[str]) -> str:
-    """Joins items with semicolons, of more than five the first five and a count."""
+    """Joins the first five items with semicolons, and adds the number of the others."""
     more = f"; and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
     return "; ".join(items[:SHOWN]) + more
 

@@ -1,4 +1,4 @@
-"""Finds folders of LR images whose names do not say so: by the names and sizes of their files."""
+"""Finds folders of LR images by the names and sizes of their files, whatever the folder's name."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _SCALES = ("", *(f"{mark}{scale}" for scale in (2, 3, 4, 8) for mark in ("x", "X
 
 
 def lookalike_notes(folder: Path, originals: dict[str, Path], known: list[Path]) -> list[str]:
-    """Returns one sentence for each folder that only its images show to be one of LR images.
+    """Returns one sentence for each folder whose images, not its name, show LR images.
 
     Args:
       folder: the folder of the originals.

@@ -74,8 +74,8 @@ def find_lr(originals: Path, scale: int, kind: str) -> tuple[list[LrMatch] | Non
         every other.
 
     Returns:
-      The pairs, or None if the set has no such LR images; and one sentence for each folder that
-      looks as if it held LR images for this scale and is not used.
+      The pairs, or None if the set has no such LR images; and one sentence for each unused
+      folder that seems to hold LR images for this scale.
 
     Raises:
       InputError: if an image is in only one of the folders or twice, or several folders fit.
@@ -99,7 +99,7 @@ def find_lr(originals: Path, scale: int, kind: str) -> tuple[list[LrMatch] | Non
 
 
 def lr_folders(originals: Path) -> list[LrFolder]:
-    """Returns the folders that look as if they held LR images of these originals."""
+    """Returns the folders that seem to hold LR images of these originals."""
     found: dict[Path, LrFolder] = {}
     for place in _candidates(originals):
         for path in (place.folder, *(below for below, _ in images_below(place.folder))):

@@ -1,4 +1,4 @@
-"""Reads from the names of files and folders what they hold: originals, LR images, or results.
+"""Parses the names of files and folders: originals, LR images, or results.
 
 Files:
 
@@ -11,7 +11,7 @@ Files:
 `baby_GT`, `baby_LQ`, `hr_1`, `lr_1`  others; also `baby.HR`, `baby (LR)`, `baby_low_res`
 ====================================  ==================================================
 
-Some names tell only beside their counterpart, and if that is a whole number of times as large:
+Some names have a meaning only beside a counterpart that is a whole number of times as large:
 `set_LR_1` beside `set_HR_1`, `babyLR` beside `babyHR`, `baby_small` beside `baby_large`.
 
 Folders of originals are named HR, GT, GTmod12, HQ, high_res, ground_truth, original or target,
@@ -41,7 +41,7 @@ _WORDS: tuple[tuple[Role, re.Pattern[str]], ...] = tuple(
         rf"[(\[]?{word}{_SCALE}{_AFTER}[ ._-]+(?P<base>.+)",
     )
 )
-# Names that tell only beside a counterpart.
+# Names that have a meaning only beside a counterpart.
 _JOINED: tuple[tuple[Role, str, str], ...] = (
     ("hr", _HR_WORD, "HR|GT|HQ"),
     ("lr", _LR_WORD, "LR|LQ"),
@@ -94,7 +94,7 @@ class FileName:
 
     Attributes:
       base: the part that an original and its LR images have in common.
-      role: "hr", "lr", "result" (output of a method), or "" where the name alone does not tell.
+      role: "hr", "lr", "result" (output of a method), or "" if the name alone is not enough.
       scale: the scale that the name states, or None.
       variant: "w1" to "w4" for DIV2K's wild images, of which an original has four; otherwise "".
     """
@@ -127,7 +127,7 @@ def parse_name(stem: str) -> FileName:
 
 
 def loose_names(stem: str) -> list[FileName]:
-    """Returns what a name says if there is a file of the same base and the other role.
+    """Returns the parts of a name that has a meaning only beside a file of the other role.
 
     >>> loose_names("set_LR_1")
     [FileName(base='set_1', role='lr', scale=None, variant='')]

@@ -17,7 +17,7 @@ class PatchCutter:
     """Cuts batches of patches, drawn uniformly over all positions in all images.
 
     A large image contributes more patches than a small one. A whole batch is cut at once, since
-    Grain's cost is per element.
+    Grain has a constant cost for each element.
     """
 
     def __init__(

@@ -31,9 +31,9 @@ from subpixel.sr.data.patches import Pair
 from subpixel.sr.data.sources import find_images, make_pair
 from subpixel.sr.errors import InputError
 
-# Decoding leaves Python's lock; each thread holds one image.
+# Decoding releases Python's global lock; each thread holds one image.
 THREADS = min(4, os.cpu_count() or 1)
-# Decoded bytes of a set that is not worth a cache: it is decoded in some three seconds.
+# Decoded bytes up to which a set needs no cache: it is decoded in about three seconds.
 SMALL = 64 * 2**20
 
 Progress = Callable[[int, int], None]
@@ -50,7 +50,7 @@ def prepare(
     small: int = SMALL,
     least: int = 1,
 ) -> Pairs:
-    """Returns the LR and HR of images, from a cache if they are many.
+    """Returns the LR and HR images of a set, from a cache if the set is large.
 
     Two processes that prepare the same images do it once: the second waits.
 
@@ -66,7 +66,7 @@ def prepare(
 
     Raises:
       InputError: if an image cannot be read, is too small, or differs from its LR image.
-      OSError: if the cache cannot be written. Nothing is left of it then.
+      OSError: if the cache cannot be written; a part of it is removed.
     """
     progress = progress or (lambda done, total: None)
     decoded = partial(_decoded, images, scale, channels, degradation, least, progress)
@@ -179,7 +179,7 @@ def _decoded(
     least: int,
     progress: Progress,
 ) -> Iterator[tuple[Pair, Fingerprint]]:
-    """Decodes images in their order, a few at a time."""
+    """Decodes images in their order, a few in parallel."""
 
     def decode(image: SourceImage) -> tuple[Pair, Fingerprint]:
         hr = image.load()
@@ -223,7 +223,7 @@ def _decoded_size(images: Sequence[SourceImage], scale: int, channels: int) -> f
             with open_image(image.files[0]) as opened:
                 pixels += opened.width * opened.height
         except (InputError, OSError):
-            # Not an image's own file, or a damaged one, which decoding will name.
+            # The file is no single image, or it is damaged; decoding names it.
             return float("inf")
     return pixels * channels * (1 + 1 / scale**2)
 
@@ -235,7 +235,7 @@ def _explained(folder: Path) -> Iterator[None]:
     except OSError as error:
         root, path = folder.parent, error.filename and Path(error.filename)
         if path and not (path.is_relative_to(root) or root.is_relative_to(path)):
-            raise  # an image that cannot be read, which is named
+            raise  # the error of an image, which names it
         raise OSError(
             f"the cache of decoded images, {folder}, cannot be written: {error.strerror}. Free "
             "space there, or set SUBPIXEL_CACHE to another folder"

@@ -1,4 +1,4 @@
-"""Decides on pixels whether two images show the same: a perceptual hash only suspects it.
+"""Compares the pixels of two images whose perceptual hashes are similar.
 
 Both lumas are resized to squares of the same size and aligned, since a crop shifts and scales them.
 The means of their blocks must then agree up to brightness and contrast, and the high frequencies of
@@ -29,7 +29,7 @@ from scipy import ndimage
 BLOCK, SAME_BLOCK = 8, 0.5
 # A crop moves the border by this part of the size at most.
 MOST_SHIFT = 0.045
-# Standard deviation in pixels of the Gaussian that takes the low frequencies away.
+# Standard deviation, in pixels, of the Gaussian that removes low frequencies.
 LOW_PASS = 3.0
 # The largest difference of a block's mean, as a part of the standard deviation of all means, which
 # counts as FAINT grey levels at least.
@@ -58,7 +58,7 @@ class _Look:
     few: bool
 
 
-# Without texture nothing shows that two images are the same but equal pixels.
+# Images without texture count as the same only if their pixels are equal.
 _COARSE = _Look(size=128, both=1.5, either=10, share=0.8, least=12, few=False)
 _FINE = _Look(size=256, both=10, either=40, share=0.95, least=32, few=True)
 
@@ -86,7 +86,7 @@ class Square:
 
 
 def same_image(one: Square, other: Square, position: int) -> bool:
-    """Returns whether two images are the same but for size, quality, colour and a light crop.
+    """Returns whether two images differ only in size, quality, colour and a light crop.
 
     Args:
       one: an image.
@@ -99,7 +99,7 @@ def same_image(one: Square, other: Square, position: int) -> bool:
 
 def positions(image: Shaped[np.ndarray, "n n"]) -> list[Shaped[np.ndarray, "n n"]]:
     """Returns a square array in the eight positions that flips and rotations give."""
-    return [np.rot90(side, turns) for side in (image, image[:, ::-1]) for turns in range(4)]
+    return [np.rot90(side, count) for side in (image, image[:, ::-1]) for count in range(4)]
 
 
 def _agrees(one: Square, other: Square, position: int, look: _Look) -> bool:
@@ -109,7 +109,7 @@ def _agrees(one: Square, other: Square, position: int, look: _Look) -> bool:
     first, second = one.resized(size), positions(other.resized(size))[position]
     second = _align(first, second)
     found = _Correlation.of(_high_pass(first), _high_pass(second), BLOCK, most=1)
-    # Blocks at the border hold what a crop has removed.
+    # A crop removes the content of blocks at the border.
     best, mine, its = (values[1:-1, 1:-1] for values in (found.best, found.first, found.second))
     if not _same_means(first, second):
         return False
@@ -158,7 +158,7 @@ class _Correlation:
                 top, left = most + row, most + column
                 moved = padded[top : top + size, left : left + size]
                 norm = np.sqrt(np.maximum(energy * _sums(moved * moved, block), 1e-6))
-                # Of equal matches the nearest counts.
+                # Among equal matches the smallest shift wins.
                 value = _sums(first * moved, block) / norm - 1e-4 * (row**2 + column**2)
                 better = value > best
                 best[better], rows[better], columns[better] = value[better], row, column

@@ -34,7 +34,7 @@ _log = logging.getLogger("subpixel")
 
 
 def data_root(given: Path | None) -> Path | None:
-    """Returns where data sets lie: what was given, or the environment variable SUBPIXEL_DATA."""
+    """Returns the folder of the data sets: `given`, or the environment variable SUBPIXEL_DATA."""
     if given is None and os.environ.get("SUBPIXEL_DATA"):
         given = Path(os.environ["SUBPIXEL_DATA"])
     if given is not None and not given.is_dir():
@@ -193,7 +193,7 @@ def _find_folder(source: str, root: Path | None, scale: int | None) -> Path:
             return originals
         raise InputError(
             f"data set {source!r} was not found under the data root, {root}: "
-            "`python -m subpixel data` says how to come by it"
+            "`python -m subpixel data` says how to get it"
         )
     where = (
         "SUBPIXEL_DATA and --data-root are not set: one of them says where data sets lie"
@@ -228,7 +228,7 @@ def make_pair(
     scale: int,
     degradation: Degradation = BICUBIC,
 ) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "{scale}*h {scale}*w 3"]]:
-    """Returns what `load_pair` does, of an image whose original, (H, W, 3), is loaded already."""
+    """Returns the pair of `load_pair` for an image whose original, (H, W, 3), is loaded already."""
     if min(hr.shape[:2]) < scale:
         raise InputError(
             f"image {image.source} has {hr.shape[1]}x{hr.shape[0]} pixels: width and "
@@ -243,10 +243,10 @@ def make_pair(
 def _check_upright_or_stored(
     image: SourceImage, lr: np.ndarray, hr: np.ndarray, scale: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Checks LR against HR as it is shown; where that fails, against HR as it is stored.
+    """Checks an LR image against the upright HR image, then against the HR image as it is stored.
 
-    MATLAB's and older readers ignore an EXIF orientation, OpenCV applies it: LR files are made
-    either way.
+    MATLAB's and older readers ignore an EXIF orientation, OpenCV applies it; LR images are made in
+    both ways.
     """
     try:
         return check_lr(image, lr, hr, scale)

@@ -24,7 +24,7 @@ Answer = TypeVar("Answer")
 
 
 class ImageRecords(Protocol):
-    """Records of a split, read when they are asked for."""
+    """Records of a split; a record is read when it is used."""
 
     def __len__(self) -> int: ...
 
@@ -34,14 +34,14 @@ class ImageRecords(Protocol):
 def tfds_images(source: str, root: Path | None, scale: int | None, kind: str) -> list[SourceImage]:
     """Returns the images of a prepared set, in its order.
 
-    It has a feature "hr" or "image", and may have "lr", as TFDS's own div2k.
+    The set has a feature "hr" or "image", and may have "lr", as TFDS's own div2k has.
 
     Args:
       source: "tfds:NAME" or "tfds:NAME:SPLIT", such as "tfds:div2k/bicubic_x4:train"; SPLIT is any
         that TFDS understands, by default "train".
-      root: the data root, whose folder tensorflow_datasets is looked into before TFDS's own.
-      scale: r, if LR that the set comes with is wanted.
-      kind: of LR: "bicubic", "unknown" or "blur".
+      root: the data root, whose folder tensorflow_datasets is searched before TFDS's own.
+      scale: r, if the LR images of the set are wanted.
+      kind: of the LR images: "bicubic", "unknown" or "blur".
 
     Raises:
       InputError: if TFDS is not installed, the set is not prepared, or has no such images.
@@ -101,7 +101,7 @@ def _version(folder: Path) -> list[int]:
 
 
 def _has_lr(name: str, features: Any, scale: int | None, kind: str) -> bool:
-    """Whether the set's LR is the wanted one, by its name: bicubic_x4, unknown_x2."""
+    """Whether the LR images of the set are the wanted ones, by its name: bicubic_x4, unknown_x2."""
     return "lr" in features and name.endswith(f"/{kind}_x{scale}")
 
 

@@ -1,4 +1,4 @@
-"""Says what an image file is that cannot be read."""
+"""Messages about image files that cannot be read."""
 
 import io
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 BITS_PER_SAMPLE, SAMPLE_FORMAT = 258, 339
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-# The first bytes of the formats that are read, and of those that are taken for one of them.
+# The first bytes of the formats that are read, and of formats that resemble them.
 _KINDS = {
     b"\x89PNG": "PNG",
     b"\xff\xd8\xff": "JPEG",
@@ -64,7 +64,7 @@ def tiff_bits(tags: Mapping) -> tuple[int, bool]:
 
 
 def _tiff_tags(head: bytes) -> Mapping:
-    """Returns the tags of the first directory; none where it is damaged or lies further on."""
+    """Returns the tags of the first directory; none if it is damaged or not within `head`."""
     file = io.BytesIO(head)
     try:
         directory = ImageFileDirectory_v2(head[:8] if head[2] != 43 else head[:16])

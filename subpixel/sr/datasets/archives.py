@@ -1,8 +1,8 @@
-"""Takes images out of a zip or tar file that may be malicious, without leaving its folder.
+"""Extracts images from a zip or tar file that may be malicious.
 
-`tarfile`'s filter "data" and `zipfile` see to names and links, but neither bounds what a small
-file may grow to, and `zipfile` drops ".." silently. Here an archive is refused whole for one bad
-member, and nothing but images is ever written.
+`tarfile`'s filter "data" and `zipfile` check names and links, but neither limits the size of the
+extracted data, and `zipfile` drops ".." silently. Here one bad member makes the whole archive an
+error, and only images are written.
 """
 
 import gzip
@@ -27,11 +27,11 @@ CHUNK = 1 << 20
 
 
 class ArchiveError(OSError):
-    """An archive is damaged or malicious: the message says which, and what in it."""
+    """An archive is damaged or malicious; the message names the archive and the reason."""
 
 
 class Content:
-    """What a member of an archive holds."""
+    """The content of a member of an archive."""
 
     def __init__(self, content: IO[bytes], archive: Path):
         self._content, self._archive = content, archive
@@ -114,7 +114,7 @@ def _damage_named(archive: Path) -> Iterator[None]:
 
 @contextmanager
 def _members(archive: Path, budget: int) -> Iterator[Iterator[tuple[PurePosixPath, IO[bytes]]]]:
-    """Opens an archive of either kind for a walk over its plain files, all members checked."""
+    """Opens an archive of either kind and yields its plain files; all members are checked."""
     with _damage_named(archive), ExitStack() as stack:
         if zipfile.is_zipfile(archive):
             yield _zip_members(archive, stack.enter_context(zipfile.ZipFile(archive)), budget)
@@ -134,7 +134,7 @@ def _zip_members(
 ) -> Iterator[tuple[PurePosixPath, IO[bytes]]]:
     infos = opened.infolist()
     _check_count(archive, len(infos))
-    # What is declared binds: zipfile never reads more of a member.
+    # zipfile never reads more of a member than its declared size.
     if sum(info.file_size for info in infos) > budget:
         raise _bomb(archive)
     for info in infos:
@@ -186,7 +186,7 @@ def _malicious(archive: Path, why: str) -> ArchiveError:
 
 
 class _Bounded(io.RawIOBase):
-    """A stream of so many bytes at most, among them headers and what is skipped."""
+    """A stream with a limit of bytes, which counts headers and skipped bytes too."""
 
     def __init__(self, stream: IO[bytes] | gzip.GzipFile, budget: int, archive: Path):
         self._stream, self._left, self._archive = stream, budget, archive

@@ -1,10 +1,10 @@
-"""What is known of the images of the named sets, by which a copy of them is recognised.
+"""Digests of the images of the named sets, which identify a copy of them.
 
-People have a set as PNG, BMP or JPEG, and a digest of files would tell a lossless copy from its
-original. `Digest.pixels` is therefore of what is decoded. JPEG decoders differ by a level here and
-there: where the original is a JPEG, `Digest.file` recognises it whatever the decoder.
-`Digest.looks` tells the same image encoded with loss, or decoded by another library, from another
-image.
+Copies of a set are PNG, BMP or JPEG files, so a digest of the files would differ between lossless
+copies. `Digest.pixels` is therefore a digest of the decoded pixels. JPEG decoders differ by
+single levels: if the original is a JPEG, `Digest.file` identifies it with any decoder.
+`Digest.looks` distinguishes the same image, encoded with loss or decoded by another library, from
+another image.
 
 `python -m subpixel.sr.datasets.digests ROOT` writes `digests.json` from a root that holds the sets.
 """
@@ -34,7 +34,7 @@ NEAR = 5
 
 @dataclass(frozen=True)
 class Digest:
-    """What an image of a named set is like.
+    """Digests of an image of a named set.
 
     Attributes:
       size: width and height.
@@ -49,7 +49,7 @@ class Digest:
     file: str = ""
 
     def resembles(self, other: "Digest") -> bool:
-        """Whether both are of one image, whatever was lost in encoding it."""
+        """Whether both belong to one image, even if encoding changed its pixels."""
         ours, theirs = (np.frombuffer(bytes.fromhex(d.looks), np.uint8) for d in (self, other))
         return bool(self.size == other.size and (abs(ours.astype(int) - theirs) <= NEAR).all())
 

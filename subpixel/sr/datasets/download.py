@@ -23,14 +23,14 @@ TIMEOUT_S = 60
 
 
 class DownloadError(OSError):
-    """A download failed for good: the message says why and what to do."""
+    """A download failed; the message states the reason and the remedy."""
 
 
 class _BrokeOffError(Exception):
-    """The connection ended early: worth another attempt."""
+    """The connection ended early; another attempt may succeed."""
 
 
-# Told how many bytes are there, and how many there will be if that is known.
+# Called with the number of bytes received, and the number of all bytes or None.
 ByteProgress = Callable[[int, int | None], None]
 
 
@@ -43,12 +43,12 @@ def fetch(
 ) -> Path:
     """Downloads an archive, or the rest of it, and checks its size and digest.
 
-    What has arrived is kept as NAME.part until it is whole, with NAME.version beside it, which
-    tells the server of what file the rest is wanted.
+    An incomplete file is kept as NAME.part. NAME.version beside it holds the version of the file,
+    which the server compares when the download resumes.
 
     Args:
       archive: what to fetch.
-      folder: where to; made if it is not there.
+      folder: for the file; it is created if it is missing.
       progress: called after each chunk.
       wait: sleeps for seconds between attempts.
 
@@ -113,7 +113,7 @@ def _fetch_rest(archive: Archive, part: Path, progress: ByteProgress) -> None:
             _receive(archive, part, response, progress)
     except urllib.error.HTTPError as error:
         if error.code == 416:
-            # Nothing is left to send, or what was begun is of another file.
+            # The file is complete, or the incomplete part belongs to another file.
             if error.headers.get("Content-Range") != f"bytes */{have}":
                 _forget(part)
                 raise _BrokeOffError("what was begun does not fit") from error

@@ -1,4 +1,4 @@
-"""Downloads named sets and unpacks them into the data root, whole or not at all."""
+"""Downloads named sets and unpacks them into the data root, completely or not at all."""
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +10,7 @@ from subpixel.sr.datasets.archives import ArchiveError, extract
 from subpixel.sr.datasets.download import ByteProgress, fetch
 from subpixel.sr.errors import InputError
 
-# Hidden, so that nothing in it is taken for a set.
+# Hidden, so that no folder in it counts as a set.
 WORKSHOP = ".download"
 
 
@@ -24,9 +24,9 @@ def choose_archives(
 
     Args:
       entries: the sets.
-      present: where those lie that are there already, under the data root, by name.
+      present: the folders of the sets that are present, relative to the data root, by name.
       kinds: of LR images to download as well: "bicubic", "unknown".
-      scales: of it.
+      scales: of these LR images.
 
     Raises:
       InputError: if one of the sets cannot be downloaded, or has no such LR images.
@@ -65,7 +65,7 @@ def install(
     keep: bool = False,
     progress: Callable[[str], ByteProgress] = lambda file: lambda done, total: None,
 ) -> list[Path]:
-    """Downloads an archive and moves what it holds into the data root.
+    """Downloads an archive and moves its contents into the data root.
 
     A folder that is there already is left alone; nothing is downloaded if all of them are.
 
@@ -73,7 +73,7 @@ def install(
       archive: what to download.
       root: where data sets lie.
       keep: whether to keep the archive.
-      progress: from the name of a file to what is told of its bytes.
+      progress: returns the function that receives the progress of a file, by its name.
 
     Returns:
       The new folders.

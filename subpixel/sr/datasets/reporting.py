@@ -1,4 +1,4 @@
-"""Prints the state of named sets, and what to do about it."""
+"""Prints the state of named sets, and how to complete them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +30,7 @@ def verify(entries: Sequence[NamedSet], root: Path) -> int:
 
 
 def report(inspection: Inspection, root: Path) -> int:
-    """Prints an inspection, with the names of all that is not as expected.
+    """Prints an inspection, with the names of all unexpected findings.
 
     Returns:
       0 if it is as expected, or complete and nothing is known of its content; otherwise 1.
@@ -63,7 +63,7 @@ def _verdict(inspection: Inspection) -> str:
 
 
 def remark(inspection: Inspection, root: Path) -> str:
-    """Returns the folder of a set and its first problem, or what to do if it is absent."""
+    """Returns the folder of a set and its first problem, or how to get the set."""
     if inspection.folder is None:
         return what_to_do(inspection.entry, root)
     place = str(inspection.folder.relative_to(root))

@@ -1,4 +1,4 @@
-"""Says of a copy of a named set whether it is complete, and whether it is that set."""
+"""Checks whether a copy of a named set is complete, and whether it is that set."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from subpixel.sr.data.lr_folders import LrFolder, lr_folders, match_lr, stated_s
 from subpixel.sr.datasets.digests import Digest, digest_file, digest_pixels, known_digests
 from subpixel.sr.errors import InputError
 
-# How a whole file ends. A copy that broke off does not; JPEGs may be padded after their end.
+# The end of a complete file; an incomplete copy lacks it. JPEGs may have padding after it.
 ENDINGS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
 
 
@@ -25,9 +25,9 @@ class Inspection:
       entry: the set.
       folder: where its images lie, or None if it is absent.
       found: how many images are there.
-      missing: names of images that are not; where only their number is known, that.
-      damaged: what is wrong with each image that cannot be read.
-      other: in what images differ from those of the set.
+      missing: names of absent images, or their number if the names are not known.
+      damaged: the error of each image that cannot be read.
+      other: the difference of each image from that of the set.
       unexpected: names of images that the set does not have.
       left_out: images of the folder that are not among those found, one sentence for each kind.
       known: whether there are digests to compare with.
@@ -57,7 +57,7 @@ class Inspection:
 
     @property
     def state(self) -> str:
-        """One of the six states in a word or two."""
+        """One of the six states, in one or two words."""
         if self.folder is None:
             return "absent"
         if self.missing:
@@ -70,13 +70,13 @@ class Inspection:
 
 
 def inspect(entry: NamedSet, root: Path, *, read: bool) -> Inspection:
-    """Compares a copy of a set with what is known of it.
+    """Compares a copy of a set with its known digests.
 
     Args:
       entry: the set.
       root: where data sets lie.
-      read: whether to read every pixel; otherwise names, sizes and the ends of files are looked at,
-        which takes a moment.
+      read: whether to read every pixel; otherwise only names, sizes and the ends of files are
+        checked, which is fast.
 
     Raises:
       InputError: if a folder of the set's name has no images, or more than one set.
@@ -89,7 +89,7 @@ def inspect(entry: NamedSet, root: Path, *, read: bool) -> Inspection:
     known = known_digests(entry.name)
 
     def examine(name: str) -> Digest | str:
-        # Under an unknown name, only its pixels tell what it is.
+        # An image with an unknown name is identified by its pixels.
         return _examine(files[name], read or (bool(known) and name not in known))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -148,7 +148,7 @@ def _damage(files: list[Path]) -> list[str]:
 
 
 def _examine(path: Path, read: bool) -> Digest | str:
-    """Returns what an image is like, without its pixels if they are not read; or what is wrong."""
+    """Returns the digest of an image, without pixels if they are not read; or its error."""
     try:
         if read:
             digest = replace(digest_pixels(read_image(path)), file=digest_file(path))
@@ -195,7 +195,7 @@ def _difference(found: Digest, known: Digest) -> str:
 
 
 def _count(entry: NamedSet, found: dict[str, Digest | str]) -> dict[str, tuple]:
-    """Finds what is missing by the numbers in the names, or else how many are."""
+    """Finds the missing images by the numbers in the names, or else their count."""
     if not entry.count:
         return {"missing": (), "unexpected": ()}
     if entry.numbers is None:

@@ -1,6 +1,6 @@
 """Builds the folder of the page that enlarges images in the browser.
 
-The folder is complete: any web server can serve it, and nothing is loaded from elsewhere.
+The folder is complete: any web server can serve it, and the page loads nothing from elsewhere.
 """
 
 import hashlib
@@ -32,8 +32,8 @@ def build_demo(sources: Sequence[Source], output: Path, runtime: Path | None = N
 
     Raises:
       InputError: if two models have the same name, the folder holds something else, or ONNX
-        Runtime Web cannot be had.
-      RuntimeError: if an exported model does not compute what its network computes.
+        Runtime Web cannot be loaded.
+      RuntimeError: if an exported model computes another function than its network.
     """
     _check_output(output)
     names = [source.provenance.name for source in sources]

@@ -1,4 +1,4 @@
-"""PSNR and SSIM of models on benchmarks, by a protocol that goes wherever the scores go."""
+"""PSNR and SSIM of models on benchmarks, with the protocol of the measurement."""
 
 from typing import TYPE_CHECKING
 

@@ -1,9 +1,9 @@
-"""Checkerboard energy: how strong a pattern with the period of the upsampling an image holds.
+"""Checkerboard energy: the strength of a pattern with the period of the upsampling in an image.
 
-An upsampling by r computes each of the r**2 phases of its output by a kernel of its own. Where the
+An upsampling by r computes each of the r**2 phases of its output with a separate kernel. If the
 phases respond differently to the same input, the output holds a pattern of period r, the
 checkerboard (Odena et al., "Deconvolution and Checkerboard Artifacts", Distill 2016; Aitken et al.,
-arXiv 1707.02937). A network is free of it if all phases answer a constant input with the same value
+arXiv 1707.02937). A network has none if all phases respond to a constant input with the same value
 (Sugawara et al., arXiv 1806.02658), which `flat_energy` measures.
 """
 

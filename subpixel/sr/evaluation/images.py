@@ -1,4 +1,4 @@
-"""Leaves the images of a measurement: what a model made, and where it is wrong."""
+"""Saves the images of a measurement: enlarged images and error maps."""
 
 import io
 from pathlib import Path
@@ -33,10 +33,10 @@ def save_output(root: Path, benchmark: str, measured: Measured, upscaler: Upscal
 
 
 def save_error_map(root: Path, benchmark: str, measured: Measured) -> None:
-    """Writes the absolute error of what was measured, black for none, as PNG.
+    """Writes the absolute error of the measured channels as PNG; black is no error.
 
-    Of RGB it is the mean of the channels'. Colours are Matplotlib's "inferno", and the same colour
-    is the same error in every map: see `BRIGHTEST`.
+    For RGB it is the mean over the channels. Colours are Matplotlib's "inferno", and a colour means
+    the same error in every map: see `BRIGHTEST`.
     """
     difference = measured.output.astype(np.float32) - measured.reference.astype(np.float32)
     error = np.abs(difference).mean(axis=-1)
@@ -55,5 +55,5 @@ def _save(root: Path, benchmark: str, measured: Measured, pixels: np.ndarray) ->
 
 
 def _folder(benchmark: str) -> str:
-    # The names of embedded sets hold a colon, which is not for file names everywhere.
+    # The names of embedded sets hold a colon, which not every system allows in file names.
     return benchmark.replace(":", "_")

@@ -1,9 +1,9 @@
-"""How scores are measured: every choice that moves a PSNR, in one frozen object.
+"""How scores are measured: every choice that affects a PSNR, in one frozen object.
 
 Conventions that people ask for have names:
 
 ===========  ==================================================================================
-matlab       MATLAB's functions on 8-bit RGB images: what this project reports
+matlab       MATLAB's functions on 8-bit RGB images: the protocol of this project
 basicsr      originals cropped to a multiple of 12, Y left in double: BasicSR's `calculate_psnr`
              with `test_y_channel` and `crop_border` = scale, on its GTmod12 folders
 esr          full-range luma, Pillow's mode L: the released code of edge-SR
@@ -92,7 +92,7 @@ class Protocol:
 
     @classmethod
     def named(cls, name: ProtocolName, scale: int, **overrides: Any) -> Self:
-        """Returns a convention by its name, with single choices changed.
+        """Returns a convention by its name, with some choices changed.
 
         Raises:
           InputError: if the name is unknown, or the values do not go together.
@@ -134,14 +134,14 @@ class Protocol:
 
     @property
     def name(self) -> str:
-        """The name of the convention that this is, or "custom"; self-ensemble aside."""
+        """The name of this convention, or "custom"; self-ensemble is not considered."""
         for name in get_args(ProtocolName):
             if self == self.named(name, self.scale, self_ensemble=self.self_ensemble):
                 return name
         return "custom"
 
     def describe(self) -> str:
-        """Returns the protocol in a line."""
+        """Returns the protocol in one line."""
         lr = {
             "rgb": f"LR images by {self.degradation.describe()}",
             "luma": "LR images of 8-bit luma by MATLAB's imresize, bicubic, in double, "
@@ -171,7 +171,7 @@ class Protocol:
 
         Args:
           values: what `to_json` returned.
-          source: where it was found, for the message.
+          source: the file of the values, for the message.
 
         Raises:
           InputError: if a field is missing or of the wrong kind.
@@ -191,7 +191,7 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def rename_earlier(values: dict[str, Any]) -> dict[str, Any]:
-    """Returns JSON values by the names of today: "lr_from" was "low_from" in earlier versions."""
+    """Returns JSON values by their present names: "lr_from" was "low_from" in earlier versions."""
     return {"lr_from" if key == "low_from" else key: value for key, value in values.items()}
 
 

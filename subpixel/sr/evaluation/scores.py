@@ -1,4 +1,4 @@
-"""Measures PSNR and SSIM on benchmarks, by a protocol that goes wherever the scores go."""
+"""Measures PSNR and SSIM on benchmarks, with the protocol of the measurement."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -36,7 +36,7 @@ class Scores:
         return sum(self.ssim.values()) / len(self.ssim)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns means, and images by name. Infinity, which JSON has not, is None."""
+        """Returns means, and images by name. Infinity, which JSON lacks, is None."""
         images = {
             name: {"psnr": _finite(self.psnr[name]), "ssim": self.ssim[name]} for name in self.psnr
         }
@@ -54,14 +54,14 @@ def _finite(value: float) -> float | None:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was compared for one image.
+    """The arrays that were compared for one image.
 
     Attributes:
       model: the upscaler's name.
       image: the image's name.
-      output: (h, w, c) in 0..255, what was measured.
+      output: (h, w, c) in 0..255, the measured part of the enlarged image.
       reference: the same of the original.
-      lr: what was enlarged.
+      lr: the LR image.
     """
 
     model: str
@@ -82,8 +82,8 @@ def evaluate(
     Args:
       upscalers: by name.
       images: the originals of a benchmark.
-      protocol: how. If its `lr_from` is "rgb" and the set has LR images, these are used, and the
-        protocol of the scores has "files".
+      protocol: of the measurement. If its `lr_from` is "rgb" and the set has LR images, these are
+        used, and the protocol of the scores has "files".
       observe: is called with each comparison.
 
     Returns:

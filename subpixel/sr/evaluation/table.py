@@ -1,4 +1,4 @@
-"""Shows and keeps scores: tables, JSON, CSV; scores of two protocols are never mixed unsaid."""
+"""Tables, JSON and CSV of scores; scores of different protocols are always marked."""
 
 import csv
 import io
@@ -77,7 +77,7 @@ def worst_table(rows: Rows, count: int) -> Table:
     return table
 
 
-def figures_csv(rows: Rows) -> str:
+def scores_csv(rows: Rows) -> str:
     """Returns a line for each model, benchmark and image, the protocol's choices in columns."""
     file = io.StringIO()
     writer: Any = None
@@ -97,8 +97,8 @@ def figures_csv(rows: Rows) -> str:
 
 
 def write_csv(path: Path, rows: Rows) -> None:
-    """Writes `figures_csv`, whole or not at all."""
-    write_text(path, figures_csv(rows))
+    """Writes the CSV file of the scores, completely or not at all."""
+    write_text(path, scores_csv(rows))
 
 
 def read_scores(path: Path) -> dict[str, dict[str, Scores]]:

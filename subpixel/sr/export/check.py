@@ -1,4 +1,4 @@
-"""Compares an exported model with the network that it was made of, before the file is kept."""
+"""Compares an exported model with its network before the file is written."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ def check_onnx(model: bytes, network: Network) -> float:
 
     Raises:
       InputError: if ONNX Runtime is not installed.
-      RuntimeError: if they differ by more than rounding does.
+      RuntimeError: if they differ by more than rounding.
     """
     exported = OnnxNetwork(model)
     return _compare(exported, network, exported.uint8)
@@ -67,6 +67,6 @@ def _compare(exported: Callable[[np.ndarray], np.ndarray], network: Network, uin
 
 
 def _beyond_rounding(found: np.ndarray, y: np.ndarray) -> float:
-    """How far, in 0..1, an output would have to move to be rounded to what was found."""
+    """Returns the smallest change, in 0..1, after which the output would round to `found`."""
     levels = np.clip(y.astype(np.float64) * 255, 0, 255)
     return float(np.maximum(np.abs(found - levels) - 0.5, 0).max()) / 255

@@ -64,7 +64,7 @@ class Choices:
 
 
 def export_network(source: Source, path: Path, choices: Choices) -> str:
-    """Writes a network to a file, after a check of what is to be written.
+    """Writes a network to a file, after a check of the exported model.
 
     Args:
       source: the network.
@@ -72,12 +72,12 @@ def export_network(source: Source, path: Path, choices: Choices) -> str:
       choices: how it is written.
 
     Returns:
-      What was written, in a few lines of text.
+      A description of the file, in a few lines of text.
 
     Raises:
       InputError: if the suffix is unknown, a choice does not go with the format, or a package that
         the format needs is not installed.
-      RuntimeError: if the exported model does not compute what the network computes.
+      RuntimeError: if the exported model computes another function than the network.
     """
     writer = _WRITERS.get(path.suffix.lower())
     if writer is None:
@@ -91,7 +91,7 @@ def onnx_bytes(source: Source, choices: Choices) -> tuple[bytes, float]:
 
     Raises:
       InputError: if a package is not installed, or the opset is not known.
-      RuntimeError: if the model does not compute what the network computes.
+      RuntimeError: if the model computes another function than the network.
     """
     network = source.network(choices.layout)
     model = build_onnx(
@@ -117,9 +117,9 @@ def _refuse_unused(path: Path, choices: Choices) -> None:
     }
     for option, is_unused in unused.items():
         if is_unused:
-            raise InputError(f"--{option} means nothing for a {suffix} file: leave it out")
+            raise InputError(f"--{option} does not apply to a {suffix} file: leave it out")
     if choices.compact and choices.layout != "subpixel":
-        raise InputError("--compact has a pixel shuffle: it goes with --layout=subpixel only")
+        raise InputError("--compact has a pixel shuffle: use it with --layout=subpixel only")
 
 
 def _metadata(source: Source, network: Network, layout: Layout) -> dict[str, str]:

@@ -103,7 +103,7 @@ def build_onnx(
 
 
 class _Graph:
-    """The nodes and constants of a graph that is being written."""
+    """The nodes and constants of a graph under construction."""
 
     def __init__(self, onnx: Any, layout: Layout, scale: int, channels: int):
         self.onnx = onnx
@@ -212,7 +212,7 @@ class _Graph:
     def _subpixel(self, operation: Upsampling, residual: bool) -> None:
         value = self._convolve(self.value, operation.kernel, operation.phase_bias)
         if residual:
-            # Before the shuffle every phase of a pixel gets that pixel: no image is enlarged.
+            # Before the shuffle, the input pixel is added to each phase: no image is enlarged.
             pixels = self.pixels
             if self.channels > 1:
                 counts = np.array([1, self.scale**2, 1, 1], np.int64)
@@ -224,10 +224,10 @@ class _Graph:
         kernel = operation.kernel_in("conv_transpose")
         sizes, scales = kernel.shape[:2], (self.scale, self.scale)
         pairs = upsampling_padding(sizes, scales, "SAME")
-        # ONNX paints the kernel, so it is reversed here, and its pads cut the painted image.
+        # ONNX does not flip the kernel, so it is reversed here; the pads crop the output.
         pads = [size - 1 - low for size, (low, _) in zip(sizes, pairs, strict=True)]
         pads += [size - 1 - high for size, (_, high) in zip(sizes, pairs, strict=True)]
-        inputs = [self.value, self.constant("upsampler.weight", _painted(kernel))]
+        inputs = [self.value, self.constant("upsampler.weight", _reversed(kernel))]
         if bias is not None:
             inputs.append(self.constant("upsampler.bias", bias))
         self.value = self.add("ConvTranspose", inputs, strides=list(scales), pads=pads)
@@ -288,6 +288,6 @@ class _Graph:
         return f"{name}{self.counts[name]}"
 
 
-def _painted(kernel: np.ndarray) -> np.ndarray:
+def _reversed(kernel: np.ndarray) -> np.ndarray:
     """(k, k, in, out) of `jax.lax.conv_transpose` -> (in, out, k, k), spatially reversed."""
     return kernel[::-1, ::-1].transpose(2, 3, 0, 1)

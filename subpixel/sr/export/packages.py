@@ -1,4 +1,4 @@
-"""Optional packages, asked for by name with a remedy."""
+"""Imports of optional packages; the error names the remedy."""
 
 import importlib
 from types import ModuleType

@@ -1,4 +1,4 @@
-"""Where a network comes from: the facts that an exported file states about itself."""
+"""The origin of a network: the facts that an exported file states about itself."""
 
 import json
 from dataclasses import dataclass, fields, replace

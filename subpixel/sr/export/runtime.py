@@ -12,7 +12,7 @@ from subpixel.sr.export.packages import require_package
 
 
 class OnnxNetwork:
-    """An exported network in ONNX Runtime, called as the network itself is.
+    """An exported network in ONNX Runtime, called in the same way as the network.
 
     Args:
       model: an .onnx file of this project, or its content.
@@ -23,7 +23,7 @@ class OnnxNetwork:
       channels: of input and output: 1 for luma, 3 for RGB.
       radius: how many low-resolution pixels to each side an output pixel depends on.
       uint8: whether input and output are uint8 in 0..255 instead of float32 in 0..1.
-      metadata: what the file states: name, version, license, training data and more.
+      metadata: the facts in the file: name, version, license, training data and more.
 
     Raises:
       InputError: if ONNX Runtime is not installed, or the file is damaged or not one of ours.

@@ -78,7 +78,7 @@ def _kind(operation: Operation) -> str:
 
 
 def read_exported(path: Path) -> tuple[ModelConfig, Layout, Any] | None:
-    """Reads a checkpoint that this project exported, to the numbers that it was made of.
+    """Reads a checkpoint that this project exported; the parameters are exactly those exported.
 
     Args:
       path: a .pth file.
@@ -105,10 +105,10 @@ def read_exported(path: Path) -> tuple[ModelConfig, Layout, Any] | None:
 
 
 def _params_of(config: ModelConfig, layout: Layout, tensors: StateDict, path: Path) -> Any:
-    """Returns the parameters whose state dict the tensors are.
+    """Returns the parameters that belong to a state dict.
 
-    The way from parameters to a state dict only moves numbers. So a network whose parameters are
-    numbered 0, 1, 2, ... shows where each of them went.
+    A state dict only rearranges the parameters. A network whose parameters are 0, 1, 2, ...
+    therefore shows the position of each parameter in the state dict.
     """
     graph, state = nnx.split(config.build(layout, seed=0))
     leaves, structure = jax.tree.flatten(nnx.to_pure_dict(state))

@@ -89,7 +89,7 @@ def _add_conv(layers: list[str], state: StateDict, kernel: np.ndarray, bias: np.
 def _add_upsampling(
     layers: list[str], state: StateDict, operation: Upsampling, layout: Layout
 ) -> str:
-    """Adds the upsampling; returns what `forward` still adds to it, or nothing."""
+    """Adds the upsampling; returns the code of what `forward` adds to it, or ""."""
     r = operation.scale
     if layout == "subpixel":
         kernel, bias = (
@@ -102,7 +102,7 @@ def _add_upsampling(
     kernel = operation.kernel_in("conv_transpose")
     size, _, inputs, outputs = kernel.shape
     ((low, high), _) = upsampling_padding(kernel.shape[:2], (r, r), "SAME")
-    # PyTorch cuts the same from both ends of the painted image; `output_padding` gives back more.
+    # PyTorch crops both ends of the output alike; `output_padding` extends the second end again.
     padding, rest = size - 1 - low, high - low
     if padding < 0 or not 0 <= rest < r:
         raise InputError(

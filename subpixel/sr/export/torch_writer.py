@@ -26,7 +26,7 @@ def torch_bytes(
 
     Args:
       tensors: by name; float32.
-      texts: what stands beside the state dict. Without it the file is the bare state dict.
+      texts: strings beside the state dict. Without them the file is the bare state dict.
 
     Raises:
       ValueError: if a tensor is not float32, or a text is called "params".

@@ -1,9 +1,9 @@
 """Tiles of a few sizes that cover an image of any size, with an overlap that hides their edges.
 
 Every tile lies inside the image. Each of its edges is either an edge of the image, where the
-network pads with zeros as it does for the whole image, or so far away that it does not reach the
-pixels that are kept. The result is therefore that of the whole image at once, from few
-compilations and little memory.
+network pads with zeros as it does for the whole image, or so far from the kept pixels that it does
+not affect them. The result is therefore that of the whole image at once, with few compilations and
+little memory.
 """
 
 from collections.abc import Iterator, Sequence

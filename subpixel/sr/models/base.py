@@ -1,4 +1,4 @@
-"""What a network declares, so that the rest of the application needs to know nothing else of it.
+"""The interface of a network: all that the rest of the application needs to know of it.
 
 A network is one file with two classes. Its config, a member of the union `ModelConfig`, states the
 choices and builds the network. The network, an `nnx.Module`, computes and declares its scale,
@@ -71,8 +71,8 @@ class Network(nnx.Module):
           ValueError: if the upsampler is unknown.
         """
         kernel = self.upsampler.kernel[...]
-        low = kernels.convert(kernel, self.scale, self.upsampler_name, "subpixel")
-        *sizes, in_features, outputs = low.shape
+        common = kernels.convert(kernel, self.scale, self.upsampler_name, "subpixel")
+        *sizes, in_features, outputs = common.shape
         model = nnx.clone(self)
         model.upsampler_name = upsampler
         model.upsampler = make_upsampler(
@@ -82,7 +82,7 @@ class Network(nnx.Module):
             sizes,
             (self.scale, self.scale),
             dtype=self.dtype,
-            kernel_init=lambda *_: kernels.convert(low, self.scale, "subpixel", upsampler),
+            kernel_init=lambda *_: kernels.convert(common, self.scale, "subpixel", upsampler),
             rngs=nnx.Rngs(0),
         )
         return model
@@ -140,7 +140,7 @@ class NetworkConfig:
         return model.with_upsampler(upsampler)
 
     def build_abstract(self, upsampler: Layout) -> Network:
-        """Returns the network with shapes in the place of its parameters; nothing is computed."""
+        """Returns the network with the shapes of its parameters; nothing is computed."""
         return nnx.eval_shape(lambda: self.build(upsampler, seed=0))
 
     def layers(self, upsampler: Layout) -> Sequence[Layer]:
@@ -148,7 +148,7 @@ class NetworkConfig:
         return self.build_abstract(upsampler).layers()
 
     def remarks(self) -> tuple[str, ...]:
-        """Returns what a model card says of these choices, one sentence each."""
+        """Returns what a model card states about these choices, one sentence each."""
         return ()
 
     @classmethod

@@ -72,8 +72,8 @@ class ESPCNConfig(NetworkConfig):
     def from_torch(cls, chain: TorchChain, choices: TorchChoices) -> TorchMatch | None:
         """Reads two or three hidden convolutions and a pixel shuffle.
 
-        So are the ESPCN of the paper (yjn870, Lornatang, ETDS) and that of PyTorch's own examples
-        and of leftthomas, which has a third hidden layer.
+        The paper's ESPCN has two (yjn870, Lornatang, ETDS); that of PyTorch's own examples and of
+        leftthomas has three.
         """
         if chain.transposed or len(chain.hidden) not in (2, 3):
             return None
@@ -95,7 +95,7 @@ class ESPCNConfig(NetworkConfig):
         return TorchMatch(config, params_from_torch(chain, config.scale, activation), notes)
 
     def remarks(self) -> tuple[str, ...]:
-        """Returns in what the network differs from the paper's."""
+        """Returns the differences from the paper's network."""
         remarks = []
         if (self.input_mean, self.input_scale) != (0, 1):
             remarks.append("The input is centred and scaled; the paper's is not.")

@@ -1,7 +1,7 @@
 """FSRCNN: feature extraction, shrinking, mapping, expanding, and a 9x9 transposed convolution.
 
 Every layer works at low resolution, so the three upsamplers apply to the last one. The paper's
-9x9 kernel has 9 / r low-resolution pixels a side. Where that is not a whole number it is rounded
+9x9 kernel has a side of 9 / r low-resolution pixels. Where that is not a whole number it is rounded
 up: 10x10 taps at x2 and 12x12 at x4, which hold the paper's kernel beside zeros.
 
 Reference: Dong et al., "Accelerating the Super-Resolution Convolutional Neural Network",
@@ -41,7 +41,7 @@ class FSRCNNConfig(NetworkConfig):
 
     network: Literal["fsrcnn"] = "fsrcnn"
     features: int = 56
-    """d: channels of the first and of the last but one layer."""
+    """d: channels of the first and of the second-last layer."""
     shrunk_features: int = 12
     """s: channels of the mapping layers."""
     mapping_layers: int = 4

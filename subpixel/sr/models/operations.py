@@ -108,7 +108,7 @@ Operation = Centre | Convolution | Activation | Upsampling | AddNearest | PadEdg
 
 
 def centre(mean: float, scale: float) -> list[Operation]:
-    """Returns the centring of the input; nothing where it changes nothing."""
+    """Returns the centring of the input; an empty list if it changes nothing."""
     return [] if (mean, scale) == (0.0, 1.0) else [Centre(mean, scale)]
 
 

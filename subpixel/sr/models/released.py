@@ -1,4 +1,4 @@
-"""Released models: trained networks that are part of the package and are found by name.
+"""Released models: trained networks that are part of the package and have names.
 
 A released model NAME is three files in `subpixel/sr/released`: NAME.safetensors, the weights;
 NAME.json, what is known of them (`Release`); NAME.md, the model card.
@@ -87,7 +87,7 @@ def split_name(name: str) -> tuple[str, int]:
 
 
 def released_files(name: str) -> tuple[Path, Path, Path]:
-    """Returns the paths of weights, facts and card of a released model, present or not."""
+    """Returns the paths of weights, facts and card of a released model; they may be missing."""
     weights, facts, card = (
         RELEASED / f"{name}.{suffix}" for suffix in ("safetensors", "json", "md")
     )

@@ -68,7 +68,7 @@ class SRCNNConfig(NetworkConfig):
         )
 
     def remarks(self) -> tuple[str, ...]:
-        """Returns in what the network differs from the paper's."""
+        """Returns the differences from the paper's network."""
         remarks = ["The image is padded with zeros at high resolution; the paper's shrinks."]
         if (self.input_mean, self.input_scale) != (0, 1):
             remarks.append("The input is centred and scaled; the paper's is not.")

@@ -39,7 +39,7 @@ _OTHERS = ("optim", "sched", "discriminator", "net_d", "netd", "scaler", "swa_n"
 _OTHER_MODULES = re.compile(r"discriminator|^net_?d$|loss|criterion|vgg|lpips|percep", re.I)
 _DEEPEST = 4
 
-# Tensors that overlap, such as a number that is expanded, may unfold to this many numbers.
+# Tensors that overlap, such as an expanded number, may expand to this many numbers.
 _MOST_EXPANDED = 2**20
 
 
@@ -92,7 +92,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Returns the tensors of a checkpoint, and the strings beside them.
 
     Args:
-      path: a file that `torch.save` wrote, whatever its name, or a safetensors file: a state dict,
+      path: a file that `torch.save` wrote, under any name, or a safetensors file: a state dict,
         or dicts that hold one. Averaged weights ("params_ema") are preferred to others.
 
     Raises:

@@ -20,7 +20,7 @@ def chain_activation(
     Args:
       chain: PyTorch's layers, with a PReLU after each or none at all.
       wanted: the user's choice, or None.
-      default: for a chain without PReLU of which the user says nothing.
+      default: for a chain without PReLU if the user makes no choice.
 
     Raises:
       InputError: if the user's choice contradicts the file.
@@ -99,12 +99,12 @@ def transposed_size(size: int, scale: int) -> int:
     """Returns the low-resolution size of the smallest kernel that holds PyTorch's.
 
     Args:
-      size: k, an odd number; the kernel paints from k // 2 pixels before an input pixel's own
-        place in the output to k // 2 after it.
+      size: k, an odd number; an input pixel contributes to the output from k // 2 pixels before its
+        own place to k // 2 pixels after it.
       scale: r.
     """
     reach, taps = size // 2, 1
-    # A kernel of `taps` paints from taps // 2 blocks of r before the pixel's own block on.
+    # With a kernel of `taps`, an input pixel contributes to taps // 2 blocks of r before its own.
     while (taps // 2) * scale < reach or (taps - 1) // 2 * scale + scale - 1 < reach:
         taps += 1
     return taps

@@ -1,10 +1,10 @@
-"""Carries out the pickle program of a PyTorch file as far as it builds data; it calls nothing.
+"""Interprets the pickle program of a PyTorch file; it builds data and calls nothing.
 
-Unpickling calls whatever a program names, so a file that somebody was sent is not unpickled here.
-The instructions are read one by one. Those that build numbers, text, tuples, lists and dicts are
-carried out on an ordinary list. A name is kept as text, and a call as a record of that text:
-PyTorch's records of tensors are understood, a short list of harmless names is carried along, and
-any other name ends the reading.
+Unpickling calls every function that a program names, so a file from somebody else is never
+unpickled here. The instructions are read one by one. Those that build numbers, text, tuples, lists
+and dicts are executed on an ordinary list. A name is kept as text, and a call as a record of that
+text: PyTorch's records of tensors are decoded, a short list of harmless names is kept as text, and
+any other name is an error.
 """
 
 import pickletools
@@ -97,7 +97,7 @@ def run_pickle(code: bytes | BinaryIO, storages: dict[str, Storage] | None = Non
     """Returns what a pickle program builds, with `Tensor` for the tensors.
 
     Args:
-      code: the program; a file is left behind its last instruction.
+      code: the program; a file is read up to the last instruction.
       storages: receives every storage that the program mentions, by its key.
 
     Raises:

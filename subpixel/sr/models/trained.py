@@ -36,7 +36,7 @@ class TrainedNetwork:
 
     @cached_property
     def shapes(self) -> Network:
-        """The network with shapes in the place of its parameters."""
+        """The network with the shapes of its parameters."""
         return self.config.build_abstract(self.upsampler)
 
     @cached_property

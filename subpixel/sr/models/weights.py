@@ -21,7 +21,7 @@ from subpixel.sr.models.trained import TrainedNetwork, check_params, named_param
 from subpixel.sr.serialization import from_json
 
 _LENGTH_BYTES = 8
-# 48 bits tell the models of a lifetime apart, and a line of metadata stays short.
+# 48 bits distinguish all models that anybody will train, and keep a line of metadata short.
 _DIGEST_DIGITS = 12
 
 
@@ -66,7 +66,7 @@ def _weights_bytes(params: Params, config: ModelConfig, upsampler: Layout) -> by
 
 
 def _without_init(model: Any) -> Any:
-    """Removes how a network is initialised, which is no part of the trained network."""
+    """Removes the initialisation, which is no part of a trained network."""
     if not isinstance(model, dict):
         return model
     return {key: value for key, value in model.items() if key != "upsampler_init"}

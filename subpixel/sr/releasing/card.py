@@ -1,4 +1,4 @@
-"""The model card: what a user must know of a released model, as Markdown."""
+"""The model card of a released model, as Markdown."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from subpixel.sr.data.catalogue import SETS
 from subpixel.sr.models.released import Release
 from subpixel.sr.serialization import flatten
 
-# What matters to somebody who trains again; NAME.json has the whole config.
+# The settings that a repeated training needs; NAME.json has the whole config.
 RECIPE = (
     "steps",
     "seed",
@@ -60,7 +60,7 @@ def _score_rows(release: Release) -> list[dict[str, Any]]:
 
 
 def _about(source: str) -> tuple[str, str, str]:
-    """Returns what a source is, its terms and its page."""
+    """Returns a description of a source, its terms and its page."""
     if source not in SETS:
         return "not one of the named sets", "not known", ""
     entry = SETS[source]

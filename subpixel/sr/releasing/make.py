@@ -25,10 +25,10 @@ from subpixel.sr.targets import load_trained
 from subpixel.sr.workdir import read_config, weights_file
 
 LICENSE = "Apache-2.0"
-# What the card states of a training, from its comparison.json.
+# Facts of a training on the card, from its comparison.json.
 SETTINGS = ("seed", "training_images", "validation_images")
 ENVIRONMENT = (*PACKAGES, "processor", "cores", "backend")
-# The same weights differ by this much between machines, where rounding to 8 bits tips over.
+# Scores of the same weights differ by this much between machines, because of rounding to 8 bits.
 TOLERANCE_DB = 0.002
 
 
@@ -89,7 +89,7 @@ def make_release(
         environment=comparison["environment"],
     )
     write_text(card, render_card(release))
-    # A model is there once its facts are, so they come last.
+    # A released model exists once its facts exist, so they are written last.
     write_json(facts, to_json(release))
     return release
 

@@ -1,7 +1,7 @@
-"""Checkpoints with Orbax: training states, data position, clocks and config, all or nothing.
+"""Checkpoints with Orbax: training states, data position, times and config, written together.
 
-A checkpoint counts once its manifest exists, which is written after Orbax has committed it. A
-checkpoint without a manifest, or that differs from it, is skipped and the one before it is used.
+A checkpoint is valid once its manifest exists, which is written after Orbax has committed it. A
+checkpoint that lacks a manifest or differs from it is skipped, and the one before it is used.
 """
 
 import math
@@ -50,7 +50,7 @@ def restore(
       workdir: folder of the run.
       config: the config that the run was made with.
       states: states of the expected structure, such as those before the first step.
-      console: where damaged checkpoints are named.
+      console: for warnings about damaged checkpoints.
       which: "last"; "best", the highest PSNR on the held-out images; or the number of a step.
 
     Returns:
@@ -101,7 +101,7 @@ def _candidates(folder: Path, steps: list[int], which: str) -> list[int]:
 def _metric(folder: Path, step: int) -> float:
     path = (folder / str(step) / "metrics").absolute()
     with (
-        # What a damaged file holds instead of {"validation_psnr": number}.
+        # The errors of a file that does not hold {"validation_psnr": number}.
         suppress(OSError, ValueError, KeyError, TypeError),
         ocp.Checkpointer(ocp.JsonCheckpointHandler("metrics")) as checkpointer,
     ):
@@ -248,7 +248,7 @@ class Checkpoints:
             reason = _reason(error)
         else:
             return
-        # Outside of the handler: the new error does not hold Orbax's pending tasks alive.
+        # Outside the handler, so that the new error keeps no reference to Orbax's pending tasks.
         raise OSError(
             f"a checkpoint in {self._folder} could not be written: {reason}. The checkpoints "
             "before it are kept: once the cause is removed, the same command resumes from there"
@@ -264,7 +264,7 @@ class Checkpoints:
         self._thread.shutdown()
         with suppress(ValueError, OSError):
             self._manager.close()
-        # The exception holds this object alive, and must not hold the tasks of a failed save alive.
+        # The exception keeps this object alive, but must not keep the tasks of a failed save.
         del self._manager
 
 

@@ -10,7 +10,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupt:
-    """Records the first SIGINT or SIGTERM; a second one ends the process at once.
+    """Records the first SIGINT or SIGTERM; a second one ends the process immediately.
 
     The training loop reads the attribute after each step and stops with a checkpoint.
 

@@ -77,12 +77,12 @@ def scale_by_soap(
 
     A kernel (..., i, o) is the matrix G (m, n) = (... * i, o). With L and R the running means of
     G G^T and G^T G, and U and V their eigenvectors, the update is U A V^T, where A is Adam's update
-    for the gradient U^T G V. Scalars and vectors take Adam itself.
+    for the gradient U^T G V. Scalars and vectors use Adam itself.
 
-    The factors are updated in each step. U and V come from an eigendecomposition in the first, and
-    follow by one QR step of the power iteration in each `basis_every`-th. Unlike in Algorithm 3, a
-    gradient enters the factors and the bases before it is rescaled, so that the first update needs
-    no exception.
+    The factors are updated in each step. U and V come from an eigendecomposition in the first step;
+    each `basis_every`-th step updates them by one QR step of the power iteration. Unlike in
+    Algorithm 3, a gradient enters the factors and the bases before it is rescaled, so that the
+    first update needs no exception.
 
     Args:
       b1, b2, eps, basis_every, max_side: as in `soap`.

@@ -1,4 +1,4 @@
-"""Steps of every upsampler on each batch; measurements are read one step late."""
+"""Training steps of every upsampler on each batch; the metrics are read one step late."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping

@@ -22,7 +22,7 @@ _PEAKS = {"uint8": 255, "uint16": 65535}
 
 
 class UpscaledImage(np.ndarray):
-    """An array (h, w) or (h, w, c) that shows itself in a notebook."""
+    """An array (h, w) or (h, w, c) that a notebook displays as an image."""
 
     def _repr_png_(self) -> bytes | None:
         if self.ndim not in (2, 3) or self.size == 0:
@@ -81,11 +81,11 @@ def upscale(
         has several.
       size: width and height of a box that the result fits into, instead of a scale.
       engine: "jax", or "onnxruntime", which runs the exported graph.
-      consistent: whether the result is moved until bicubic shrinks it to the input again.
+      consistent: whether back-projection changes the result until bicubic shrinks it to the input.
 
     Returns:
-      An array of the same dtype and number of axes, or a list of them. In a notebook a
-      single image shows itself.
+      An array of the same dtype and number of axes, or a list of them. A notebook displays a
+      single image.
 
     Raises:
       ValueError: if the shape or the values are not those of an image, or the file or the model

@@ -1,4 +1,4 @@
-"""Enlarges many files: which file goes where, and what became of each."""
+"""Enlarges many files: plans the output of each, runs them, and counts the outcomes."""
 
 import os
 import re
@@ -20,18 +20,18 @@ from subpixel.sr.upscaling.writing import WRITTEN
 _REPLACED_SUFFIXES = {".gif": ".png", ".heic": ".jpg", ".heif": ".jpg"}
 _SAME_FORMAT = {".jpeg": ".jpg", ".jfif": ".jpg", ".tif": ".tiff"}
 _READ = SUFFIXES | VIDEO_SUFFIXES
-# The end of a name that is meant as a file's; "results.2" is a folder.
+# The end of a file's name; "results.2" is a folder.
 _FILE_SUFFIX = re.compile(r"\.[A-Za-z]\w{1,4}")
 
 
 @dataclass(frozen=True)
 class Job:
-    """One file and where its result goes.
+    """One file and the file of its result.
 
     Attributes:
       source: the file.
       target: the file that is written.
-      problem: why it cannot be done, or "".
+      problem: why the file cannot be enlarged, or "".
     """
 
     source: Path
@@ -41,7 +41,7 @@ class Job:
 
 @dataclass
 class Outcome:
-    """How many files were enlarged, were there already, and failed."""
+    """The numbers of files that were enlarged, present already, and failed."""
 
     done: int = 0
     present: int = 0
@@ -54,7 +54,7 @@ class Outcome:
 
 
 def plan_jobs(inputs: Sequence[Path], output: Path, suffix: str | None = None) -> list[Job]:
-    """Returns what is to be done.
+    """Returns the jobs for files and folders.
 
     A folder is kept as a tree under the output folder. One file may be given a file's name;
     several files, and folders, need a folder. A file that is given twice is done once.
@@ -65,7 +65,7 @@ def plan_jobs(inputs: Sequence[Path], output: Path, suffix: str | None = None) -
       suffix: of the results, such as ".png"; by default each keeps its own.
 
     Raises:
-      InputError: if the output cannot be what it must be, or a folder holds nothing.
+      InputError: if the output cannot be used, or a folder holds no images or videos.
     """
     known = WRITTEN | VIDEO_SUFFIXES
     single = len(inputs) == 1 and not inputs[0].is_dir()
@@ -175,20 +175,20 @@ def run_jobs(
     overwrite: bool,
     progress: BatchProgress,
 ) -> Outcome:
-    """Does every job, and names what cannot be done.
+    """Runs every job, and reports the failures.
 
     Args:
-      jobs: what is to be done.
-      settings: how.
+      jobs: the files to enlarge.
+      settings: models, size and encoding.
       video: encoding of videos.
       overwrite: whether results that are there already are replaced.
-      progress: is told of everything.
+      progress: receives every event.
 
     Returns:
-      What became of them.
+      The numbers of enlarged, present and failed files.
     """
     outcome = Outcome()
-    # An exception that a signal raises is lost when it comes while libvips or FFmpeg call Python.
+    # An exception from a signal handler is lost while libvips or FFmpeg call Python.
     with Interrupt() as interrupt:
         for job in jobs:
             _stop_after(interrupt)

@@ -27,8 +27,8 @@ def enlarge_opaque(
 ) -> Float[ImageArray, "{scale}*h {scale}*w c"]:
     """Enlarges grey or RGB with a network.
 
-    A luma network sees Y in studio range, as it was trained; Cb and Cr are enlarged by bicubic.
-    An RGB network sees a grey image three times, and the mean of its answer is kept.
+    A luma network receives Y in studio range, as in training; Cb and Cr are enlarged by bicubic.
+    An RGB network receives a grey image as three equal channels; its result is their mean.
 
     Args:
       tile: (h, w, 1) or (h, w, 3) in 0..1.
@@ -60,9 +60,9 @@ def enlarge_tile(
     """Enlarges a tile of 1 to 4 channels; the last of 2 or 4 is alpha.
 
     The colours of invisible pixels are replaced by those of their visible neighbours first, so
-    that no fringe of a hidden colour appears at a transparent edge. Alpha is enlarged like a grey
-    image and kept within the range of its 3x3 neighbourhood: what is opaque stays opaque, and
-    what is transparent stays transparent.
+    that no hidden colour becomes visible at a transparent edge. Alpha is enlarged like a grey
+    image and kept within the range of its 3x3 neighbourhood: opaque areas stay opaque, and
+    transparent areas stay transparent.
 
     Args:
       tile: (h, w, c) in 0..1.
@@ -115,7 +115,7 @@ def back_project(
     scale: int,
     rounds: int,
 ) -> Float[ImageArray, "{scale}*h {scale}*w c"]:
-    """Moves an enlarged image until MATLAB's bicubic shrinks it to the image it was made from.
+    """Changes an enlarged image until MATLAB's bicubic shrinks it to its LR image.
 
     Reference: Irani and Peleg, "Improving resolution by image registration", 1991.
     """

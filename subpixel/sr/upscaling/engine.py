@@ -21,21 +21,21 @@ Engine = Literal["jax", "onnxruntime"]
 DEFAULT_MODEL = "espcn"
 BICUBIC_SCALES = tuple(range(2, 17))
 BICUBIC_RADIUS = 2
-# After this many rounds nothing moves by more than the rounding to 8 bits: docs/upscale.md.
+# After this many rounds the changes are smaller than the rounding to 8 bits: docs/upscale.md.
 BACK_PROJECTION_ROUNDS = 6
 
 
 @dataclass(frozen=True)
 class Model:
-    """What enlarges a tile of grey or RGB.
+    """A model that enlarges a tile of a grey or RGB image.
 
     Attributes:
-      name: as it is recorded in the file.
-      version: of its weights, as it is recorded in the file; "" for bicubic.
+      name: for the metadata of the file.
+      version: of its weights, for the metadata of the file; "" for bicubic.
       scale: r.
       radius: how many pixels to each side an output pixel depends on.
       run: (h, w, 1 or 3) in 0..1 -> (r*h, r*w, 1 or 3).
-      notes: what the user should know of it, one line each.
+      notes: notes for the user, one line each.
     """
 
     name: str
@@ -52,8 +52,8 @@ class ModelFamily:
 
     Args:
       name: as a user gives it.
-      loaders: what loads the model of each scale.
-      notes: what the user should know of the model, one line each.
+      loaders: functions that load the model of each scale.
+      notes: notes for the user, one line each.
     """
 
     name: str
@@ -62,7 +62,7 @@ class ModelFamily:
 
     @property
     def scales(self) -> tuple[int, ...]:
-        """The scales that there are."""
+        """The available scales."""
         return tuple(sorted(self.loaders))
 
     @cached_property
@@ -89,8 +89,8 @@ def find_models(
     Args:
       name: "bicubic"; the name of a released model, without its scale ("espcn") or with it
         ("espcn_x3"); a weights file, a workdir or a PyTorch checkpoint.
-      engine: what computes a network.
-      consistent: whether the result is moved until it shrinks to its input.
+      engine: the library that computes a network.
+      consistent: whether back-projection changes the result until it shrinks to its input.
       activation: after the hidden layers of a PyTorch checkpoint, which does not state it.
       output_activation: at the end of a PyTorch checkpoint, which does not state it.
 
@@ -103,13 +103,13 @@ def find_models(
     rounds = BACK_PROJECTION_ROUNDS if consistent else 0
     choices = {"activation": activation, "output_activation": output_activation}
     if any(choices.values()):
-        # Imports Orbax, which only a workdir needs.
+        # This import loads Orbax, which only a workdir needs.
         from subpixel.sr.targets import check_choices
 
         check_choices(name, activation=activation, output_activation=output_activation)
     if name == BICUBIC_NAME:
         return ModelFamily(name, {r: partial(_bicubic, r, rounds) for r in BICUBIC_SCALES})
-    # Imports Flax, which bicubic does without.
+    # This import loads Flax, which bicubic does not need.
     from subpixel.sr.models.released import released_scales
 
     released = released_scales(name)
@@ -129,7 +129,7 @@ def _bicubic(scale: int, rounds: int) -> Model:
 
 
 def _network(target: str, name: str, engine: Engine, rounds: int, **choices: Any) -> Model:
-    # Imports JAX, which bicubic does without.
+    # This import loads JAX, which bicubic does not need.
     from subpixel.sr.upscaling.networks import load_with_jax, load_with_onnx_runtime
 
     load = load_with_onnx_runtime if engine == "onnxruntime" else load_with_jax

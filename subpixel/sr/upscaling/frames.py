@@ -13,15 +13,15 @@ from subpixel.sr.upscaling.photographs import Settings
 from subpixel.sr.upscaling.plan import Size
 from subpixel.sr.upscaling.strips import Strips, combine
 
-# Formats that FFmpeg stores in other orders, and what holds the same values plane by plane.
+# Formats with interleaved planes, and the planar formats with the same values.
 _SAME_VALUES = {"nv12": "yuv420p", "nv21": "yuv420p", "p010le": "yuv420p10le", "gray": "gray"}
 _PLANAR = re.compile(r"yuvj?(420|422|444)p(10le|12le)?$")
 
 
 def planar_format(name: str) -> str:
-    """Returns the planar format that frames of a format are enlarged in.
+    """Returns the planar format in which frames of a format are enlarged.
 
-    RGB becomes yuv444p, and everything unknown too.
+    RGB and unknown formats become yuv444p.
     """
     if _PLANAR.match(name):
         return name
@@ -30,17 +30,17 @@ def planar_format(name: str) -> str:
 
 @dataclass(frozen=True)
 class FrameShape:
-    """What all frames of a video share.
+    """The properties that all frames of a video share.
 
     Attributes:
       width: of a frame.
       height: of a frame.
       new_width: of the result.
       new_height: of the result.
-      target: width and height before they were cropped to what the format can hold.
+      target: width and height before the crop to sizes that the format can hold.
       format: of the result, planar.
       full_range: whether Y goes from 0 to the largest value, and not from 16 to 235.
-      notes: what was changed, in words.
+      notes: the changes, one line each.
     """
 
     width: int
@@ -110,7 +110,7 @@ def _enlarge_luma(plane: np.ndarray, shape: FrameShape, settings: Settings) -> n
     grey = ((plane.astype(np.float32) - black) / span)[..., None]
     strips = settings.enlarged(Strips(shape.height, shape.width, 1, iter([grey])))
     result = np.concatenate(list(strips.rows))[: shape.new_height, : shape.new_width, 0]
-    # What is brighter than white or darker than black stays so.
+    # Values above white or below black are kept.
     return _quantised(result * span + black, shape)
 
 
@@ -121,7 +121,7 @@ def _luma_levels(shape: FrameShape) -> tuple[float, float]:
 
 def _enlarge_chroma(plane: np.ndarray, shape: FrameShape) -> np.ndarray:
     across, down = _subsampling(shape.format)
-    # Samples lie at the left of their two pixels (MPEG-2, H.264), before and after.
+    # Samples lie at the left of their two pixels (MPEG-2, H.264), in the input and the output.
     left = across == 2
     columns = _taps(plane.shape[1], shape.target[0] / shape.width, shape.new_width // across, left)
     rows = _taps(plane.shape[0], shape.target[1] / shape.height, shape.new_height // down)

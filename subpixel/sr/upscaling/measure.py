@@ -1,4 +1,4 @@
-"""What the ways to a size cost: PSNR, consistency with the input, and time."""
+"""PSNR, consistency with the input, and time of the ways to enlarge to a size."""
 
 import time
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from subpixel.sr.upscaling.strips import Strips, enlarge, resize
 
 @dataclass(frozen=True)
 class Way:
-    """A way to a size.
+    """A way to enlarge to a size.
 
     Attributes:
       name: for the table.
-      models: what enlarges.
-      stages: scales, one after the other; what is too large then is shrunk by bicubic.
+      models: the models that enlarge.
+      stages: scales, one after the other; a result that is too large is shrunk by bicubic.
     """
 
     name: str
@@ -29,11 +29,11 @@ class Way:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a way gives on a set of images.
+    """Quality and time of a way on a set of images.
 
     Attributes:
       psnr: mean over the images, of 8-bit luma with the scale shaved off, in dB.
-      returning: share of the values of the input that the result has again, shrunk by bicubic.
+      returning: share of the values of the input that the result, shrunk by bicubic, equals.
       seconds: for one megapixel of input, compilation left out.
     """
 

@@ -34,7 +34,7 @@ class Loaded:
       scale: r.
       radius: how many pixels to each side an output pixel depends on.
       run: (h, w, 1 or 3) in 0..1 -> (r*h, r*w, 1 or 3).
-      notes: what the user should know of it, one line each.
+      notes: notes for the user, one line each.
     """
 
     version: str

@@ -18,10 +18,10 @@ class Settings:
     """How images are enlarged.
 
     Attributes:
-      models: what enlarges them.
+      models: the models that enlarge them.
       size: of the results.
       encoding: of the results.
-      consistent: whether the models move their results until they shrink to their inputs.
+      consistent: whether back-projection changes the results until they shrink to their inputs.
       max_megapixels: inputs with more are refused.
     """
 
@@ -36,11 +36,11 @@ class Settings:
             raise InputError(f"max_megapixels must be a positive number; got {self.max_megapixels}")
 
     def enlarged(self, lr: Strips, advance: Callable[[int], None] | None = None) -> Strips:
-        """Returns an image in the size that is wanted.
+        """Returns an image in the requested size.
 
         Args:
           lr: the image, which is consumed.
-          advance: is told how many input pixels were enlarged by the first stage.
+          advance: receives the number of input pixels that the first stage has enlarged.
         """
         width, height = self.size.of(lr.width, lr.height)
         stages = self.stages(lr.width, lr.height)
@@ -53,7 +53,7 @@ class Settings:
         """Returns the scales that an image of a size is enlarged by, one after the other.
 
         Raises:
-          InputError: if the result would be too large, or consistency cannot be had.
+          InputError: if the result would be too large, or it cannot be consistent.
         """
         new_width, new_height = self.size.of(width, height)
         stages = choose_stages(max(new_width / width, new_height / height), self.models.scales)
@@ -93,11 +93,11 @@ def upscale_photograph(
     Args:
       path: the file.
       target: the file that is written; its suffix is the format.
-      settings: how.
-      advance: is told how many input pixels were enlarged.
+      settings: models, size and encoding.
+      advance: receives the number of enlarged input pixels.
 
     Returns:
-      What the user should know of the result, in lines.
+      Notes on the result for the user, one line each.
 
     Raises:
       InputError: naming the file, if it or its result cannot be used.

@@ -1,4 +1,4 @@
-"""Which enlargements give an image of the size that is wanted."""
+"""The enlargements that give an image of the requested size."""
 
 import re
 from collections.abc import Collection
@@ -9,13 +9,13 @@ from math import isclose, prod
 from subpixel.sr.errors import InputError
 
 DEFAULT_SCALE = 3
-# x4 after x4 after x4: what is larger than x64 has nothing to do with the input any more.
+# x4 three times: a result larger than x64 has little relation to the input.
 MAX_STAGES = 3
 
 
 @dataclass(frozen=True)
 class Size:
-    """The size that is wanted: at most one of the attributes is given, none means x3.
+    """The requested size: at most one of the attributes is given, none means x3.
 
     Attributes:
       scale: how many times larger.
@@ -90,7 +90,7 @@ def choose_stages(factor: float, scales: Collection[int]) -> tuple[int, ...]:
 
     Args:
       factor: how many times larger the result is; nothing is enlarged for 1 and below.
-      scales: of the models that there are.
+      scales: of the available models.
 
     Raises:
       InputError: if the factor is larger than three stages reach.

@@ -1,4 +1,4 @@
-"""What an enlargement shows on the console: files, megapixels a second, time left."""
+"""Progress of an enlargement on the console: files, megapixels per second, remaining time."""
 
 import time
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from rich.text import Text
 
 
 class BatchProgress:
-    """A bar over the megapixels of all files, and a line for each file that has one to say.
+    """A bar over the megapixels of all files, and lines with notes and errors of single files.
 
     Args:
       console: for the bar, and for errors and notes.
@@ -56,18 +56,18 @@ class BatchProgress:
         self._show()
 
     def finish(self, lines: Sequence[str]) -> None:
-        """Shows that the current file is done, and what is to be said of it."""
+        """Shows that the current file is done, and its notes."""
         self._close()
         for line in lines:
             self._say(line)
 
     def fail(self, line: str) -> None:
-        """Shows that the current file could not be done, and why."""
+        """Shows that the current file failed, and why."""
         self._close()
         self._say(f"error: {line}")
 
     def skip(self) -> None:
-        """Shows that the current file was there already."""
+        """Shows that the result of the current file was present already."""
         self._close()
 
     def _close(self) -> None:

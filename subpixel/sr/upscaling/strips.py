@@ -35,12 +35,12 @@ class Strips:
 
 
 def enlarge(lr: Strips, model: Model, advance: Callable[[int], None] | None = None) -> Strips:
-    """Returns the image enlarged by a model; every pixel is that of the whole image at once.
+    """Returns the image enlarged by a model, equal to the enlargement of the whole image at once.
 
     Args:
       lr: the image, which is consumed.
       model: enlarges tiles.
-      advance: is told how many input pixels were enlarged.
+      advance: receives the number of enlarged input pixels.
     """
     r = model.scale
     return Strips(lr.height * r, lr.width * r, lr.channels, _enlarge_rows(lr, model, advance))
@@ -67,7 +67,7 @@ def _enlarge_rows(
 
 
 def _heights(most: int, overlap: int) -> tuple[int, ...]:
-    """Returns the heights of tiles whose strips are at most so many rows; at least the smallest."""
+    """Returns the heights of tiles with at most `most` rows; at least the smallest height."""
     possible = [size for size in TILE_LENGTHS if size > 2 * overlap]
     return tuple(size for size in possible if size <= most) or tuple(possible[:1])
 
@@ -88,14 +88,14 @@ def resize(image: Strips, height: int, width: int) -> Strips:
 def _resize_rows(image: Strips, height: int, width: int) -> Iterator[np.ndarray]:
     indices, weights = _taps_to(image.height, height)
     across = _taps_to(image.width, width)
-    # Columns first: what is kept for the rows is then as narrow as the result.
+    # Columns first: the rows that are kept are then as narrow as the result.
     buffer = _Rows(combine(strip, *across, axis=1) for strip in image.rows)
     row_bytes = width * image.channels * _FLOAT_BYTES
     step = max(STRIP_BYTES // (8 * row_bytes), 1)
     for first in range(0, height, step):
         block = indices[first : first + step]
         start, stop = int(block.min()), int(block.max()) + 1
-        # Later rows of the result may need what this block starts with, but nothing before it.
+        # Later rows of the result may need rows from the start of this block, but none before it.
         rows = buffer.take(start, stop)
         yield combine(rows, block - start, weights[first : first + step], axis=0)
 
@@ -103,7 +103,7 @@ def _resize_rows(image: Strips, height: int, width: int) -> Iterator[np.ndarray]
 def _taps_to(size: int, target: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns MATLAB's taps for `imresize(image, [rows columns])`: the scale is target / size."""
     indices, weights = _taps(size, target / size, True, "symmetric")
-    # target / size * size may be a hair above the target, which gives one output too many.
+    # Rounding can make target / size * size larger than the target: one output too many.
     return indices[:target], weights[:target].astype(np.float32)
 
 
@@ -126,7 +126,7 @@ def combine(
 
 
 class _Rows:
-    """The rows of a stream that may still be asked for."""
+    """The rows of a stream that are still needed."""
 
     def __init__(self, strips: Iterator[np.ndarray]):
         self._strips = strips
@@ -134,7 +134,7 @@ class _Rows:
         self._first = self._next = 0
 
     def take(self, start: int, stop: int) -> np.ndarray:
-        """Returns rows start to stop; rows before `start` can never be asked for again."""
+        """Returns rows start to stop; rows before `start` are dropped."""
         while self._next < stop:
             strip = next(self._strips)
             self._kept.append(strip)

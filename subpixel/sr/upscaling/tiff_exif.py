@@ -18,7 +18,7 @@ _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _SOFTWARE = 305
 _COMPRESSION, _PHOTOMETRIC = 259, 262
 _YCBCR, _JPEG = 6, (6, 7)
-# What describes the photograph; all other tags of the first directory describe the file.
+# Tags that describe the photograph; all other tags of the first directory describe the file.
 _DESCRIPTIVE = (271, 272, _SOFTWARE, 306, 315, 316, 33432)
 
 
@@ -55,8 +55,8 @@ def value_kind(path: Path) -> str | None:
 
 
 def _read_tags(path: Path, read: Callable[[Image.Exif], Value], damaged: Value) -> Value:
-    """Returns what `read` makes of a file's tags, and `damaged` if they cannot be read."""
-    # Pillow warns of what is damaged; the pixels do not depend on it.
+    """Returns the result of `read` for a file's tags, or `damaged` if they cannot be read."""
+    # Pillow warns about damaged tags; the pixels do not depend on them.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -84,7 +84,7 @@ def add_exif(path: Path, block: bytes, software: str) -> None:
     Args:
       path: a classic TIFF file; one of more than 4 GiB stays as it is.
       block: EXIF as in a JPEG file; b"" adds the software only.
-      software: what made the image.
+      software: the name of the program that made the image.
     """
     with path.open("r+b") as file:
         head = file.read(_HEADER_BYTES)

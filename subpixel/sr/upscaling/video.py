@@ -1,7 +1,7 @@
 """Enlarges videos frame by frame.
 
 Frames stay in Y, Cb and Cr as they are stored: the network enlarges Y, which it was trained on,
-and bicubic enlarges Cb and Cr. No colour is converted, so matrix and range cannot come out wrong.
+and bicubic enlarges Cb and Cr. No colour is converted, so matrix and range stay as they are.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +28,7 @@ _CONTAINERS = {
     ".webm": ("webm", "libvpx-vp9"),
 }
 VIDEO_SUFFIXES = frozenset(_CONTAINERS)
-# A file that ends this many seconds before its header says was cut.
+# A file that ends this many seconds earlier than its header states was cut.
 _CUT_SECONDS = 1.0
 # Limit of x264 and of libvpx.
 _LARGEST_SIDE = 16384
@@ -62,10 +62,10 @@ def upscale_video(
       target: the file that is written; its suffix is the container.
       settings: models and size.
       encoding: of the result.
-      advance: is told the file, the seconds done, all seconds, and the pixels just enlarged.
+      advance: receives the file, the seconds done, all seconds, and the pixels just enlarged.
 
     Returns:
-      What the user should know of the result, in lines.
+      Notes on the result for the user, one line each.
 
     Raises:
       InputError: naming the file, if it cannot be read, or its container cannot hold the result.

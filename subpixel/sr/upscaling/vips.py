@@ -18,7 +18,7 @@ def libvips() -> ModuleType:
     Raises:
       InputError: if it is not installed.
     """
-    # Warnings about single tags of a file would be printed by C code, past every handler.
+    # C code would print warnings about single tags of a file directly, without a handler.
     os.environ.setdefault("VIPS_WARNING", "1")
     try:
         import pyvips

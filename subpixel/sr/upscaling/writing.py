@@ -1,4 +1,4 @@
-"""Writes enlarged photographs: whole or not at all, with the metadata of the original."""
+"""Writes enlarged photographs, completely or not at all, with the metadata of the original."""
 
 import math
 import re
@@ -86,7 +86,7 @@ def format_of(path: Path) -> str:
 
 
 def check_target(source: Photograph, path: Path, width: int, height: int) -> list[str]:
-    """Returns what the format changes, in words, before anything is computed.
+    """Returns notes on the changes that the format makes, before anything is computed.
 
     Raises:
       InputError: if the format cannot hold the result.
@@ -115,11 +115,11 @@ def check_target(source: Photograph, path: Path, width: int, height: int) -> lis
 def write_photograph(
     result: Strips, source: Photograph, path: Path, model: str, encoding: Encoding
 ) -> None:
-    """Writes the result where it belongs, when it is whole.
+    """Writes the result to its file, when it is complete.
 
     Args:
       result: the enlarged image, which is consumed.
-      source: what it was made from.
+      source: the original.
       path: the file; its suffix is the format.
       model: name of the model, for the metadata.
       encoding: quality.

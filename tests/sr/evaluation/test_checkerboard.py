@@ -60,6 +60,7 @@ def test_white_noise_is_averaged_over_a_tile():
         (np.zeros((64, 20)), 3, r"one tile of 24 pixels and a margin of 1; got the shape \(64, 20"),
     ],
 )
+@pytest.mark.usefixtures("without_shape_checks")
 def test_what_cannot_be_measured_is_named(image, scale, message):
     with pytest.raises(ValueError, match=message):
         checkerboard_energy(image, scale)

@@ -86,6 +86,7 @@ def test_a_notebook_shows_an_image_and_no_batch():
         (COFFEE, {"engine": "tpu"}, "engine must be one of"),
     ],
 )
+@pytest.mark.usefixtures("without_shape_checks")
 def test_what_is_no_image_is_refused(image, options, message):
     with pytest.raises(ValueError, match=message):
         subpixel.sr.upscale(image, "bicubic", **options)

@@ -1,6 +1,6 @@
-"""Builders for TensorFlow Datasets of sets that it has not, or only with TensorFlow.
+"""Builders of TensorFlow Datasets for sets that it lacks, or reads only with TensorFlow.
 
-Importing this registers them, so that `tfds.builder` and `tfds.data_source` know
+Importing this module registers them, so that `tfds.builder` and `tfds.data_source` know
 "subpixel_bsds500" and "subpixel_div2k/bicubic_x2". Neither needs TensorFlow.
 """
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
@@ -12,11 +12,12 @@ from subpixel.sr.datasets.archives import walk
 from subpixel.sr.datasets.tfds.builder import Builder, require_archive
 
 ARCHIVE = "BSR_bsds500.tgz"
-SPLITS = {"train": "train", "validation": "val", "test": "test"}
 
 
 class SubpixelBsds500(Builder):
-    """The images of BSDS500, as the JPEG files that they are; "validation" is B100."""
+    """The images of BSDS500, as the original JPEG files; "validation" is B100."""
+
+    SPLITS: ClassVar = {"train": "train", "validation": "val", "test": "test"}
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
@@ -31,10 +32,6 @@ class SubpixelBsds500(Builder):
             ),
             disable_shuffling=True,
         )
-
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        root = Path(dl_manager.manual_dir)
-        return {name: self._generate_examples(root, split) for name, split in SPLITS.items()}
 
     def _generate_examples(self, root: Path, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
         folder = SETS[f"BSDS500/{split}"].folder(root)

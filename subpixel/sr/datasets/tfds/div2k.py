@@ -12,12 +12,11 @@ from subpixel.sr.data.catalogue import SETS
 from subpixel.sr.data.lr_folders import find_lr
 from subpixel.sr.datasets.tfds.builder import Builder, require_archive
 
-SPLITS = {"train": "train", "validation": "valid"}
-
 
 class SubpixelDiv2k(Builder):
-    """DIV2K's photographs with their low resolution, as the PNG files that they are."""
+    """DIV2K's photographs and their LR images, as the original PNG files."""
 
+    SPLITS: ClassVar = {"train": "train", "validation": "valid"}
     BUILDER_CONFIGS: ClassVar[list[tfds.core.BuilderConfig]] = [
         tfds.core.BuilderConfig(
             name=f"{kind}_x{scale}", description=f"{kind} low resolution, x{scale}"
@@ -38,10 +37,6 @@ class SubpixelDiv2k(Builder):
             supervised_keys=("lr", "hr"),
             disable_shuffling=True,
         )
-
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        root = Path(dl_manager.manual_dir)
-        return {name: self._generate_examples(root, split) for name, split in SPLITS.items()}
 
     def _generate_examples(self, root: Path, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
         kind, _, scale = self.info.full_name.split("/")[1].partition("_x")
