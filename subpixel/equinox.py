@@ -36,7 +36,7 @@ def conv_transpose(
       Shape (out, q1, ..., qd), as from the layer.
 
     Raises:
-      TypeError: if the layer has not the fields of a transposed convolution of Equinox.
+      TypeError: if the layer lacks a field of a transposed convolution of Equinox.
       ValueError: if the input does not fit the layer, or the padding mode is not supported.
 
     Example:

@@ -10,8 +10,8 @@ zero_insert      (k*r, ..., in, out)          zeros between the pixels, then a c
 conv_transpose   (k*r, ..., in, out)          `jax.lax.conv_transpose`, stride r
 ===============  ===========================  =============================================
 
-Per dimension, over the zero-inserted image, output pixel ``r*q + b`` of phase ``b`` meets only
-every r-th tap, and those are the low-resolution kernel of that phase (a polyphase decomposition)::
+Per dimension, over the zero-inserted image, output pixel ``r*q + b`` of phase ``b`` uses only
+every r-th tap. These taps are the low-resolution kernel of that phase (a polyphase decomposition)::
 
     zero_insert[r*t + r-1-b] = subpixel[t, phase b]        t in 0..k-1, b in 0..r-1
 
@@ -137,8 +137,8 @@ def _split_phases(kernel: jax.Array, scales: tuple[int, ...], order: Order) -> j
         )
     pairs = [n for size, r in zip(sizes, scales, strict=True) for n in (size // r, r)]
     taps = kernel.reshape(*pairs, *kernel.shape[ndim:])
-    low, phase = range(0, 2 * ndim, 2), range(1, 2 * ndim, 2)
-    phases = jnp.flip(taps, phase).transpose(*low, 2 * ndim, *phase, 2 * ndim + 1)
+    lr, phase = range(0, 2 * ndim, 2), range(1, 2 * ndim, 2)
+    phases = jnp.flip(taps, phase).transpose(*lr, 2 * ndim, *phase, 2 * ndim + 1)
     return join_phases(phases, ndim, order)
 
 
@@ -172,7 +172,7 @@ def reorder(
 def bias_to_phases(
     bias: Shaped[ArrayLike, " out"], scale: Scale, *, order: Order = "dcr", ndim: int = 2
 ) -> Shaped[Array, " phases_of_out"]:
-    """Repeats a bias for each phase, (out,) -> (r**d * out,): what the sub-pixel layout adds."""
+    """Repeats a bias for each phase, (out,) -> (r**d * out,), as the sub-pixel layout needs it."""
     scales, bias = scale_per_axis(scale, ndim), jnp.asarray(bias)
     return join_phases(jnp.broadcast_to(bias, (*scales, bias.shape[-1])), ndim, order)
 

@@ -1,7 +1,7 @@
 """ITU-R BT.601 luma and chroma in studio range, as MATLAB's `rgb2ycbcr` computes them.
 
 Y lies in 16..235 and Cb, Cr in 16..240 for R, G, B in 0..255. The matrix is that of BT.601 with
-MATLAB's digits, which published PSNR values were measured with.
+MATLAB's digits, which published PSNR values are based on.
 """
 
 from typing import Literal

@@ -200,7 +200,7 @@ def open_cache(folder: Path) -> Pairs | None:
 
 
 def write_index(folder: Path, entries: Sequence[Entry]) -> None:
-    """Writes the index of a cache, whole or not at all."""
+    """Writes the index of a cache, completely or not at all."""
     values = [asdict(entry) for entry in entries]
     part = folder / f"{INDEX}.{os.getpid()}"
     try:

@@ -116,7 +116,7 @@ def _fetch_rest(archive: Archive, part: Path, progress: ByteProgress) -> None:
             # The file is complete, or the incomplete part belongs to another file.
             if error.headers.get("Content-Range") != f"bytes */{have}":
                 _forget(part)
-                raise _BrokeOffError("what was begun does not fit") from error
+                raise _BrokeOffError("the incomplete part does not fit") from error
         elif error.code >= 500 or error.code in (408, 429):
             raise _BrokeOffError(str(error)) from error
         else:

@@ -39,7 +39,7 @@ def checkerboard_energy(image: Real[ArrayLike, "h w"], scale: int, tile: int = T
       The mean energy of the tiles, in squared units of the image.
 
     Raises:
-      ValueError: if the image has not two axes or holds no tile, or the scale is below 2.
+      ValueError: if the image does not have two axes or holds no tile, or the scale is below 2.
 
     Example:
       >>> rows, columns = np.indices((64, 64))

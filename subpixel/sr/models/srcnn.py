@@ -190,7 +190,7 @@ def bicubic_kernel(
 
     Args:
       scale: r.
-      channels: c, each of which is enlarged by itself.
+      channels: c, each of which is enlarged separately.
 
     Returns:
       (5, 5, c, r**2 * c), float32.

@@ -38,7 +38,7 @@ class BatchProgress:
         self._show()
 
     def begin(self, path: Path) -> None:
-        """Shows that a file was begun."""
+        """Shows that work on a file has begun."""
         self._current = 0.0
         self._bar.update(self._task, name=_printable(path.name))
 
