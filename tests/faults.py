@@ -1,4 +1,4 @@
-"""Real runs in processes of their own, for tests that kill them."""
+"""Trainings in separate processes, for tests that kill them."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def make_images(folder: Path) -> None:
 
 
 def command(root: Path, workdir: Path, *options: str) -> list[str]:
-    """Returns a training of a small network on those images, which saves all the time."""
+    """Returns the command of a training of a small network that saves every five steps."""
     return [
         sys.executable, str(ROOT / "train.py"), f"--workdir={workdir}", f"--data-root={root}",
         "--data.train", "train", "--data.benchmarks", "test", "--upsamplers=subpixel",
@@ -48,7 +48,7 @@ def command(root: Path, workdir: Path, *options: str) -> list[str]:
 
 
 def environment(root: Path) -> dict[str, str]:
-    """Lines that are not folded, and compilations that are kept from one start to the next."""
+    """Returns an environment with long console lines and a cache of compiled programs."""
     return {
         **os.environ,
         "COLUMNS": "400",
@@ -72,7 +72,7 @@ def finish(root: Path, workdir: Path, *options: str) -> str:
 
 
 def interrupt(root: Path, workdir: Path, moment: Moment, number: int, *options: str) -> tuple:
-    """Trains, sends a signal when the moment has come, and returns the exit code and the lines."""
+    """Trains, sends a signal at a moment, and returns the exit code and the printed lines."""
     with subprocess.Popen(
         command(root, workdir, *options),
         env=environment(root),
@@ -88,13 +88,13 @@ def interrupt(root: Path, workdir: Path, moment: Moment, number: int, *options: 
 
 
 def kill(root: Path, workdir: Path, moment: Moment, *options: str) -> bool:
-    """Trains and kills it when the moment has come; returns whether it was still running."""
+    """Trains and kills the process at a moment; returns whether it was still running."""
     code, _ = interrupt(root, workdir, moment, signal.SIGKILL, *options)
     return code == -signal.SIGKILL
 
 
 def after(seconds: float) -> Moment:
-    """Is some time after the training has begun to write."""
+    """Returns the moment some seconds after the first output file of the training."""
     began: list[float] = []
 
     def moment(workdir: Path) -> bool:
@@ -106,7 +106,7 @@ def after(seconds: float) -> Moment:
 
 
 def in_a_save(count: int) -> Moment:
-    """Is when Orbax is writing a checkpoint: the first one after `count` have been seen."""
+    """Returns the moment when Orbax writes a checkpoint: the first one after `count` others."""
     seen: set[str] = set()
 
     def moment(workdir: Path) -> bool:
@@ -117,14 +117,14 @@ def in_a_save(count: int) -> Moment:
 
 
 def before_the_manifest(workdir: Path) -> bool:
-    """Is when Orbax has committed a checkpoint and its manifest is not there yet."""
+    """Whether Orbax has committed a checkpoint whose manifest does not exist yet."""
     folder = workdir / "checkpoints"
     steps = list_steps(folder)
     return len(steps) > 1 and not (folder / str(steps[0]) / NAME).exists()
 
 
 def final_state(workdir: Path) -> dict:
-    """Returns everything that the last checkpoint holds, but for the clock."""
+    """Returns the contents of the last checkpoint without the times."""
     experiment = read_config(workdir)
     optimizer = make_optimizer(experiment.optimizer, experiment.steps)
     states = {
@@ -137,14 +137,14 @@ def final_state(workdir: Path) -> dict:
 
 
 def metrics(workdir: Path) -> list[dict]:
-    """Returns every line of metrics.jsonl but for the clock; a torn one is an error."""
+    """Returns the records of metrics.jsonl without the times; an incomplete line is an error."""
     lines = (workdir / "metrics.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in lines]
     return [{k: v for k, v in record.items() if k not in WALL_CLOCK} for record in records]
 
 
 def assert_same_run(workdir: Path, whole: Path) -> None:
-    """Checks parameters, optimiser, average, place in the data and records, to the bit."""
+    """Checks that parameters, optimiser, average, data position and records are bit-identical."""
     jax.tree.map(np.testing.assert_array_equal, final_state(workdir), final_state(whole))
     found, expected = (load_weights(weights_file(w, "subpixel")) for w in (workdir, whole))
     jax.tree.map(np.testing.assert_array_equal, found.params, expected.params)

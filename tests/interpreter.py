@@ -1,4 +1,4 @@
-"""Computes a network's operations in NumPy, by loops: the meaning of the list, nothing else."""
+"""Computes a network's operations in NumPy with loops, as a reference for every export."""
 
 import loops
 import numpy as np
@@ -22,7 +22,7 @@ def run(operations, x: np.ndarray) -> np.ndarray:
             case Centre(mean, scale):
                 y = (y - mean) * scale
             case Convolution(kernel, bias):
-                # A convolution is the upsampling by 1 of the reversed kernel's painting.
+                # A convolution is an upsampling by 1.
                 low = [(size - 1) // 2 for size in kernel.shape[:2]]
                 y = loops.upsample(y, kernel, (1, 1), low, y.shape[1:3]) + bias
             case Activation("tanh"):
@@ -45,5 +45,5 @@ def run(operations, x: np.ndarray) -> np.ndarray:
             case AddNearest(scale):
                 y = y + x.repeat(scale, axis=1).repeat(scale, axis=2)
             case _:
-                raise AssertionError(f"an operation that nobody computes: {operation}")
+                raise AssertionError(f"an unknown operation: {operation}")
     return y

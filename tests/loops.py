@@ -1,6 +1,6 @@
-"""Upsampling by loops over NumPy arrays: slow, and sharing nothing with the library.
+"""Upsampling with loops over NumPy arrays: slow, and independent of the library.
 
-Also the small helpers by which the tests draw numbers and compare them.
+The module also has helpers that draw and compare numbers.
 """
 
 import itertools
@@ -13,7 +13,7 @@ LAYOUTS = ("subpixel", "conv_transpose", "zero_insert")
 
 
 def jit(function, **options):
-    """Compiles for a test of values: XLA's optimiser would take longer than all the tests do."""
+    """Compiles without optimisation, which would take longer than the tests of values."""
     quickly = {"xla_backend_optimization_level": 0}
     return jax.jit(function, compiler_options=quickly, **options)
 
@@ -23,7 +23,7 @@ def normal(seed: int, *shape: int) -> np.ndarray:
 
 
 def normal_init(key, shape, dtype=jnp.float32, out_sharding=None):
-    """An initializer that draws with NumPy, by the shape alone: there is nothing to compile."""
+    """An initializer that draws with NumPy, so that nothing is compiled."""
     del key, out_sharding
     return jnp.asarray(normal(len(shape), *shape), dtype)
 
@@ -66,25 +66,25 @@ def shuffle(x: np.ndarray, scales, order: str) -> np.ndarray:
     return y
 
 
-def low_pads(sizes, scales):
-    """The zeros of the zero-inserted image before its first pixel, for a kernel of k*r taps.
+def pads_before(sizes, scales):
+    """Returns the number of zeros before the first pixel of the zero-inserted image.
 
     A "SAME" convolution of k taps has (k - 1) // 2 low-resolution pixels before the first, each
-    the last of r positions.
+    the last of r positions; the kernel has k*r taps.
     """
     return tuple(r * ((size // r - 1) // 2) + r - 1 for size, r in zip(sizes, scales, strict=True))
 
 
 def upsample(x, kernel, scales, low, sizes, cotangent=None):
-    """Upsampling as painting: every input pixel adds its own copy of the kernel, last tap first.
+    """Upsamples: every input pixel adds a copy of the kernel to the output, last tap first.
 
     Args:
       x: shape (n, s1, ..., sd, in).
-      kernel: as zero insertion takes it, (K1, ..., Kd, in, out).
+      kernel: in the layout of zero insertion, (K1, ..., Kd, in, out).
       scales: r of each axis.
       low: zeros before the first pixel in the zero-inserted image, for each axis.
       sizes: of the output.
-      cotangent: what the gradients are taken with, of the output's shape.
+      cotangent: of the output, for the gradients.
 
     Returns:
       The output (n, *sizes, out), and with a cotangent also the gradients by x and by the kernel.
@@ -105,7 +105,7 @@ def upsample(x, kernel, scales, low, sizes, cotangent=None):
 
 
 def split_kernel(kernel, scales, order="dcr"):
-    """The sub-pixel kernel of a zero-insertion kernel, number by number."""
+    """Returns the sub-pixel kernel of a zero-insertion kernel."""
     ndim = len(scales)
     *sizes, features_in, features_out = kernel.shape
     low = [size // r for size, r in zip(sizes, scales, strict=True)]

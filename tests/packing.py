@@ -1,4 +1,4 @@
-"""Makes the small archives on which unpacking and installing are tried."""
+"""Makes small archives for the tests of unpacking and installing."""
 
 import io
 import tarfile

@@ -82,7 +82,7 @@ def test_converted_kernels_are_the_same_map_with_the_bias(transpose_kernel, orde
     y = conv_transpose(x, painted, scales, padding, transpose_kernel=transpose_kernel)
     assert_close(y + bias, expected, 1e-12)
     by_loops = loops.upsample(
-        x, np.asarray(high), scales, loops.low_pads(sizes, scales), expected.shape[1:-1]
+        x, np.asarray(high), scales, loops.pads_before(sizes, scales), expected.shape[1:-1]
     )
     assert_close(expected, by_loops + bias, 1e-12)
 

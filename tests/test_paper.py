@@ -42,7 +42,7 @@ def assert_one_map(scales, size, dtype, tolerance, compiler=loops.jit, *, featur
     kernel = normal(1, *(size * r for r in scales), *features)
     sizes = tuple(s * r for s, r in zip(x.shape[1:-1], scales, strict=True))
     cotangent = normal(2, 2, *sizes, features[1])
-    low = loops.low_pads(kernel.shape[:ndim], scales)
+    low = loops.pads_before(kernel.shape[:ndim], scales)
     y, dx, dkernel = loops.upsample(x, kernel, scales, low, sizes, cotangent)
     split, dsplit = (loops.split_kernel(array, scales) for array in (kernel, dkernel))
 

@@ -1,4 +1,4 @@
-"""What the tests of the transposed convolution share."""
+"""Data and helpers of the tests of the transposed convolution."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Every upsampling function and layer, each with the same in JAX's own functions.
+"""Every upsampling function and layer, each with a reference from JAX's own functions.
 
 A line in `CASES` adds a function or layer to all tests of `test_modes`.
 """
@@ -26,7 +26,7 @@ def draw(*shape: int) -> np.ndarray:
 
 
 class Case(NamedTuple):
-    """A function of an image (n, h, w, 8) and of a kernel, and the same in JAX's own functions."""
+    """A function of an image (n, h, w, 8) and a kernel, and its reference from JAX."""
 
     ours: Callable
     reference: Callable

@@ -1,4 +1,4 @@
-"""Small random networks, and where a trained one lies."""
+"""Small random networks, and the folder of trained ones."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -127,7 +127,7 @@ def test_value_against_loops(residual):
     hidden = np.tanh(conv((x - 0.5) * 2.0, params["conv1"]))
     hidden = np.tanh(conv(hidden, params["conv2"]))
     kernel = params["upsampler"]["kernel"]
-    y = loops.upsample(hidden, kernel, (2, 2), loops.low_pads(kernel.shape[:2], (2, 2)), (8, 6))
+    y = loops.upsample(hidden, kernel, (2, 2), loops.pads_before(kernel.shape[:2], (2, 2)), (8, 6))
     y += np.tile(params["bias"]["bias"].reshape(2, 2, 2), (4, 3, 1))
     if residual:
         y += x.repeat(2, axis=1).repeat(2, axis=2)

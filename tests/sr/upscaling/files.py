@@ -1,4 +1,4 @@
-"""Files that the tests of photographs are given."""
+"""Image files for the tests of photographs."""
 
 import struct
 import zlib
@@ -26,7 +26,7 @@ def coffee16() -> np.ndarray:
 
 
 def save(path: Path, values: np.ndarray = COFFEE, **options) -> Path:
-    """Saves an array by Pillow."""
+    """Saves an array with Pillow."""
     Image.fromarray(values).save(path, **options)
     return path
 
