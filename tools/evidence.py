@@ -170,8 +170,7 @@ class Cell:
 
     def measure(self) -> Numbers:
         """Returns what docs/evidence.md reads: every value, one for each seed."""
-        experiment = self.experiment
-        model, upsamplers = experiment.model, experiment.upsamplers
+        model, upsamplers = self.experiment.model, self.experiment.upsamplers
         networks = {seed: self._trained_networks(seed) for seed in self.trained}
         scores = self._scores(networks)
         runs = [
@@ -200,7 +199,7 @@ class Cell:
             "checkerboard": self._reference_energy(),
             "training_images": len(self.pairs),
             "protocol": self.protocol.to_json(),
-            "config": to_json(experiment),
+            "config": to_json(self.experiment),
             "environment": environment(),
         }
 
@@ -262,11 +261,10 @@ class Cell:
         """Returns the energy of the benchmark's originals and of their bicubic enlargements."""
         name, images = self.checkerboard
         scale = self.experiment.model.scale
-        bicubic = BicubicUpscaler(scale)
         energies: dict[str, list[float]] = {"original": [], "bicubic": []}
         for image in images:
             original = rgb_to_luma(modcrop(image.load(), scale))
-            enlarged = bicubic.luma_unrounded(self._lr(image).astype(np.float64))
+            enlarged = BicubicUpscaler(scale).luma_unrounded(self._lr(image).astype(np.float64))
             energies["original"].append(checkerboard_energy(original[..., 0], scale))
             energies["bicubic"].append(checkerboard_energy(enlarged[..., 0], scale))
         return {"benchmark": name, **{key: float(np.mean(of)) for key, of in energies.items()}}
@@ -298,9 +296,5 @@ def _lists(runs: Sequence[Numbers]) -> Numbers:
     }
 
 
-def main() -> int:
-    return collect(tyro.cli(Evidence))
-
-
 if __name__ == "__main__":
-    run_command(main)
+    run_command(lambda: collect(tyro.cli(Evidence)))

@@ -76,16 +76,12 @@ def step_ms(cell: Result, entry: Result) -> float:
 def cost_rows(name: str, cell: Result) -> Iterable[list[str]]:
     """Yields a row: work and times of each upsampler."""
     of = list(cell["upsamplers"].values())
-
-    def joined(texts: Iterable[str]) -> str:
-        return " / ".join(texts)
-
     work = [entry["multiply_adds_per_output_pixel"]["executed"] for entry in of]
     yield [
         name,
         str(cell["config"]["steps"]),
-        joined(f"{value:,.0f}" for value in work),
-        joined(f"{step_ms(cell, entry):.0f}" for entry in of),
+        " / ".join(f"{value:,.0f}" for value in work),
+        " / ".join(f"{step_ms(cell, entry):.0f}" for entry in of),
     ]
 
 
