@@ -204,7 +204,7 @@ def _field_first(problem: str) -> str:
     'model.scale must be a whole number; got 2.5'
     """
     message, _, name = problem.rpartition(" @ $.")
-    return f"{name} {message}" if message.startswith("must be ") else problem
+    return f"{name} {message}" if message.startswith("must be ") else problem.removesuffix(" @ $")
 
 
 def differences(old: Any, new: Any) -> list[str]:

@@ -19,7 +19,7 @@ from typing import Any, Literal, Self, get_args
 from subpixel.image import Border, LumaRange
 from subpixel.sr.data.degradation import BICUBIC, Degradation, Kind
 from subpixel.sr.errors import InputError
-from subpixel.sr.serialization import check_fields, structure
+from subpixel.sr.serialization import check_fields, require, structure
 
 ProtocolName = Literal["matlab", "basicsr", "esr", "srcnn"]
 Channel = Literal["y", "rgb"]
@@ -178,11 +178,12 @@ class Protocol:
         """
         known = {field.name for field in fields(cls)}
         try:
+            require(isinstance(values, dict), f"it must be a JSON object; got {values!r}")
             values = rename_earlier(values)
             if missing := known - set(values):
                 raise InputError(f"it does not say {', '.join(sorted(missing))}")
             return structure({key: values[key] for key in known}, cls)
-        except (InputError, TypeError, AttributeError) as error:
+        except InputError as error:
             raise InputError(f"the protocol in {source} cannot be read: {error}") from error
 
 

@@ -66,6 +66,14 @@ def test_a_protocol_survives_json(name):
         (lambda: Protocol(3, shave=-2), "at least 0; got -2"),
         (lambda: Protocol(3, channel="rgb", lr_from="luma"), 'goes with channel "y"'),
         (lambda: Protocol.named("mine", 3), "unknown protocol 'mine': there is matlab, basicsr"),
+        (
+            lambda: Protocol.from_json({**Protocol(3).to_json(), "crop": 4}, "f.json"),
+            r"the protocol in f\.json cannot be read: crop must be a multiple of .*; got 4$",
+        ),
+        (
+            lambda: Protocol.from_json({**Protocol(3).to_json(), "shave": "a"}, "f.json"),
+            r"cannot be read: shave must be a whole number; got 'a'$",
+        ),
         (lambda: Protocol.from_json({"scale": 3}, "f.json"), r"f\.json cannot be read: .* crop"),
     ],
 )
