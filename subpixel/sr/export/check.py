@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 from subpixel.sr.export.runtime import OnnxNetwork
 from subpixel.sr.models import Network
@@ -39,7 +39,7 @@ def check_stablehlo(program: bytes, network: Network, uint8: bool) -> float:
 
 
 def run_network(
-    network: Network, x: Float32[np.ndarray, "n h w c"]
+    network: Network, x: Float[np.ndarray, "n h w c"]
 ) -> Float32[np.ndarray, "n {network.scale}*h {network.scale}*w c"]:
     """Runs a network in JAX with full float32 products on every device."""
     with jax.default_matmul_precision("highest"):

@@ -53,10 +53,10 @@ def enlarge_opaque(
 
 
 def enlarge_tile(
-    tile: Float32[np.ndarray, "h w c"],
-    opaque: Callable[[Float32[np.ndarray, "h w _"]], Float32[np.ndarray, "hr_h hr_w _"]],
+    tile: Float[np.ndarray, "h w c"],
+    opaque: Callable[[Float[np.ndarray, "h w _"]], Float[np.ndarray, "hr_h hr_w _"]],
     radius: int,
-) -> Float32[np.ndarray, "hr_h hr_w c"]:
+) -> Float[np.ndarray, "hr_h hr_w c"]:
     """Enlarges a tile of 1 to 4 channels; the last of 2 or 4 is alpha.
 
     The colours of invisible pixels are replaced by those of their visible neighbours first, so

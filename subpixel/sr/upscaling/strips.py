@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Float, Float32, Int
 
 from subpixel.image._resize import _taps
 from subpixel.sr.inference.tiling import TILE_LENGTHS, tiles
@@ -108,12 +108,12 @@ def _taps_to(size: int, target: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def combine(
-    image: Float32[np.ndarray, "h w c"],
+    image: Float[np.ndarray, "h w c"],
     indices: Int[np.ndarray, "outputs taps"],
-    weights: Float32[np.ndarray, "outputs taps"],
+    weights: Float[np.ndarray, "outputs taps"],
     *,
     axis: int,
-) -> Float32[np.ndarray, "combined_h combined_w c"]:
+) -> Float[np.ndarray, "combined_h combined_w c"]:
     """Returns weighted sums of rows (axis 0) or columns (axis 1): (outputs, taps) of each."""
     shape = [1] * image.ndim
     shape[axis] = -1
