@@ -8,8 +8,9 @@ differ from `BASE`; text after "#" is a comment:
     1500 optimizer.name=adam seed=1
 
 A line whose result is in the file already is skipped, so the same command resumes a search. A
-score is the mean PSNR of luma over every eighth image of BSDS500/test, which no training sees; it
-is that of the averaged parameters at the last step. No benchmark is read.
+score is the mean PSNR of luma over every eighth image of BSDS500/test, or of the sets of
+`--held-out` and then over these sets; no training sees these images. It is that of the averaged
+parameters at the last step. No benchmark is read.
 """
 
 import ast
@@ -17,6 +18,7 @@ import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated, Any
 
 import tyro
@@ -41,7 +43,7 @@ from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models.trained import named_params
 from subpixel.sr.training import train
 
-HELD_OUT_FROM = "BSDS500/test"
+HELD_OUT_FROM = ("BSDS500/test",)
 HELD_OUT_EVERY = 8
 
 BASE = Experiment(
@@ -70,8 +72,8 @@ class Search:
     """Text file with one training a line."""
     results: Path
     """File for the scores, one JSON object a line."""
-    held_out: Annotated[str, tyro.conf.arg(metavar="SET")] = HELD_OUT_FROM
-    """Set whose every eighth image is held out for the score."""
+    held_out: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SET")] = HELD_OUT_FROM
+    """Sets whose every eighth image is held out for the score."""
     data_root: Path | None = None
     """Where data sets lie (default: the environment variable SUBPIXEL_DATA)."""
 
@@ -137,12 +139,15 @@ def as_value(text: str) -> Any:
 
 
 def measure(
-    experiment: Experiment, held_out: str, root: Path | None, console: Console
+    experiment: Experiment, held_out: tuple[str, ...], root: Path | None, console: Console
 ) -> dict[str, Any]:
     """Trains, and returns the score with what made it."""
     model, data = experiment.model, experiment.data
-    measured = find_images(held_out, root, model.scale, data.degradation)[::HELD_OUT_EVERY]
-    sources = {image.source for image in measured}
+    measured = {
+        name: find_images(name, root, model.scale, data.degradation)[::HELD_OUT_EVERY]
+        for name in held_out
+    }
+    sources = {image.source for images in measured.values() for image in images}
     images: list[SourceImage] = [
         image for image in find_training(data, model.scale, root) if image.source not in sources
     ]
@@ -156,10 +161,14 @@ def measure(
     params = trained.run.states[name].ema
     protocol = Protocol(model.scale, degradation=data.degradation)
     upscaler = NetworkUpscaler(trained.graphs[name], params)
-    scores = evaluate({name: upscaler}, measured, protocol)[name]
+    psnr = {
+        held: evaluate({name: upscaler}, images, protocol)[name].mean_psnr
+        for held, images in measured.items()
+    }
     return {
-        "psnr": round(scores.mean_psnr, 4),
-        "images": len(measured),
+        "psnr": round(fmean(psnr.values()), 4),
+        "psnr_of_sets": {held: round(value, 4) for held, value in psnr.items()},
+        "images": sum(map(len, measured.values())),
         "seconds": round(trained.run.seconds[name], 1),
         "parameters": sum(array.size for array in named_params(params).values()),
         "training_images": len(kept),

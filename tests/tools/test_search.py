@@ -72,7 +72,7 @@ def test_held_out_images_are_not_trained_on_and_finished_lines_are_skipped(
     fields = "optimizer.warmup_steps=1 optimizer.learning_rate=1e-2 optimizer.ema_decay=0.5"
     (tmp_path / "table.txt").write_text(f"3 {fields} # a comment\n\n60 {fields}\n")
     results = tmp_path / "new/results.jsonl"
-    options = tool.Search(tmp_path / "table.txt", results, held_out=source)
+    options = tool.Search(tmp_path / "table.txt", results, held_out=(source,))
     assert tool.search(options) == 0
     lines = results.read_text().splitlines()
     result, longer = map(json.loads, lines)

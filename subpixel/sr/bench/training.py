@@ -134,6 +134,7 @@ def patches_per_second(experiment: Experiment, pairs) -> float:
         patch_size=data.patch_size,
         batch_size=data.batch_size,
         augment=data.augment,
+        sampling=data.sampling,
     )
     iterator = batches(cutter, steps=INPUT_BATCHES + 1, seed=0)
     next(iterator)

@@ -7,6 +7,7 @@ from subpixel.sr.data.degradation import BICUBIC, Degradation
 from subpixel.sr.serialization import check_fields, require
 
 OnLeak = Literal["stop", "warn"]
+Sampling = Literal["positions", "images"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class DataConfig:
     """Patches in a step."""
     augment: bool = True
     """Whether patches are flipped and rotated, in eight ways."""
+    sampling: Sampling = "positions"
+    """How patches are drawn: all "positions" alike, so that a large image gives more patches than a
+    small one, or all "images" alike."""
     degradation: Degradation = BICUBIC
 
     def __post_init__(self):

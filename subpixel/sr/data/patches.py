@@ -6,6 +6,8 @@ import grain
 import numpy as np
 from jaxtyping import UInt8
 
+from subpixel.sr.data.config import Sampling
+
 # LR and HR of one image, or of several of one size.
 Pair = tuple[UInt8[np.ndarray, "*n h w c"], UInt8[np.ndarray, "*n hr_h hr_w c"]]
 # The keys are "lr" and "hr", whose heights and widths differ.
@@ -14,10 +16,9 @@ ALL = slice(None)
 
 
 class PatchCutter:
-    """Cuts batches of patches, drawn uniformly over all positions in all images.
+    """Cuts batches of patches from random positions.
 
-    A large image contributes more patches than a small one. A whole batch is cut at once, since
-    Grain has a constant cost for each element.
+    A whole batch is cut at once, since Grain has a constant cost for each element.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class PatchCutter:
         patch_size: int,
         batch_size: int,
         augment: bool,
+        sampling: Sampling = "positions",
         rows: slice = ALL,
     ):
         """Computes the number of positions in each image.
@@ -38,6 +40,8 @@ class PatchCutter:
           patch_size: height and width of a patch, in LR pixels.
           batch_size: patches in a batch.
           augment: whether each patch is flipped and rotated at random, in one of eight ways.
+          sampling: "positions" draws all positions in all images alike, so a large image gives more
+            patches than a small one; "images" draws an image, then a position in it.
           rows: which patches of each batch are cut (default: all). A patch does not depend on this
             choice, so several processes can cut their own rows.
         """
@@ -46,6 +50,7 @@ class PatchCutter:
         self.patch_size = patch_size
         self.batch_size = batch_size
         self.augment = augment
+        self.sampling = sampling
         self.rows = rows
         # Pairs on disk give their shapes without being read.
         shapes = getattr(pairs, "lr_shapes", None) or [lr.shape for lr, _ in pairs]
@@ -53,24 +58,34 @@ class PatchCutter:
             (height - patch_size + 1, width - patch_size + 1) for height, width, _ in shapes
         ]
         self.channels = shapes[0][2]
-        self.ends = np.cumsum([rows * columns for rows, columns in self.places])
+        self.counts = np.array([rows * columns for rows, columns in self.places])
 
     def __call__(self, step: int, rng: np.random.Generator) -> Batch:
         """Returns {"lr": uint8 (n, p, p, c), "hr": uint8 (n, r*p, r*p, c)}."""
-        draws = rng.integers(self.ends[-1], size=self.batch_size)
-        symmetries = rng.integers(8, size=self.batch_size) if self.augment else np.zeros_like(draws)
-        chosen = list(zip(draws[self.rows].tolist(), symmetries[self.rows].tolist(), strict=True))
+        images, places = self._draw(rng)
+        symmetries = rng.integers(8, size=len(places)) if self.augment else np.zeros_like(places)
+        drawn = (part[self.rows].tolist() for part in (images, places, symmetries))
+        chosen = list(zip(*drawn, strict=True))
         small, large = self.patch_size, self.patch_size * self.scale
         lr = np.empty((len(chosen), small, small, self.channels), np.uint8)
         hr = np.empty((len(chosen), large, large, self.channels), np.uint8)
-        for row, (draw, symmetry) in enumerate(chosen):
-            index = int(np.searchsorted(self.ends, draw, side="right"))
-            y, x = divmod(int(self.ends[index]) - 1 - draw, self.places[index][1])
+        for row, (index, place, symmetry) in enumerate(chosen):
+            y, x = divmod(place, self.places[index][1])
             image = self.pairs[index]
             lr[row] = _flip_and_rotate(_crop(image[0], y, x, small), symmetry)
             patch = _crop(image[1], y * self.scale, x * self.scale, large)
             hr[row] = _flip_and_rotate(patch, symmetry)
         return {"lr": lr, "hr": hr}
+
+    def _draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the number of the image of each patch, and that of the position in it."""
+        if self.sampling == "images":
+            images = rng.integers(len(self.counts), size=self.batch_size)
+            return images, rng.integers(self.counts[images])
+        ends = np.cumsum(self.counts)
+        draws = rng.integers(ends[-1], size=self.batch_size)
+        images = np.searchsorted(ends, draws, side="right")
+        return images, ends[images] - 1 - draws
 
 
 def _crop(image: np.ndarray, y: int, x: int, size: int) -> np.ndarray:

@@ -109,6 +109,7 @@ def train(
         patch_size=config.data.patch_size,
         batch_size=config.data.batch_size,
         augment=config.data.augment,
+        sampling=config.data.sampling,
         rows=rows_of_process(config.data.batch_size),
     )
     iterator = batches(cutter, steps=config.steps, seed=config.seed)

@@ -36,6 +36,19 @@ def test_every_place_of_every_image_is_equally_likely():
     assert abs(counts - 2000).max() < 215
 
 
+def test_every_image_is_equally_likely_when_images_are_sampled():
+    pairs = [coded_pair(4, 4, 0), coded_pair(12, 12, 1), coded_pair(5, 6, 2)]
+    settings = {"scale": SCALE, "patch_size": PATCH, "batch_size": 18_000, "augment": False}
+    batch = PatchCutter(pairs, **settings, sampling="images")(0, np.random.default_rng(0))
+    corners, counts = np.unique(batch["lr"][:, 0, 0], axis=0, return_counts=True)
+    images = corners[:, 2]
+    assert [np.sum(images == image) for image in range(3)] == [1, 9 * 9, 2 * 3]
+    # 6,000 expected of each image; 5 standard deviations are about 316.
+    assert all(abs(counts[images == image].sum() - 6000) < 316 for image in range(3))
+    # 1,000 expected of each position of the third image; 5 standard deviations are about 155.
+    assert abs(counts[images == 2] - 1000).max() < 155
+
+
 def test_a_process_that_cuts_its_own_rows_cuts_those_of_the_whole_batch():
     pairs = [coded_pair(9, 7, 0), coded_pair(5, 12, 1)]
     settings = {"scale": SCALE, "patch_size": PATCH, "batch_size": 8, "augment": True}
