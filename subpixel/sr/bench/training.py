@@ -1,19 +1,25 @@
-"""Measures the training step of ESPCN x3 beside PyTorch's, and the input pipeline."""
+"""Measures training steps beside PyTorch's, and the input pipeline."""
 
 import functools
+import itertools
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from flax import nnx
+from threadpoolctl import threadpool_limits
+
+from subpixel.sr.bench.inference import CONFIGS, NetworkName
 from subpixel.sr.bench.race import Program, race, torch_process
 from subpixel.sr.comparison.measure import compile_anew, temporary_mib
 from subpixel.sr.comparison.speed import RepeatedStep, noise_batch
-from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerConfig
+from subpixel.sr.config import DataConfig, Experiment, OptimizerConfig
 from subpixel.sr.data import prepare
 from subpixel.sr.data.embedded import embedded_images
 from subpixel.sr.data.patches import PatchCutter, batches
 from subpixel.sr.environment import environment
+from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.models.base import Dtype
 from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.state import compiler_options, init_state, lower_step
@@ -41,62 +47,59 @@ class Workload:
 WORKLOADS = (Workload(16, 17), Workload(16, 32), Workload(32, 48))
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # as in a training
 def measure_training(
     *,
+    networks: Sequence[NetworkName] = ("espcn",),
     rounds: int = 15,
     torch: bool = True,
+    torch_compile: bool = False,
     dtype: Dtype = "float32",
     accumulation: int | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Times the training step of each workload, JAX's and PyTorch's interleaved.
+    """Times the training step of each network and workload, JAX's and PyTorch's interleaved.
 
     Args:
+      networks: names of the networks, all x3 with the sub-pixel upsampler.
       rounds: number of rounds, each of five timed steps.
       torch: whether to measure PyTorch too, if it is installed; always in float32.
+      torch_compile: whether to measure `torch.compile` too.
       dtype: data type of our layers, as in the config.
       accumulation: number of parts of a batch in our step, as in the config.
       progress: receives the name of each workload before its measurement.
 
     Returns:
       ``{"environment": ..., "batches": {name: {"step": {library: times}, "input": ...}}}`` and
-      the arguments. The times are those of `race`. "input" has ``patches_per_second``, the rate of
+      the arguments. The times are those of `race`; the library is "subpixel", "subpixel, SOAP", or
+      PyTorch with a memory format. Names of ESPCN are those of the workload, and other networks
+      stand before it: "fsrcnn, 16 x 17x17". "input" has ``patches_per_second``, the rate of
       the input pipeline alone, and ``times_consumed``, this rate divided by that of our step.
     """
     results: dict[str, Any] = {}
     facts = environment()
     pairs = prepare(embedded_images("train"), scale=3, channels=1)
     with torch_process(torch) as ask:
-        for workload in WORKLOADS:
-            progress(workload.name)
-            model = ESPCNConfig(dtype=dtype)
+        for network, workload in itertools.product(networks, WORKLOADS):
+            name = workload.name if network == "espcn" else f"{network}, {workload.name}"
+            progress(name)
             experiment = Experiment(
                 name="bench",
                 upsamplers=("subpixel",),
-                model=model,
+                model=CONFIGS[network](scale=3, dtype=dtype),
                 data=DataConfig(patch_size=workload.patch_size, batch_size=workload.batch_size),
                 optimizer=OptimizerConfig(accumulation=accumulation),
             )
-            program = compile_step(experiment)
+            soap = replace(experiment, optimizer=replace(experiment.optimizer, name="soap"))
+            programs = {"subpixel": compile_step(experiment), "subpixel, SOAP": compile_step(soap)}
+            times = None
             if ask is not None:
-                facts |= ask(
-                    {
-                        "prepare": "training",
-                        "lr": [*(workload.batch_size, *(workload.patch_size,) * 2), 1],
-                        "scale": model.scale,
-                        "features": model.features,
-                        "kernel_sizes": model.kernel_sizes,
-                    }
-                )
-            step = race(
-                {"subpixel": program},
-                None if ask is None else functools.partial(ask, {"run": "step", "repeat": STEPS}),
-                rounds,
-                STEPS,
-            )
+                facts |= ask(_torch_request(experiment, torch_compile))
+                times = functools.partial(ask, {"run": "step", "repeat": STEPS})
+            step = race(programs, times, rounds, STEPS)
             delivered = patches_per_second(experiment, pairs)
             consumed = workload.batch_size / step["subpixel"]["median_ms"] * 1e3
-            results[workload.name] = {
+            results[name] = {
                 "step": step,
                 "input": {
                     "patches_per_second": delivered,
@@ -109,6 +112,20 @@ def measure_training(
         "dtype": dtype,
         "accumulation": accumulation,
         "batches": results,
+    }
+
+
+def _torch_request(experiment: Experiment, compiled: bool) -> dict[str, Any]:
+    """Returns the request for PyTorch's step of an experiment: its network as PyTorch's code."""
+    model, data = experiment.model, experiment.data
+    network = nnx.merge(*nnx.split(model.build("subpixel", seed=0)))
+    _, code = torch_module(network.operations(), "subpixel")
+    return {
+        "prepare": "training",
+        "code": code,
+        "lr": [data.batch_size, data.patch_size, data.patch_size, model.channels],
+        "scale": model.scale,
+        "compiled": compiled,
     }
 
 

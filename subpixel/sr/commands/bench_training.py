@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from subpixel.sr.bench import report, training
+from subpixel.sr.bench.inference import NetworkName
 from subpixel.sr.console import make_console
 from subpixel.sr.errors import InputError
 from subpixel.sr.files import check_outputs, write_json
@@ -14,10 +15,14 @@ from subpixel.sr.models.base import Dtype
 class Options:
     """Measures the training step, ours and PyTorch's side by side, and the input pipeline."""
 
+    networks: tuple[NetworkName, ...] = ("espcn",)
+    """Networks to measure."""
     rounds: int = 30
-    """Timed steps of each."""
+    """Timed rounds of five steps of each."""
     torch: bool = True
     """Measures PyTorch too, if it is installed."""
+    torch_compile: bool = False
+    """Measures torch.compile too; each batch takes some seconds to compile."""
     dtype: Dtype = "float32"
     """Data type of our layers."""
     accumulation: int | None = None
@@ -35,8 +40,10 @@ def run(options: Options) -> int:
     check_outputs(options.json)
     console = make_console()
     results = training.measure_training(
+        networks=options.networks,
         rounds=options.rounds,
         torch=options.torch,
+        torch_compile=options.torch_compile,
         dtype=options.dtype,
         accumulation=options.accumulation,
         progress=lambda name: console.print(f"measuring {name}", style="dim"),

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import UInt8
+from threadpoolctl import threadpool_limits
 
 from subpixel.kernels import Layout
 from subpixel.sr.comparison.measure import (
@@ -30,6 +31,7 @@ ROUNDS = 20
 COMPILATIONS = 3
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # as in a training
 def measure_speed(
     upsamplers: Sequence[Layout],
     model: ModelConfig,

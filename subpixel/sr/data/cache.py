@@ -178,7 +178,10 @@ def new_cache(folder: Path) -> Iterator[Path]:
 
 def cache_name(images: Sequence[SourceImage], settings: dict[str, Any]) -> str:
     """Returns the name of the folder for images and settings."""
-    places = [[p.source, *(str(path.absolute()) for path in p.files)] for p in images]
+    places = [
+        [p.source, *(str(path.absolute()) for path in p.files), *([p.shrink] * (p.shrink != 1))]
+        for p in images
+    ]
     identity = {"version": VERSION, "pillow": PIL.__version__, "images": places, **settings}
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
 

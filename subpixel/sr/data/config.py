@@ -26,6 +26,9 @@ class DataConfig:
     """Names of images that are not trained on."""
     skip_small: bool = False
     """Whether images smaller than a patch are left out; otherwise they are an error."""
+    shrink: tuple[float, ...] = ()
+    """One factor for each set of data.train, by which MATLAB's bicubic makes its images smaller
+    (default: 1 for all). Smaller photographs are sharper and have fewer JPEG artefacts."""
     validation_images: int = 8
     """How many training images are held out for validation."""
     patch_size: int = 17
@@ -42,6 +45,11 @@ class DataConfig:
     def __post_init__(self):
         check_fields(self, "data.")
         require(bool(self.train), "data.train must name at least one folder of images")
+        require(
+            len(self.shrink) in (0, len(self.train)) and all(0 < f <= 1 for f in self.shrink),
+            "data.shrink must have one factor for each set of data.train, above 0 and at most 1; "
+            f"got {list(self.shrink)} for {len(self.train)}",
+        )
         require(
             self.patch_size >= 1 and self.batch_size >= 1 and self.validation_images >= 1,
             "data.patch_size, data.batch_size and data.validation_images must be at least 1; got "

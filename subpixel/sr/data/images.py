@@ -2,18 +2,20 @@
 
 import io
 import logging
+import math
 import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from subpixel.image import imresize
 from subpixel.sr.data.unread import (
     explain_unidentified,
     signed_values,
@@ -56,6 +58,7 @@ class SourceImage:
         valid; empty if the image does not come from files.
       is_grey: returns whether the image is stored with one channel.
       orientation: returns the EXIF orientation, 1 to 8, that `load` has applied.
+      shrink: the factor by which `load` shrinks the stored image.
     """
 
     name: str
@@ -66,6 +69,7 @@ class SourceImage:
     files: tuple[Path, ...] = ()
     is_grey: Callable[[], bool] = lambda: False
     orientation: Callable[[], int] = lambda: 1
+    shrink: float = 1.0
 
     @property
     def short_source(self) -> str:
@@ -91,13 +95,29 @@ def read_orientation(content: Path | bytes) -> int:
 
 
 def image_size(image: SourceImage) -> tuple[int, int]:
-    """Returns the width and height of an upright image; a file is not decoded for it."""
+    """Returns the width and height that `load` gives; a file is not decoded for it."""
     if image.files and image.files[0] == Path(image.source):
         with open_image(image.files[0]) as opened:
-            width, height = opened.size
+            width, height = (math.ceil(side * image.shrink) for side in opened.size)
             return (height, width) if _orientation(opened) >= 5 else (width, height)
     height, width, _ = image.load().shape
     return width, height
+
+
+def shrink_image(image: SourceImage, factor: float) -> SourceImage:
+    """Returns the image made smaller by MATLAB's bicubic, with its factor in messages.
+
+    Raises:
+      InputError: if the set contains the LR image, which fits the stored image only.
+    """
+    if factor == 1:
+        return image
+    if image.load_lr is not None:
+        raise InputError(
+            f"data.shrink is {factor} for {image.source}, whose set contains the LR image "
+            f"{image.lr_source}: set it to 1, or name a folder without LR images"
+        )
+    return replace(image, load=lambda: imresize(image.load(), factor), shrink=factor)
 
 
 def read_image(content: Path | bytes, name: str = "") -> UInt8[np.ndarray, "h w 3"]:

@@ -22,6 +22,7 @@ from subpixel.sr.data.images import (
     read_image,
     read_orientation,
     rotate_as_stored,
+    shrink_image,
     stores_one_channel,
 )
 from subpixel.sr.data.layouts import find_originals, set_name
@@ -133,11 +134,12 @@ def find_training(data: DataConfig, scale: int, root: Path | None) -> list[Sourc
       root: folder of the data sets, or None.
 
     Raises:
-      InputError: if a source is not found, or no image has a name that is to be left out.
+      InputError: if a source is not found, no image has a name that is to be left out, or a set
+        with LR images is to be shrunk.
     """
     images = [
-        image
-        for source in data.train
+        shrink_image(image, factor)
+        for source, factor in zip(data.train, data.shrink or [1] * len(data.train), strict=True)
         for image in find_images(source, root, scale, data.degradation)
     ]
     unknown = set(data.exclude) - {image.name for image in images}

@@ -9,6 +9,7 @@ import grain
 import numpy as np
 from flax import nnx
 from rich.console import Console
+from threadpoolctl import threadpool_limits
 
 from subpixel.sr.data.patches import Pair, PatchCutter, batches
 from subpixel.sr.training.checkpoints import Checkpoints, restore
@@ -127,6 +128,8 @@ def train(
         open_records(workdir, restored and restored.step, console) as records,
         Display(console, config.steps, run) as display,
         Profiler(traces, console) as profiler,
+        # SOAP's QR decompositions are small: more threads of LAPACK wait for each other.
+        threadpool_limits(1, "blas"),
     ):
         allowed = config.skips_allowed if config.on_nonfinite == "skip" else 0
         stepper = Stepper(steps, iterator, workdir, skips_allowed=allowed, mesh=mesh)

@@ -1,5 +1,6 @@
 """The benchmark measures, reports and refuses; how fast anything is, no test asserts."""
 
+import functools
 import json
 
 import jax
@@ -13,6 +14,7 @@ from subpixel.sr.bench import geometries, report, training
 from subpixel.sr.bench.conv_transpose import compile_program, measure_geometries
 from subpixel.sr.bench.race import torch_process
 from subpixel.sr.commands import bench_conv_transpose, bench_training
+from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, PlainConfig
 from subpixel.sr.errors import InputError
 
 
@@ -39,6 +41,12 @@ def test_table_and_chart(tmp_path, capsys):
     assert "times as fast as native JAX" in capsys.readouterr().out
 
 
+SMALL = {
+    "espcn": functools.partial(ESPCNConfig, features=(4, 3)),
+    "plain": functools.partial(PlainConfig, width=4, depth=2),
+}
+
+
 def test_pytorch_answers_from_a_process_of_its_own():
     pytest.importorskip("torch")
     results = measure_geometries(["V-Net"], rounds=1)
@@ -50,18 +58,28 @@ def test_pytorch_answers_from_a_process_of_its_own():
 
 def test_pytorch_takes_the_training_step_too():
     pytest.importorskip("torch")
+    data = DataConfig(patch_size=9, batch_size=2)
     with torch_process(wanted=True) as ask:
-        shape = {"lr": [2, 9, 9, 1], "scale": 3, "features": [4, 3], "kernel_sizes": [5, 3, 3]}
-        assert ask({"prepare": "training", **shape})["torch"]
-        assert min(ask({"run": "step", "repeat": 2}).values()) > 0
+        for small in SMALL.values():
+            experiment = Experiment(
+                name="small", upsamplers=("subpixel",), model=small(), data=data
+            )
+            assert ask(training._torch_request(experiment, compiled=False))["torch"]
+            assert min(ask({"run": "step", "repeat": 2}).values()) > 0
 
 
 def test_the_training_step_is_measured(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(training, "WORKLOADS", (training.Workload(2, 9),))
     monkeypatch.setattr(training, "INPUT_BATCHES", 3)
-    options = bench_training.Options(rounds=2, torch=False, json=tmp_path / "scores.json")
+    monkeypatch.setattr(training, "CONFIGS", SMALL)
+    options = bench_training.Options(
+        networks=("espcn", "plain"), rounds=2, torch=False, json=tmp_path / "scores.json"
+    )
     assert bench_training.run(options) == 0
-    measured = json.loads(options.json.read_text())["batches"]["2 x 9x9"]
+    batches = json.loads(options.json.read_text())["batches"]
+    assert list(batches) == ["2 x 9x9", "plain, 2 x 9x9"]
+    measured = batches["2 x 9x9"]
+    assert list(measured["step"]) == ["subpixel", "subpixel, SOAP"]
     for times in measured["step"].values():
         low, high = times["quartiles_ms"]
         assert 0 < low <= times["median_ms"] <= high
