@@ -15,6 +15,8 @@ RECIPE = (
     "data.batch_size",
     "data.patch_size",
     "data.augment",
+    "data.shrink",
+    "data.sampling",
     "optimizer.name",
     "optimizer.learning_rate",
     "optimizer.warmup_steps",
