@@ -14,14 +14,15 @@ import av
 import matplotlib.pyplot as plt
 import numpy as np
 import onnx
+from matplotlib.axes import Axes
 from PIL import Image
 from skimage import data
 
 import subpixel.sr
 from subpixel.image import imresize, rgb_to_luma
-from subpixel.sr.commands.export import read_source
 from subpixel.sr.export.formats import Choices, onnx_bytes
 from subpixel.sr.export.runtime import OnnxNetwork
+from subpixel.sr.targets import as_source, load_trained
 from subpixel.sr.upscaling.engine import DEFAULT_MODEL, find_models
 from subpixel.sr.upscaling.photographs import Settings
 from subpixel.sr.upscaling.video import VideoEncoding, upscale_video
@@ -84,7 +85,8 @@ def _frame(path: Path, number: int) -> np.ndarray:
 def graphs() -> Image.Image:
     """Returns the operators of two ONNX files of one network, and what each file computes."""
     luma = rgb_to_luma(imresize(data.coffee()[60:320, 150:450], 1 / 2)) / np.float32(255)
-    source = read_source(f"{DEFAULT_MODEL}_x{SCALE}")
+    name = f"{DEFAULT_MODEL}_x{SCALE}"
+    source = as_source(load_trained(name), name)
     figure, axes = plt.subplots(
         1, 4, figsize=(10, 3.6), width_ratios=(1, 2, 1, 2), layout="constrained"
     )
@@ -102,7 +104,7 @@ def graphs() -> Image.Image:
     return Image.open(content).convert("RGB")
 
 
-def _draw_chain(axes: plt.Axes, operators: list[str]) -> None:
+def _draw_chain(axes: Axes, operators: list[str]) -> None:
     """Draws operators below each other; those that change the size are filled."""
     axes.axis("off")
     axes.set(xlim=(-1, 1), ylim=(-12, 1))

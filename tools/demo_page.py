@@ -26,8 +26,8 @@ from playwright.sync_api import sync_playwright
 from skimage import data
 
 from subpixel.sr.commands.demo import DEFAULT_MODELS
-from subpixel.sr.commands.export import read_source
 from subpixel.sr.demo.build import build_demo
+from subpixel.sr.targets import as_source, load_trained
 
 PICTURE = Path(__file__).parents[1] / "docs/demo.webp"
 MODEL = "espcn_x3"
@@ -36,14 +36,14 @@ PATIENCE_MS = 300_000
 
 
 class _QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
 
 
 @contextmanager
 def opened_page(folder: Path) -> Iterator[Any]:
     """Builds the demo in a folder, serves it, and yields the page in Chromium."""
-    build_demo([read_source(name) for name in DEFAULT_MODELS], folder)
+    build_demo([as_source(load_trained(name), name) for name in DEFAULT_MODELS], folder)
     handler = functools.partial(_QuietHandler, directory=str(folder))
     with (
         http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
