@@ -73,8 +73,8 @@ def small_disk(tmp_path):
 def test_a_folder_that_cannot_be_written_is_one_line(root, tmp_path):
     (tmp_path / "run").write_text("a file where the workdir should be")
     ended = faults.train(root, tmp_path / "run", STEPS)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("error: ")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: there is a file where a folder must be, ")
     assert ended.stderr.count("\n") == 1
 
 
