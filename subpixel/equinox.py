@@ -83,7 +83,9 @@ def conv_transpose(
         precision=precision,
         feature_group_count=layer.groups,
         method=method,
-    )[0]
+    )
+    # Indexing with 0 would copy the index to the device in the oldest supported JAX.
+    y = jnp.squeeze(y, 0)
     return y if layer.bias is None else y + layer.bias
 
 

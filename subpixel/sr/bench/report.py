@@ -194,7 +194,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
     axes.set_ylabel("times as fast")
     axes.set_xticks(position, names, rotation=30, ha="right")
     axes.set_title("subpixel.conv_transpose against native JAX and PyTorch")
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=3)
     content = io.BytesIO()
     figure.savefig(content, format=path.suffix[1:].lower(), dpi=150)
     write_bytes(path, content.getvalue())
