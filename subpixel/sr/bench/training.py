@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from flax import nnx
 from threadpoolctl import threadpool_limits
 
 from subpixel.sr.bench.inference import CONFIGS, NetworkName
@@ -118,8 +117,7 @@ def measure_training(
 def _torch_request(experiment: Experiment, compiled: bool) -> dict[str, Any]:
     """Returns the request for PyTorch's step of an experiment: its network as PyTorch's code."""
     model, data = experiment.model, experiment.data
-    network = nnx.merge(*nnx.split(model.build("subpixel", seed=0)))
-    _, code = torch_module(network.operations(), "subpixel")
+    _, code = torch_module(model.build("subpixel", seed=0).operations(), "subpixel")
     return {
         "prepare": "training",
         "code": code,

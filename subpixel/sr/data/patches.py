@@ -59,6 +59,7 @@ class PatchCutter:
         ]
         self.channels = shapes[0][2]
         self.counts = np.array([rows * columns for rows, columns in self.places])
+        self.ends = np.cumsum(self.counts)
 
     def __call__(self, step: int, rng: np.random.Generator) -> Batch:
         """Returns {"lr": uint8 (n, p, p, c), "hr": uint8 (n, r*p, r*p, c)}."""
@@ -82,10 +83,9 @@ class PatchCutter:
         if self.sampling == "images":
             images = rng.integers(len(self.counts), size=self.batch_size)
             return images, rng.integers(self.counts[images])
-        ends = np.cumsum(self.counts)
-        draws = rng.integers(ends[-1], size=self.batch_size)
-        images = np.searchsorted(ends, draws, side="right")
-        return images, ends[images] - 1 - draws
+        draws = rng.integers(self.ends[-1], size=self.batch_size)
+        images = np.searchsorted(self.ends, draws, side="right")
+        return images, self.ends[images] - 1 - draws
 
 
 def _crop(image: np.ndarray, y: int, x: int, size: int) -> np.ndarray:
