@@ -218,7 +218,7 @@ def plot_spreads() -> None:
         xticklabels=[name.replace("_", " ").upper().replace("X", "x") for name in cells],
     )
     axes.set_title("Each cell: Set5, Set14, and B100 if it was measured", fontsize=10)
-    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=3)
     _save(figure, "evidence_spread.png")
 
 
