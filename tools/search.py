@@ -7,6 +7,11 @@ differ from `BASE`; text after "#" is a comment:
 
     1500 optimizer.name=adam seed=1
 
+"teacher=NAME" is no field: training images are then the mean of the originals and of what the
+released model NAME, with self-ensemble, makes of their LR images. That is distillation: for the
+mean squared error it equals half the loss against each of the two. The released models were
+trained on the images that are held out here, so the score of such a line is too high if anything.
+
 A line whose result is in the file already is skipped, so the same command resumes a search. A
 score is the mean PSNR of luma over every eighth image of BSDS500/test, or of the sets of
 `--held-out` and then over these sets; no training sees these images. It is that of the averaged
@@ -16,6 +21,7 @@ parameters at the last step. No benchmark is read.
 import ast
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -24,6 +30,7 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
+from subpixel.image import to_uint8
 from subpixel.sr.commands.cli import run_command
 from subpixel.sr.config import (
     DataConfig,
@@ -35,16 +42,19 @@ from subpixel.sr.config import (
 )
 from subpixel.sr.data import SourceImage, prepare
 from subpixel.sr.data.held_out import hold_out
+from subpixel.sr.data.patches import Pair
 from subpixel.sr.data.sources import data_root, find_images, find_training
 from subpixel.sr.environment import environment
 from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation import Protocol, evaluate
 from subpixel.sr.inference.upscaler import NetworkUpscaler
+from subpixel.sr.models.released import load_released
 from subpixel.sr.models.trained import named_params
 from subpixel.sr.training import train
 
 HELD_OUT_FROM = ("BSDS500/test",)
 HELD_OUT_EVERY = 8
+TEACHER = "teacher="
 
 BASE = Experiment(
     name="search",
@@ -97,7 +107,8 @@ def search(options: Search) -> int:
     for line, experiment in experiments.items():
         if line in done:
             continue
-        result = {"line": line, **measure(experiment, options.held_out, root, console)}
+        teacher = read_teacher(line)
+        result = {"line": line, **measure(experiment, teacher, options.held_out, root, console)}
         options.results.parent.mkdir(parents=True, exist_ok=True)
         with options.results.open("a") as file:
             file.write(json.dumps(result) + "\n")
@@ -116,7 +127,7 @@ def read_line(line: str) -> Experiment:
     Raises:
       InputError: if a field is unknown or its value cannot be used.
     """
-    steps, *fields = line.split()
+    steps, *fields = (word for word in line.split() if not word.startswith(TEACHER))
     values: dict[str, Any] = {**to_json(BASE), "steps": as_value(steps)}
     for field in fields:
         name, _, text = field.partition("=")
@@ -130,6 +141,12 @@ def read_line(line: str) -> Experiment:
     return from_json(values, Experiment, f"the line {line!r}")
 
 
+def read_teacher(line: str) -> str | None:
+    """Returns the released model of "teacher=" in a line, or None."""
+    names = [word.removeprefix(TEACHER) for word in line.split() if word.startswith(TEACHER)]
+    return names[-1] if names else None
+
+
 def as_value(text: str) -> Any:
     """Returns a number, list or truth value as Python writes it; any other text as it is."""
     try:
@@ -139,7 +156,11 @@ def as_value(text: str) -> Any:
 
 
 def measure(
-    experiment: Experiment, held_out: tuple[str, ...], root: Path | None, console: Console
+    experiment: Experiment,
+    teacher: str | None,
+    held_out: tuple[str, ...],
+    root: Path | None,
+    console: Console,
 ) -> dict[str, Any]:
     """Trains, and returns the score with what made it."""
     model, data = experiment.model, experiment.data
@@ -153,10 +174,11 @@ def measure(
     ]
     kept, watched = hold_out(len(images), data.validation_images)
     pairs = prepare(images, model.scale, model.channels, data.degradation, least=data.patch_size)
+    training: Sequence[Pair] = pairs.select(kept)
+    if teacher is not None:
+        training = distil(training, teacher)
     with tempfile.TemporaryDirectory() as folder:
-        trained = train(
-            experiment, pairs.select(kept), pairs.select(watched), Path(folder), console
-        )
+        trained = train(experiment, training, pairs.select(watched), Path(folder), console)
     (name,) = experiment.upsamplers
     params = trained.run.states[name].ema
     protocol = Protocol(model.scale, degradation=data.degradation)
@@ -175,6 +197,17 @@ def measure(
         "config": to_json(experiment),
         "environment": environment(),
     }
+
+
+def distil(pairs: Sequence[Pair], teacher: str) -> list[Pair]:
+    """Returns the pairs with the mean of the original and of the teacher's image, rounded.
+
+    Raises:
+      InputError: if the teacher is no released model of luma.
+    """
+    network = load_released(teacher)
+    upscaler = NetworkUpscaler(network.graph, network.params, self_ensemble=True)
+    return [(lr, to_uint8((hr + upscaler.luma_unrounded(lr)) / 2)) for lr, hr in pairs]
 
 
 def main() -> int:

@@ -27,8 +27,8 @@ def tool():
 
 def test_every_line_of_the_table_is_a_config(tool):
     lines = [line.split("#")[0].strip() for line in tool.read_lines(ROOT / "tools/search.txt")]
-    experiments = [tool.read_line(line) for line in lines if line]
-    assert len({json.dumps(tool.to_json(e)) for e in experiments}) == len(experiments) > 10
+    trainings = [(tool.read_line(line), tool.read_teacher(line)) for line in lines if line]
+    assert len({json.dumps([tool.to_json(e), t]) for e, t in trainings}) == len(trainings) > 10
     adam = tool.read_line(
         "7 optimizer.name=adam seed=3 model.features=[8,4] optimizer.loss=l1 "
         "optimizer.warmup_steps=1"
@@ -49,6 +49,25 @@ def test_every_line_of_the_table_is_a_config(tool):
 def test_a_line_that_cannot_be_used_is_named(tool, line, message):
     with pytest.raises(InputError, match=message):
         tool.read_line(line)
+
+
+def test_a_teacher_is_no_field_and_its_images_are_averaged_with_the_originals(tool):
+    line = "7 teacher=espcn_x3 optimizer.warmup_steps=1"
+    assert tool.read_line(line) == tool.read_line("7 optimizer.warmup_steps=1")
+    assert tool.read_teacher(line) == "espcn_x3"
+    assert tool.read_teacher("7 seed=1") is None
+    y, x = np.mgrid[:8, :8]
+    lr = (100 + 5 * x + 3 * y).astype(np.uint8)[..., None]
+    hr = np.full((24, 24, 1), 120, np.uint8)
+    ((same, mixed),) = tool.distil([(lr, hr)], "espcn_x3")
+    assert same is lr
+    network = tool.load_released("espcn_x3")
+    taught = tool.NetworkUpscaler(network.graph, network.params, self_ensemble=True)
+    difference = mixed.astype(float) - (hr + taught.luma_unrounded(lr)) / 2
+    assert mixed.std() > 3
+    assert np.abs(difference).max() <= 0.5
+    with pytest.raises(InputError, match="espcn_x9"):
+        tool.distil([(lr, hr)], "espcn_x9")
 
 
 def test_a_missing_table_is_named(tool, tmp_path):
