@@ -25,6 +25,7 @@ from subpixel.sr.export.runtime import OnnxNetwork
 from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models import ESPCNConfig, FSRCNNConfig, ModelConfig, PlainConfig
+from subpixel.sr.threads import processors
 from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.state import compiler_options
 
@@ -96,7 +97,7 @@ def measure(
       RuntimeError: if two contenders differ by more than rounding.
     """
     # Other programs ran if the load is above 1, and the times are longer than on a quiet machine.
-    facts = {**environment(), "threads": threads(), "load_average": os.getloadavg()[0]}
+    facts = {**environment(), "threads": processors(), "load_average": os.getloadavg()[0]}
     results: dict[str, Any] = {}
     image = np.random.default_rng(0).random((height, width, 1), np.float32)
     with torch_process(torch) as ask, tempfile.TemporaryDirectory() as folder:
@@ -126,11 +127,6 @@ def measure(
         "rounds": rounds,
         "networks": results,
     }
-
-
-def threads() -> int:
-    """Returns the number of processors that this process may use: XLA's number of threads."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _add_ours(
@@ -168,7 +164,7 @@ def _add_onnx(contenders: Contenders, source: Source, image: np.ndarray) -> dict
     """Adds ONNX Runtime, if it is installed; returns its version."""
     try:
         content, _ = onnx_bytes(source, Choices(layout=source.layout))
-        network = OnnxNetwork(content, threads())
+        network = OnnxNetwork(content, processors())
     except InputError as error:
         contenders.skipped[ONNX] = str(error)
         return {}
@@ -200,7 +196,7 @@ def _add_torch(
     arrays: dict[str, Any] = dict(weights)
     np.savez(path / "weights.npz", **arrays)
     np.save(path / "image.npy", image)
-    request = {"code": code, "folder": folder, "threads": threads(), "compiled": compiled}
+    request = {"code": code, "folder": folder, "threads": processors(), "compiled": compiled}
     facts = ask({"prepare": "inference", **request})
     for name in ("channels last", "compiled"):
         output, reason = path / f"{name}.npy", path / f"{name}.txt"

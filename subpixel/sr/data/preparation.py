@@ -2,9 +2,7 @@
 
 import io
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -30,6 +28,7 @@ from subpixel.sr.data.leak import Fingerprint, fingerprint
 from subpixel.sr.data.patches import Pair
 from subpixel.sr.data.sources import find_images, make_pair
 from subpixel.sr.errors import InputError
+from subpixel.sr.threads import map_in_threads
 
 # Decoding releases Python's global lock; each thread holds one image.
 THREADS = min(4, os.cpu_count() or 1)
@@ -188,17 +187,10 @@ def _decoded(
         _check_size(image, lr.shape, least)
         return ((_luma(lr), _luma(hr)) if channels == 1 else (lr, hr)), known
 
-    ahead: deque[Future[tuple[Pair, Fingerprint]]] = deque()
     progress(0, len(images))
-    with ThreadPoolExecutor(THREADS) as pool:
-        try:
-            for done in range(len(images)):
-                while len(ahead) < THREADS and done + len(ahead) < len(images):
-                    ahead.append(pool.submit(decode, images[done + len(ahead)]))
-                yield ahead.popleft().result()
-                progress(done + 1, len(images))
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    for done, decoded in enumerate(map_in_threads(decode, images, THREADS), start=1):
+        yield decoded
+        progress(done, len(images))
 
 
 def _luma(image: np.ndarray) -> np.ndarray:

@@ -9,6 +9,12 @@ little memory.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from subpixel.sr.threads import processors
+
+# How many tiles are computed at once: one convolution does not keep all processors busy. Each tile
+# takes some 50 MB.
+TILES_AT_ONCE = min(processors(), 4)
+
 # Heights and widths of tiles, in low-resolution pixels. An axis that is shorter than the first is
 # covered by one tile.
 TILE_LENGTHS = (16, 32, 64, 128, 256)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import product
 from typing import Any, Protocol
 
 import jax
@@ -21,8 +22,9 @@ from subpixel.image import (
     ycbcr_to_rgb,
 )
 from subpixel.sr.errors import InputError, NonFiniteError
-from subpixel.sr.inference.tiling import tiles
+from subpixel.sr.inference.tiling import TILES_AT_ONCE, tiles
 from subpixel.sr.models.base import Network, Params
+from subpixel.sr.threads import map_in_threads
 
 # The target that commands accept in place of a model.
 BICUBIC_NAME = "bicubic"
@@ -187,10 +189,11 @@ class NetworkUpscaler:
         r = self.scale
         overlap = max(self.network.radius, BICUBIC_RADIUS)
         result = np.empty((lr.shape[0] * r, lr.shape[1] * r, channels), dtype)
-        for y in tiles(lr.shape[0], overlap):
-            for x in tiles(lr.shape[1], overlap):
-                hr = enlarge(lr[y.read, x.read])
-                result[y.written(r), x.written(r)] = hr[y.kept(r), x.kept(r)]
+        places = list(product(tiles(lr.shape[0], overlap), tiles(lr.shape[1], overlap)))
+        parts = (lr[y.read, x.read] for y, x in places)
+        enlarged = map_in_threads(enlarge, parts, TILES_AT_ONCE)
+        for (y, x), hr in zip(places, enlarged, strict=True):
+            result[y.written(r), x.written(r)] = hr[y.kept(r), x.kept(r)]
         return result
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Float32
 
 from subpixel.image import imresize
 from subpixel.sr.errors import InputError, NonFiniteError
+from subpixel.sr.inference.tiling import TILES_AT_ONCE
 from subpixel.sr.inference.upscaler import BICUBIC_NAME
 from subpixel.sr.upscaling.colour import BACK_PROJECTION_RADIUS, back_project
 
@@ -36,6 +37,7 @@ class Model:
       radius: how many pixels to each side an output pixel depends on.
       run: (h, w, 1 or 3) in 0..1 -> (r*h, r*w, 1 or 3).
       notes: notes for the user, one line each.
+      tiles_at_once: how many calls of `run` in parallel are faster than one after the other.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Model:
     radius: int
     run: Callable[[Float32[np.ndarray, "h w c"]], Float32[np.ndarray, "hr_h hr_w c"]]
     notes: tuple[str, ...] = ()
+    tiles_at_once: int = 1
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,9 @@ def _network(target: str, name: str, engine: Engine, rounds: int, **choices: Any
     loaded = load(target, rounds, **choices)
     radius = max(loaded.radius, BICUBIC_RADIUS) + rounds * BACK_PROJECTION_RADIUS
     run = _finite(loaded.run, target)
-    return Model(name, loaded.version, loaded.scale, radius, run, loaded.notes)
+    # ONNX Runtime divides each tile among all processors itself.
+    at_once = TILES_AT_ONCE if engine == "jax" else 1
+    return Model(name, loaded.version, loaded.scale, radius, run, loaded.notes, at_once)
 
 
 def _finite(run: Callable[[np.ndarray], Any], target: str) -> Callable[[np.ndarray], np.ndarray]:

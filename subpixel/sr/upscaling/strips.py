@@ -8,6 +8,7 @@ from jaxtyping import Float, Float32, Int
 
 from subpixel.image._resize import _taps
 from subpixel.sr.inference.tiling import TILE_LENGTHS, tiles
+from subpixel.sr.threads import map_in_threads
 from subpixel.sr.upscaling.colour import alpha_radius, enlarge_tile
 from subpixel.sr.upscaling.engine import Model
 
@@ -54,12 +55,16 @@ def _enlarge_rows(
     across = list(tiles(lr.width, overlap))
     row_bytes = lr.width * r * r * lr.channels * _FLOAT_BYTES
     buffer = _Rows(lr.rows)
+
+    def one_tile(tile: np.ndarray) -> np.ndarray:
+        return enlarge_tile(tile, model.run, model.radius)
+
     for y in tiles(lr.height, overlap, _heights(STRIP_BYTES // row_bytes, overlap)):
         rows = buffer.take(y.start, y.stop)
         kept = y.last - y.first
         strip = np.empty((kept * r, lr.width * r, lr.channels), np.float32)
-        for x in across:
-            hr = enlarge_tile(rows[:, x.read], model.run, model.radius)
+        parts = (rows[:, x.read] for x in across)
+        for x, hr in zip(across, map_in_threads(one_tile, parts, model.tiles_at_once), strict=True):
             strip[:, x.written(r)] = hr[y.kept(r), x.kept(r)]
             if advance is not None:
                 advance(kept * (x.last - x.first))

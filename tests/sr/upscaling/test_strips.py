@@ -1,5 +1,7 @@
 """Tiles and strips give what the whole image at once gives."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -56,6 +58,16 @@ def test_strips_of_tiles_equal_the_whole_image(channels, network, consistent, we
     parts = list(enlarge(pieces(values, 7), model).rows)
     assert len(parts) > 1
     np.testing.assert_allclose(np.concatenate(parts), expected, rtol=0, atol=2e-6)
+
+
+def test_tiles_at_once_change_no_bit(weights):
+    values = image(150, 170, 4)
+    model = find_models(str(weights[1])).of_scale(3)
+    one, three = (
+        np.concatenate(list(enlarge(pieces(values, 50), replace(model, tiles_at_once=n)).rows))
+        for n in (1, 3)
+    )
+    np.testing.assert_array_equal(one, three)
 
 
 def test_tiles_are_compiled_once_for_their_shape(weights):
