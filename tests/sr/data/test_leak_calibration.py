@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from graphics import GRAPHICS, disc, rgb, texture
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
@@ -24,18 +25,6 @@ def as_images(arrays):
 def count_copies(arrays, others):
     images = as_images(arrays)
     return len(find_copies(images, [fingerprint(a) for a in arrays], as_images(others)))
-
-
-def rgb(values):
-    return np.repeat(np.clip(np.round(values), 0, 255).astype(np.uint8)[..., None], 3, 2)
-
-
-def texture(rng, size, slope):
-    """Noise with a spectrum of 1 / frequency^slope, mean 0, standard deviation 1."""
-    frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.fftfreq(size)[None])
-    frequency[0, 0] = 1
-    values = np.fft.ifft2(np.fft.fft2(rng.standard_normal((size, size))) / frequency**slope).real
-    return (values - values.mean()) / values.std()
 
 
 def ellipse(rng, contrast, slope):
@@ -127,6 +116,25 @@ def test_unrelated_images_are_not_taken_for_copies(kind):
     assert count_copies(training, benchmark) == 0
 
 
+@pytest.mark.parametrize("kind", GRAPHICS)
+def test_unrelated_graphics_are_not_taken_for_copies(kind):
+    make = GRAPHICS[kind]
+    training = [make(np.random.default_rng([1, i])) for i in range(12)]
+    benchmark = [make(np.random.default_rng([2, i])) for i in range(6)]
+    assert count_copies(training, benchmark) == 0
+
+
+def test_flat_discs_of_other_colours_are_not_taken_for_copies():
+    discs = [disc(np.random.default_rng([3, i])) for i in range(30)]
+    assert count_copies(discs[:20], discs[20:]) == 0
+    # The same form in the same place, in another colour or at another brightness of the ground.
+    red, blue, grey = (
+        np.where(discs[0] == 255, ground, np.array(colour, np.uint8)).astype(np.uint8)
+        for ground, colour in ((255, (200, 60, 60)), (255, (60, 60, 200)), (225, (200, 60, 60)))
+    )
+    assert count_copies([red], [blue, grey]) == 0
+
+
 def jpeg(image, quality):
     content = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(image)).save(content, "JPEG", quality=quality)
@@ -179,6 +187,13 @@ def found_among(images, change):
 def test_copies_of_photographs_are_found(change):
     benchmark = [image.load() for image in find_images("embedded:test", None)]
     assert found_among(benchmark, COPIES[change][0]) == len(benchmark)
+
+
+@pytest.mark.parametrize("kind", ["flat discs", "app icons", "pie charts", "flat faces", "letters"])
+def test_copies_of_graphics_are_found(kind):
+    image = GRAPHICS[kind](np.random.default_rng([1, 0]))
+    for change in ("the same", "half the size", "JPEG 75", "flipped", "darker", "cropped 1%"):
+        assert found_among([image], COPIES[change][0]) == 1, change
 
 
 @pytest.mark.slow
