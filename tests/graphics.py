@@ -29,14 +29,14 @@ def _colour(rng) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _ground(rng, size: int = 128, colour="white"):
+def _ground(size: int = 128, colour: str | tuple[int, int, int] = "white"):
     image = Image.new("RGB", (size, size), colour)
     return image, ImageDraw.Draw(image)
 
 
 def disc(rng, *, black=False):
     """One flat disc on white."""
-    image, draw = _ground(rng)
+    image, draw = _ground()
     radius = rng.uniform(15, 45)
     x, y = rng.uniform(radius, 128 - radius, 2)
     colour = (0, 0, 0) if black else _colour(rng)
@@ -46,7 +46,7 @@ def disc(rng, *, black=False):
 
 def disc_in_the_middle(rng):
     """One flat disc in the middle of a ground of another colour."""
-    image, draw = _ground(rng, colour=_colour(rng))
+    image, draw = _ground(colour=_colour(rng))
     radius = rng.uniform(20, 55)
     draw.ellipse((64 - radius, 64 - radius, 64 + radius, 64 + radius), fill=_colour(rng))
     return np.asarray(image)
@@ -54,7 +54,7 @@ def disc_in_the_middle(rng):
 
 def rectangle(rng):
     """One flat rectangle on white."""
-    image, draw = _ground(rng)
+    image, draw = _ground()
     (x, y), (width, height) = rng.uniform(5, 60, 2), rng.uniform(20, 60, 2)
     draw.rectangle((x, y, x + width, y + height), fill=_colour(rng))
     return np.asarray(image)
@@ -62,7 +62,7 @@ def rectangle(rng):
 
 def flag(rng):
     """Three stripes."""
-    image, draw = _ground(rng)
+    image, draw = _ground()
     for stripe in range(3):
         draw.rectangle((43 * stripe, 0, 43 * stripe + 42, 127), fill=_colour(rng))
     return np.asarray(image)
@@ -70,7 +70,7 @@ def flag(rng):
 
 def app_icon(rng):
     """A rounded square with one of three symbols."""
-    image, draw = _ground(rng)
+    image, draw = _ground()
     draw.rounded_rectangle((8, 8, 120, 120), 24, fill=_colour(rng))
     box = tuple(64 + sign * rng.uniform(15, 40) for sign in (-1, -1, 1, 1))
     (draw.ellipse, draw.rectangle, partial(draw.pieslice, start=30, end=300))[rng.integers(3)](
@@ -81,7 +81,7 @@ def app_icon(rng):
 
 def bar_chart(rng):
     """Seven bars above an axis."""
-    image, draw = _ground(rng, 160)
+    image, draw = _ground(160)
     draw.line((15, 145, 155, 145), fill=0, width=2)
     draw.line((15, 10, 15, 145), fill=0, width=2)
     colour = _colour(rng)
@@ -92,7 +92,7 @@ def bar_chart(rng):
 
 def line_chart(rng):
     """A random walk on a grid."""
-    image, draw = _ground(rng, 160)
+    image, draw = _ground(160)
     for place in range(16, 160, 24):
         draw.line((16, place, 150, place), fill=(210, 210, 210))
         draw.line((place, 10, place, 150), fill=(210, 210, 210))
@@ -104,7 +104,7 @@ def line_chart(rng):
 
 def pie_chart(rng):
     """Five sectors."""
-    image, draw = _ground(rng)
+    image, draw = _ground()
     ends = [0.0, *np.sort(rng.uniform(0, 360, 4)), 360.0]
     for start, end in pairwise(ends):
         draw.pieslice((10, 10, 118, 118), start, end, fill=_colour(rng))
@@ -113,7 +113,7 @@ def pie_chart(rng):
 
 def line_drawing(rng):
     """Six black strokes on white."""
-    image, draw = _ground(rng, 160)
+    image, draw = _ground(160)
     for _ in range(6):
         points = [tuple(point) for point in rng.uniform(10, 150, (4, 2))]
         draw.line(points, fill=0, width=2, joint="curve")
@@ -146,7 +146,7 @@ def chessboard(rng):
 
 def flat_face(rng):
     """A head with eyes and a mouth, of flat ellipses on plain ground."""
-    image, draw = _ground(rng, colour=_colour(rng))
+    image, draw = _ground(colour=_colour(rng))
 
     def fill(x, y, width, height, colour):
         x, y = x + rng.normal(0, 2), y + rng.normal(0, 2)
@@ -172,7 +172,7 @@ def cells(rng, *, count=12):
 
 def letter(rng):
     """One letter on plain ground."""
-    image, draw = _ground(rng, colour=_colour(rng))
+    image, draw = _ground(colour=_colour(rng))
     draw.text((64, 64), rng.choice(list("ABCDEFGHIJKLMNOPQRSTUVWXYZ")), fill=_colour(rng),
               font=ImageFont.load_default(80), anchor="mm")  # fmt: skip
     return np.asarray(image)
