@@ -5,15 +5,20 @@ convolution with a pixel shuffle are the same function (arXiv 1609.07009). This 
 three, with exact conversions between them.
 """
 
-from subpixel import image, initializers, kernels, layers, linen, nnx, ops
-from subpixel.ops import (
-    conv_transpose,
-    pixel_shuffle,
-    pixel_unshuffle,
-    subpixel_conv,
-    torch_conv_transpose,
-    zero_insert_conv,
-)
+from typing import TYPE_CHECKING
+
+from subpixel._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from subpixel import image, initializers, kernels, layers, linen, nnx, ops
+    from subpixel.ops import (
+        conv_transpose,
+        pixel_shuffle,
+        pixel_unshuffle,
+        subpixel_conv,
+        torch_conv_transpose,
+        zero_insert_conv,
+    )
 
 __version__ = "0.1.0"
 
@@ -32,3 +37,13 @@ __all__ = [
     "torch_conv_transpose",
     "zero_insert_conv",
 ]
+
+_PACKAGES = ("image", "initializers", "kernels", "layers", "linen", "nnx", "ops")
+
+__getattr__ = lazy_names(
+    __name__, {name: "ops" for name in __all__ if name not in _PACKAGES}, _PACKAGES
+)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -195,7 +195,7 @@ def test_importing_the_package_brings_only_jaxtyping_besides_jax_and_flax():
         "import sys, jax, numpy\n"
         "from flax import nnx\n"
         "before = set(sys.modules)\n"
-        "import subpixel\n"
+        "from subpixel import *\n"
         "new = {name for name in set(sys.modules) - before}\n"
         "names = {name.split('.')[0] for name in new} - sys.stdlib_module_names\n"
         "print(*sorted(names))\n"

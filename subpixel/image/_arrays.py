@@ -1,19 +1,28 @@
 """Array helpers that the image functions share, for NumPy and JAX."""
 
 from types import ModuleType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Shaped, UInt8
 
-ImageArray = TypeVar("ImageArray", np.ndarray, jax.Array)
+if TYPE_CHECKING:
+    import jax.numpy as jnp
+    from jax import Array
+else:
+    try:
+        import jax.numpy as jnp
+        from jax import Array
+    except ImportError:
+        # ONNX Runtime enlarges images without JAX too; all arrays are NumPy's then.
+        jnp, Array = np, np.ndarray
+
+ImageArray = TypeVar("ImageArray", np.ndarray, Array)
 
 
 def namespace(image) -> ModuleType:
     """Returns `jax.numpy` for an array of JAX, else `numpy`."""
-    return jnp if isinstance(image, jax.Array) else np
+    return jnp if isinstance(image, Array) else np
 
 
 def as_float(image):

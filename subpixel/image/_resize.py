@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Num, Shaped
 
+from subpixel._choices import validate_choice
 from subpixel.image._arrays import ImageArray, as_float, namespace, to_uint8, validate_image
-from subpixel.ops._axes import validate_choice
 
 Border = Literal["symmetric", "replicate"]
 

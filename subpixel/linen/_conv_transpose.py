@@ -10,8 +10,9 @@ from flax.typing import Dtype
 from jax.typing import ArrayLike
 from jaxtyping import Array, Num
 
+from subpixel._choices import validate_choice
 from subpixel._flax import masked, per_axis, upsample, validate_groups
-from subpixel.ops._axes import validate_choice, whole_numbers
+from subpixel.ops._axes import whole_numbers
 from subpixel.ops.conv_transpose import Method
 
 

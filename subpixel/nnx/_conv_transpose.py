@@ -13,9 +13,9 @@ from flax.typing import Dtype, Initializer, PaddingLike, PrecisionLike, PromoteD
 from jax.typing import ArrayLike
 from jaxtyping import Array, Num
 
+from subpixel._choices import validate_choice
 from subpixel._compat import supported_by_flax
 from subpixel._flax import masked, per_axis, upsample, validate_groups
-from subpixel.ops._axes import validate_choice
 from subpixel.ops.conv_transpose import Method
 
 _kernel_init = nnx.initializers.lecun_normal()

@@ -3,21 +3,13 @@
 import math
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import jax
 
 from subpixel._compat import explicit_sharding, reshape
 
 Padding = str | Sequence[tuple[int, int]]
-
-
-def validate_choice(name: str, value: Any, choices: Any) -> None:
-    """Raises ValueError unless the value is one of those of a `Literal` type."""
-    allowed = get_args(choices)
-    if value not in allowed:
-        names = [f'"{choice}"' for choice in allowed]
-        raise ValueError(f"{name} must be {', '.join(names[:-1])} or {names[-1]}; got {value!r}")
 
 
 def whole_numbers(

@@ -16,8 +16,9 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Num
 
+from subpixel._choices import validate_choice
 from subpixel._compat import explicit_sharding, reshape
-from subpixel.ops._axes import Padding, partition, validate_choice, whole_numbers
+from subpixel.ops._axes import Padding, partition, whole_numbers
 from subpixel.ops._geometry import Axis, resolve_padding
 from subpixel.ops._methods import Method
 from subpixel.ops._native import native_output

@@ -12,8 +12,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Shaped
 
+from subpixel._choices import validate_choice
 from subpixel._compat import reshape
-from subpixel.ops._axes import partition, validate_choice, whole_numbers
+from subpixel.ops._axes import partition, whole_numbers
 
 Scale = int | Sequence[int]
 Order = Literal["dcr", "crd"]

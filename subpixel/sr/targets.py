@@ -6,14 +6,16 @@ from typing import Any
 
 from subpixel.image import Border
 from subpixel.kernels import LAYOUTS, Layout
+from subpixel.sr.activation_names import Activation, OutputActivation
 from subpixel.sr.config import Experiment
 from subpixel.sr.console import make_console
 from subpixel.sr.errors import InputError
 from subpixel.sr.export.formats import Source
-from subpixel.sr.export.provenance import UNKNOWN, Provenance
+from subpixel.sr.export.provenance import Provenance
+from subpixel.sr.export.runtime import UNKNOWN
 from subpixel.sr.export.torch_layouts import read_exported
-from subpixel.sr.inference.upscaler import BICUBIC_NAME, BicubicUpscaler, NetworkUpscaler, Upscaler
-from subpixel.sr.models.activations import Activation, OutputActivation
+from subpixel.sr.inference.bicubic import BICUBIC_NAME
+from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.base import Network
 from subpixel.sr.models.released import is_released, load_named, nearest_released, read_release
 from subpixel.sr.models.torch_chain import TorchChoices

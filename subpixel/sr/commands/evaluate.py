@@ -8,6 +8,7 @@ import tyro
 
 from subpixel.image import Border, LumaRange
 from subpixel.kernels import Layout
+from subpixel.sr.activation_names import Activation, OutputActivation
 from subpixel.sr.console import make_console
 from subpixel.sr.data.degradation import Kind
 from subpixel.sr.data.sources import data_root, find_benchmarks
@@ -19,7 +20,6 @@ from subpixel.sr.evaluation.measurement import (
 )
 from subpixel.sr.evaluation.protocol import Channel, Grey, LrFrom, Protocol, ProtocolName, Rounding
 from subpixel.sr.files import check_outputs
-from subpixel.sr.models.activations import Activation, OutputActivation
 from subpixel.sr.targets import load_target
 
 

@@ -7,11 +7,11 @@ from typing import Annotated
 import tyro
 
 from subpixel.kernels import Layout
+from subpixel.sr.activation_names import Activation, OutputActivation
 from subpixel.sr.console import make_console
 from subpixel.sr.errors import InputError
 from subpixel.sr.export.formats import Choices, export_network
 from subpixel.sr.files import check_outputs
-from subpixel.sr.models.activations import Activation, OutputActivation
 from subpixel.sr.targets import as_source, load_trained
 
 

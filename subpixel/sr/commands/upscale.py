@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import tyro
 
+from subpixel.sr.activation_names import Activation, OutputActivation
 from subpixel.sr.console import make_console, one_line
 from subpixel.sr.errors import InputError
-from subpixel.sr.models.activations import Activation, OutputActivation
 from subpixel.sr.upscaling.batch import other_files, plan_jobs, run_jobs
 from subpixel.sr.upscaling.engine import DEFAULT_MODEL, Engine, find_models
 from subpixel.sr.upscaling.photographs import Settings

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from subpixel.sr.lazy import lazy_names
+from subpixel._lazy import lazy_names
 
 if TYPE_CHECKING:
     from subpixel.sr.data.degradation import Degradation, make_lr

@@ -5,10 +5,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Self
 
 from subpixel.kernels import Layout
+from subpixel.sr.export.runtime import UNKNOWN
 from subpixel.sr.models import ModelConfig, Network
 from subpixel.sr.serialization import to_json
-
-UNKNOWN = "not stated"
 
 
 @dataclass(frozen=True, kw_only=True)

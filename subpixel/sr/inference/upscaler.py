@@ -22,14 +22,10 @@ from subpixel.image import (
     ycbcr_to_rgb,
 )
 from subpixel.sr.errors import InputError, NonFiniteError
+from subpixel.sr.inference.bicubic import BICUBIC_RADIUS
 from subpixel.sr.inference.tiling import TILES_AT_ONCE, tiles
 from subpixel.sr.models.base import Network, Params
 from subpixel.sr.threads import map_in_threads
-
-# The target that commands accept in place of a model.
-BICUBIC_NAME = "bicubic"
-# Bicubic enlargement reads two pixels to each side.
-BICUBIC_RADIUS = 2
 
 
 class Upscaler(Protocol):

@@ -1,6 +1,6 @@
 """Activations of the networks, by name."""
 
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +9,7 @@ from flax import nnx
 from flax.typing import Dtype
 from jaxtyping import Array, Float
 
-Activation = Literal["tanh", "relu", "prelu"]
-OutputActivation = Literal["none", "sigmoid", "tanh"]
+from subpixel.sr.activation_names import Activation, OutputActivation
 
 _FUNCTIONS: dict[str, Any] = {
     "none": lambda x: x,

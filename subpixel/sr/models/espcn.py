@@ -13,7 +13,7 @@ from flax import nnx
 from flax.typing import Dtype
 
 from subpixel.kernels import Layout
-from subpixel.sr.models.activations import Activation, OutputActivation
+from subpixel.sr.activation_names import Activation, OutputActivation
 from subpixel.sr.models.base import Dtype as DtypeName
 from subpixel.sr.models.base import NetworkConfig
 from subpixel.sr.models.stack import Bias, ConvStack

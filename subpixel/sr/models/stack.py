@@ -16,8 +16,9 @@ from jaxtyping import Array, Float
 from subpixel.kernels import Layout
 from subpixel.nnx import PhaseBias
 from subpixel.ops.pixel_shuffle import scale_per_axis
+from subpixel.sr.activation_names import Activation, OutputActivation
 from subpixel.sr.models import operations
-from subpixel.sr.models.activations import Activation, OutputActivation, PReLU, activate
+from subpixel.sr.models.activations import PReLU, activate
 from subpixel.sr.models.base import Network
 from subpixel.sr.models.layers import (
     Layer,

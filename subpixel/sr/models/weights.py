@@ -1,6 +1,5 @@
 """Weights to share: safetensors with the network's config in the header."""
 
-import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,7 @@ from safetensors.numpy import save
 
 from subpixel.kernels import Layout, validate_layout
 from subpixel.sr.errors import InputError
-from subpixel.sr.files import write_bytes
+from subpixel.sr.files import digest_of, write_bytes
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.base import Params
 from subpixel.sr.models.file_kinds import describe_content, is_safetensors
@@ -21,8 +20,6 @@ from subpixel.sr.models.trained import TrainedNetwork, check_params, named_param
 from subpixel.sr.serialization import from_json
 
 _LENGTH_BYTES = 8
-# 48 bits distinguish all models that anybody will train, and keep a line of metadata short.
-_DIGEST_DIGITS = 12
 
 
 def save_weights(path: Path, params: Params, config: ModelConfig, upsampler: Layout) -> None:
@@ -52,11 +49,6 @@ def weights_digest(network: TrainedNetwork) -> str:
       (True, 19)
     """
     return digest_of(_weights_bytes(network.params, network.config, network.upsampler))
-
-
-def digest_of(content: bytes) -> str:
-    """Returns the beginning of a SHA-256 in hexadecimal, "sha256:" in front of it."""
-    return f"sha256:{hashlib.sha256(content).hexdigest()[:_DIGEST_DIGITS]}"
 
 
 def _weights_bytes(params: Params, config: ModelConfig, upsampler: Layout) -> bytes:

@@ -15,7 +15,8 @@ from subpixel.sr.data.sources import find_benchmarks
 from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation import Protocol, Scores, evaluate
 from subpixel.sr.files import write_json, write_text
-from subpixel.sr.inference.upscaler import BICUBIC_NAME, BicubicUpscaler, NetworkUpscaler
+from subpixel.sr.inference.bicubic import BICUBIC_NAME
+from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler
 from subpixel.sr.models.released import MeanScores, Release, released_files, split_name
 from subpixel.sr.models.trained import TrainedNetwork
 from subpixel.sr.models.weights import save_weights

@@ -4,24 +4,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float32
 
 from subpixel.image import imresize
+from subpixel.sr.activation_names import Activation, OutputActivation
 from subpixel.sr.errors import InputError, NonFiniteError
+from subpixel.sr.inference.bicubic import BICUBIC_NAME, BICUBIC_RADIUS
 from subpixel.sr.inference.tiling import TILES_AT_ONCE
-from subpixel.sr.inference.upscaler import BICUBIC_NAME
 from subpixel.sr.upscaling.colour import BACK_PROJECTION_RADIUS, back_project
-
-if TYPE_CHECKING:
-    from subpixel.sr.models.activations import Activation, OutputActivation
+from subpixel.sr.upscaling.onnx_files import is_onnx_file, load_onnx_file
 
 Engine = Literal["jax", "onnxruntime"]
 DEFAULT_MODEL = "espcn"
 BICUBIC_SCALES = tuple(range(2, 17))
-BICUBIC_RADIUS = 2
 # After this many rounds the changes are smaller than the rounding to 8 bits: docs/upscale.md.
 BACK_PROJECTION_ROUNDS = 6
 
@@ -84,8 +82,8 @@ def find_models(
     engine: Engine = "jax",
     consistent: bool = False,
     *,
-    activation: "Activation | None" = None,
-    output_activation: "OutputActivation | None" = None,
+    activation: Activation | None = None,
+    output_activation: OutputActivation | None = None,
 ) -> ModelFamily:
     """Returns the models that a name stands for.
 
@@ -112,15 +110,21 @@ def find_models(
         check_choices(name, activation=activation, output_activation=output_activation)
     if name == BICUBIC_NAME:
         return ModelFamily(name, {r: partial(_bicubic, r, rounds) for r in BICUBIC_SCALES})
-    # This import loads Flax, which bicubic does not need.
-    from subpixel.sr.models.released import released_scales
-
-    released = released_scales(name)
-    if released:
+    if released := _released_scales(name):
         loaders = {r: partial(_network, each, each, engine, rounds) for r, each in released.items()}
         return ModelFamily(name, loaders)
     model = _network(name, Path(name).name, engine, rounds, **choices)
     return ModelFamily(name, {model.scale: lambda: model}, model.notes)
+
+
+def _released_scales(name: str) -> dict[int, str]:
+    """Returns the released models of a name by their scales; none for an exported file."""
+    if is_onnx_file(name):
+        return {}
+    # This import loads Flax, which bicubic and an exported file do not need.
+    from subpixel.sr.models.released import released_scales
+
+    return released_scales(name)
 
 
 def _bicubic(scale: int, rounds: int) -> Model:
@@ -132,11 +136,14 @@ def _bicubic(scale: int, rounds: int) -> Model:
 
 
 def _network(target: str, name: str, engine: Engine, rounds: int, **choices: Any) -> Model:
-    # This import loads JAX, which bicubic does not need.
-    from subpixel.sr.upscaling.networks import load_with_jax, load_with_onnx_runtime
+    if engine == "onnxruntime" and is_onnx_file(target):
+        loaded = load_onnx_file(target, rounds)
+    else:
+        # This import loads JAX, which bicubic and an exported file do not need.
+        from subpixel.sr.upscaling.networks import load_exported, load_with_jax
 
-    load = load_with_onnx_runtime if engine == "onnxruntime" else load_with_jax
-    loaded = load(target, rounds, **choices)
+        load = load_exported if engine == "onnxruntime" else load_with_jax
+        loaded = load(target, rounds, **choices)
     radius = max(loaded.radius, BICUBIC_RADIUS) + rounds * BACK_PROJECTION_RADIUS
     run = _finite(loaded.run, target)
     # ONNX Runtime divides each tile among all processors itself.
