@@ -4,13 +4,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from difflib import get_close_matches
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import tyro
 from tyro import _errors as tyro_errors
+from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructTypeInfo
 
 from subpixel.sr.console import allow_any_name, one_line
 from subpixel.sr.errors import InputError, NonFiniteError, UnfinishedError, describe
@@ -53,6 +54,7 @@ def parse_options(
             prog=prog,
             return_unknown_args=True,
             config=(tyro.conf.AvoidSubcommands,),
+            registry=_stating_defaults(),
             **given,
         )
     if unknown:
@@ -67,6 +69,39 @@ def parse_options(
         hint = f"the nearest is --{nearest[0]}; --help lists all" if nearest else "it takes none"
         raise InputError(f"unknown option {option}: {hint}")
     return parsed
+
+
+def _stating_defaults() -> ConstructorRegistry:
+    """Returns tyro's rules with one change: --help does not append "(default: None)" to an option.
+
+    The text of an option whose default is None or empty states what that means, such as
+    "(default: runs/NAME)". tyro has no setting for all options.
+    """
+    registry = ConstructorRegistry()
+    asking = False
+
+    @registry.struct_rule
+    def rule(kind: StructTypeInfo) -> StructConstructorSpec | None:
+        nonlocal asking
+        if asking:
+            return None
+        asking = True
+        try:
+            spec = registry.get_struct_spec(kind)
+        finally:
+            asking = False
+        if not isinstance(spec, StructConstructorSpec):
+            return None
+        hint = tyro.conf.arg(help_behavior_hint=_default_hint)
+        stated = (replace(field, type=Annotated[field.type, hint]) for field in spec.fields)
+        return replace(spec, fields=tuple(stated))
+
+    return registry
+
+
+def _default_hint(default: str) -> str:
+    """Returns what --help appends to the text of an option; nothing for None and an empty list."""
+    return "" if default in ("", "None") else f"(default: {default})"
 
 
 # Python's messages for text that is not a number, by what stands before the text. For an option

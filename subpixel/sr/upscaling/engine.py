@@ -1,6 +1,7 @@
 """The models that enlarge tiles: bicubic, a network in JAX, or its exported graph."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -104,9 +105,11 @@ def find_models(
     rounds = BACK_PROJECTION_ROUNDS if consistent else 0
     choices = {"activation": activation, "output_activation": output_activation}
     if any(choices.values()):
+        if is_onnx_file(name):
+            raise InputError(f"{name} has its activations in its graph: leave out --activation")
         # This import loads Orbax, which only a workdir needs.
-        from subpixel.sr.targets import check_choices
-
+        with _importing_jax(name):
+            from subpixel.sr.targets import check_choices
         check_choices(name, activation=activation, output_activation=output_activation)
     if name == BICUBIC_NAME:
         return ModelFamily(name, {r: partial(_bicubic, r, rounds) for r in BICUBIC_SCALES})
@@ -122,9 +125,24 @@ def _released_scales(name: str) -> dict[int, str]:
     if is_onnx_file(name):
         return {}
     # This import loads Flax, which bicubic and an exported file do not need.
-    from subpixel.sr.models.released import released_scales
-
+    with _importing_jax(name):
+        from subpixel.sr.models.released import released_scales
     return released_scales(name)
+
+
+@contextmanager
+def _importing_jax(target: str) -> Iterator[None]:
+    """Surrounds an import that loads JAX, which may not be installed."""
+    try:
+        yield
+    except ImportError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in ("jax", "jaxlib", "flax"):
+            raise
+        raise InputError(
+            f"{target} needs the package {package}, which is not installed: install it, or give "
+            "--engine=onnxruntime and --model=FILE.onnx, a file of `python -m subpixel export`"
+        ) from None
 
 
 def _bicubic(scale: int, rounds: int) -> Model:
@@ -138,10 +156,12 @@ def _bicubic(scale: int, rounds: int) -> Model:
 def _network(target: str, name: str, engine: Engine, rounds: int, **choices: Any) -> Model:
     if engine == "onnxruntime" and is_onnx_file(target):
         loaded = load_onnx_file(target, rounds)
+    elif is_onnx_file(target):
+        raise InputError(f"{target} is run by ONNX Runtime: add --engine=onnxruntime")
     else:
         # This import loads JAX, which bicubic and an exported file do not need.
-        from subpixel.sr.upscaling.networks import load_exported, load_with_jax
-
+        with _importing_jax(target):
+            from subpixel.sr.upscaling.networks import load_exported, load_with_jax
         load = load_exported if engine == "onnxruntime" else load_with_jax
         loaded = load(target, rounds, **choices)
     radius = max(loaded.radius, BICUBIC_RADIUS) + rounds * BACK_PROJECTION_RADIUS

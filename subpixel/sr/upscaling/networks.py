@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from subpixel.sr.errors import InputError
 from subpixel.sr.export.formats import Choices, Source, onnx_bytes
 from subpixel.sr.export.provenance import Provenance
 from subpixel.sr.export.runtime import OnnxNetwork
@@ -17,7 +16,7 @@ from subpixel.sr.models.weights import weights_digest
 from subpixel.sr.targets import load_trained
 from subpixel.sr.training.compilations import keep_compilations
 from subpixel.sr.upscaling.colour import back_project, enlarge_opaque
-from subpixel.sr.upscaling.onnx_files import Loaded, is_onnx_file, with_onnx_runtime
+from subpixel.sr.upscaling.onnx_files import Loaded, with_onnx_runtime
 
 
 def load_with_jax(target: str, rounds: int, **choices: Any) -> Loaded:
@@ -31,8 +30,6 @@ def load_with_jax(target: str, rounds: int, **choices: Any) -> Loaded:
     Raises:
       InputError: if there is no such target, or it cannot be read.
     """
-    if is_onnx_file(target):
-        raise InputError(f"{target} is run by ONNX Runtime: add --engine=onnxruntime")
     keep_compilations()
     trained = load_trained(target, **choices)
     scale, channels = trained.config.scale, trained.config.channels

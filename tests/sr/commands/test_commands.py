@@ -12,7 +12,7 @@ import pytest
 from subpixel.__main__ import main
 from subpixel.sr.commands.cli import parse_options, run_command
 from subpixel.sr.commands.evaluate import Options as EvalOptions
-from subpixel.sr.commands.table import COMMANDS
+from subpixel.sr.commands.table import COMMANDS, run_any
 from subpixel.sr.errors import InputError
 
 REPOSITORY = Path(__file__).parents[3]
@@ -32,6 +32,27 @@ def test_a_command_is_a_file_with_its_options_beside_its_call(name):
     command = import_module(f"subpixel.sr.commands.{COMMANDS[name][0]}")
     assert is_dataclass(command.Options)
     assert callable(command.run)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_states_each_default_once(name, capsys, monkeypatch):
+    # Wide enough that no text is broken, and narrow enough for one column of options.
+    monkeypatch.setenv("COLUMNS", "300")
+    with pytest.raises(SystemExit):
+        run_any([*name.split(), "--help"])
+    text = capsys.readouterr().out
+    assert "--help" in text
+    assert "default: None" not in text
+    assert "(default: )" not in text
+
+
+def test_the_help_states_the_defaults_of_all_kinds(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    with pytest.raises(SystemExit):
+        run_any(["upscale", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "Quality of JPEG, WebP and AVIF, 1 to 100 (default: 95, 90 and 80). --lossless" in text
+    assert "0 is the best, 51 the worst. (default: 18)" in text
 
 
 def test_every_file_of_the_room_is_a_command_or_shared():
