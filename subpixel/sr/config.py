@@ -76,6 +76,8 @@ def load_config(path: Path) -> Experiment:
         raise InputError(f"there is no config file {path}; in {where} there are: {others}")
     try:
         config = runpy.run_path(str(file)).get("config")
+    except InputError as error:
+        raise InputError(f"config file {path}: {error}") from error
     except Exception as error:
         raise InputError(f"config file {path} failed: {type(error).__name__}: {error}") from error
     if not isinstance(config, Experiment):

@@ -194,17 +194,33 @@ def _is_dataclass(kind: Any) -> bool:
 
 
 def _explain(error: BaseException, kind: type | None) -> str:
-    return str(error) if isinstance(error, InputError) else format_exception(error, kind)
+    """Returns one problem, which starts with its verb if it does not name the field itself."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, KeyError):
+        return "is missing: add it"
+    if isinstance(error, cattrs.ForbiddenExtraKeysError):
+        names = ", ".join(sorted(map(str, error.extra_fields)))
+        known = ", ".join(field.name for field in dataclasses.fields(error.cl))
+        return f"has no field {names}: remove it; the fields are {known}"
+    if _is_dataclass(kind) or _tag_of(kind) is not None:
+        return "must be a JSON object"
+    return format_exception(error, kind)
 
 
 def _field_first(problem: str) -> str:
-    """Moves the field, which cattrs writes at the end, to the start of one of our own messages.
+    """Moves the path of a field, which cattrs writes at the end, to the start.
+
+    A message that names the field itself, as those of a config's `__post_init__`, loses the path.
 
     >>> _field_first("must be a whole number; got 2.5 @ $.model.scale")
     'model.scale must be a whole number; got 2.5'
+    >>> _field_first("optimizer.learning_rate must be positive; got -1.0 @ $.optimizer")
+    'optimizer.learning_rate must be positive; got -1.0'
     """
-    message, _, name = problem.rpartition(" @ $.")
-    return f"{name} {message}" if message.startswith("must be ") else problem.removesuffix(" @ $")
+    message, _, path = problem.rpartition(" @ $")
+    starts_with_verb = message.startswith(("must be ", "is missing", "has no field "))
+    return f"{path.removeprefix('.') or 'it'} {message}" if starts_with_verb else message
 
 
 def differences(old: Any, new: Any) -> list[str]:

@@ -194,6 +194,65 @@ def test_a_choice_in_a_config_json_names_the_allowed_ones(change, said):
 
 
 @pytest.mark.parametrize(
+    ("room", "field", "value", "said"),
+    [
+        (
+            "optimizer",
+            "learning_rate",
+            -1.0,
+            "optimizer.learning_rate must be positive; got -1.0",
+        ),
+        ("model", "scale", 1, "model.scale must be a whole number of at least 2; got 1"),
+        ("data", "train", [], "data.train must name at least one folder of images"),
+        ("optimizer", "stepz", 3, "optimizer has no field stepz: remove it; the fields are name, "),
+    ],
+)
+def test_a_nested_value_in_a_config_json_is_refused_in_one_clear_line(room, field, value, said):
+    values = to_json(Experiment("a"))
+    values[room][field] = value
+    with pytest.raises(InputError) as error:
+        from_json(values, Experiment, "config.json")
+    message = str(error.value)
+    assert message.startswith(f"config.json is not a config of this version: {said}")
+    assert "$" not in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"optimizer": 3}, "optimizer must be a JSON object"),
+        ({"model": 3}, "model must be a JSON object"),
+        ({"stepz": 3}, "it has no field stepz: remove it; the fields are upsamplers, model, "),
+    ],
+)
+def test_a_config_json_of_another_form_is_explained_without_a_path(change, said):
+    with pytest.raises(InputError) as error:
+        from_json({**to_json(Experiment("a")), **change}, Experiment, "config.json")
+    assert f"version: {said}" in str(error.value)
+    assert "$" not in str(error.value)
+
+
+def test_a_missing_field_of_a_config_json_is_named():
+    values = to_json(Experiment("a"))
+    del values["name"]
+    with pytest.raises(InputError, match=r"version: name is missing: add it$"):
+        from_json(values, Experiment, "config.json")
+
+
+def test_a_nested_value_in_a_config_file_is_refused_in_one_clear_line(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from subpixel.sr.config import Experiment, OptimizerConfig\n"
+        "config = Experiment('a', optimizer=OptimizerConfig(learning_rate=-1.0))\n"
+    )
+    with pytest.raises(InputError) as error:
+        load_config(file)
+    expected = f"config file {file}: optimizer.learning_rate must be positive; got -1.0"
+    assert str(error.value) == expected
+
+
+@pytest.mark.parametrize(
     ("error", "code", "said"),
     [
         (InputError("the scale is wrong"), 2, "error: the scale is wrong\n"),
