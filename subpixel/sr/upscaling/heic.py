@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 
 from subpixel.sr.errors import InputError
+from subpixel.sr.upscaling.colour_codes import profile_of
 from subpixel.sr.upscaling.vips import from_array, libvips
 
 SUFFIXES = frozenset({".heic", ".heif"})
 # Brands of images in HEVC: ISO/IEC 23008-12, annex B.
 _BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"})
-# Code points of ITU-T H.273: unspecified, BT.709, and two of BT.601, which differ little.
-_SRGB_PRIMARIES, _DISPLAY_P3 = (1, 2, 5, 6), 12
-_HDR_TRANSFERS = (16, 18)
 
 
 def is_heic(path: Path) -> bool:
@@ -65,7 +63,9 @@ def decode_heic(path: Path, opened: Any) -> Any:
       InputError: if its colours are those of HDR video, for which results have no place.
     """
     info = opened.info
-    profile = info.get("icc_profile") or _profile_of(path, info.get("nclx_profile"))
+    profile, codes = info.get("icc_profile"), info.get("nclx_profile")
+    if not profile and codes is not None:
+        profile = profile_of(path, codes["color_primaries"], codes["transfer_characteristics"])
     image = from_array(_values(opened))
     if opened.premultiplied_alpha:
         image = (
@@ -95,16 +95,3 @@ def _values(opened: Any) -> np.ndarray:
         peak = np.float32(2**bits - 1)
         values = ((values >> (16 - bits)) * (65535 / peak) + np.float32(0.5)).astype(np.uint16)
     return values.reshape(*values.shape[:2], -1)
-
-
-def _profile_of(path: Path, nclx: dict[str, Any] | None) -> bytes | None:
-    """Returns the colour profile for code points of ITU-T H.273; None for sRGB."""
-    if nclx is None:
-        return None
-    primaries, transfer = nclx["color_primaries"], nclx["transfer_characteristics"]
-    if transfer in _HDR_TRANSFERS or primaries not in (*_SRGB_PRIMARIES, _DISPLAY_P3):
-        raise InputError(
-            f"{path} has the colours of HDR video (primaries {primaries}, transfer {transfer} of "
-            "ITU-T H.273): convert it to sRGB or Display P3"
-        )
-    return libvips().Operation.call("profile_load", "p3") if primaries == _DISPLAY_P3 else None

@@ -11,6 +11,7 @@ from PIL.BmpImagePlugin import BmpImageFile
 
 from subpixel.sr.errors import InputError
 from subpixel.sr.upscaling import heic
+from subpixel.sr.upscaling.colour_codes import png_chunks, with_profile
 from subpixel.sr.upscaling.strips import Strips
 from subpixel.sr.upscaling.tiff_exif import is_raw_ycbcr, read_exif, value_kind
 from subpixel.sr.upscaling.vips import damaged, from_array, libvips
@@ -156,13 +157,7 @@ def _refuse_several(path: Path, image: Any) -> None:
 
 def _is_animated_png(path: Path) -> bool:
     """Returns whether the chunk acTL stands before the pixels; libvips reads the first image."""
-    with path.open("rb") as file:
-        file.seek(8)
-        while len(head := file.read(8)) == 8 and head[4:] not in (b"IDAT", b"IEND"):
-            if head[4:] == b"acTL":
-                return True
-            file.seek(int.from_bytes(head[:4]) + 4, 1)
-    return False
+    return any(name == b"acTL" for name, _ in png_chunks(path))
 
 
 def header(path: Path) -> tuple[int, int]:
@@ -243,7 +238,8 @@ def _decoding(path: Path) -> Iterator[None]:
 
 
 def _normalise(path: Path, image: Any) -> Photograph:
-    pyvips, notes = libvips(), []
+    pyvips = libvips()
+    image, notes = with_profile(path, image)
     try:
         if image.interpretation == "cmyk":
             own = image.get_typeof("icc-profile-data") != 0 and _is_profile(

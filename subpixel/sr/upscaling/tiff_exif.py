@@ -4,7 +4,7 @@ import io
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeVar
+from typing import Any, BinaryIO, Literal, TypeVar
 
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
@@ -14,7 +14,7 @@ Value = TypeVar("Value")
 
 # TIFF 6.0, section 2.
 _HEADER_BYTES, _ENTRY_BYTES, _CLASSIC = 8, 12, 42
-_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
+_EXIF_IFD, _GPS_IFD, _INTEROPERABILITY_IFD = 0x8769, 0x8825, 0xA005
 _SOFTWARE = 305
 _COMPRESSION, _PHOTOMETRIC = 259, 262
 _YCBCR, _JPEG = 6, (6, 7)
@@ -74,7 +74,7 @@ def _descriptive_block(given: Image.Exif) -> bytes | None:
         if tag in given:
             found[tag] = given[tag]
     for tag in (_EXIF_IFD, _GPS_IFD):
-        found.get_ifd(tag).update(given.get_ifd(tag))
+        found.get_ifd(tag).update(_ifd(given, tag))
     return found.tobytes() if _holds_any(found) else None
 
 
@@ -118,9 +118,18 @@ def _directory(head: bytes, block: bytes, software: str) -> ImageFileDirectory_v
                 directory[tag] = tags[tag]
         directory[_SOFTWARE] = software
         for tag in (_EXIF_IFD, _GPS_IFD):
-            if values := dict(tags.get_ifd(tag)):
+            if values := _ifd(tags, tag):
                 directory[tag] = values
     return directory
+
+
+def _ifd(tags: Image.Exif, tag: int) -> dict[int, Any]:
+    """Returns the entries of an inner directory, with those of the directory of R03 inside it."""
+    values = dict(tags.get_ifd(tag))
+    if _INTEROPERABILITY_IFD in values:
+        # As stored it is the place of that directory in the old file.
+        values[_INTEROPERABILITY_IFD] = dict(tags.get_ifd(_INTEROPERABILITY_IFD))
+    return values
 
 
 def _read_entries(file: BinaryIO, place: int, order: ByteOrder) -> dict[int, bytes]:
