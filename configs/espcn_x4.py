@@ -13,6 +13,9 @@ config = Experiment(
     model=ESPCNConfig(scale=4, input_mean=0.45, input_scale=6.4, residual=True),
     data=DataConfig(
         train=("T91", "General100", "BSDS500/train", "BSDS500/test"),
+        # BSDS500's images are JPEG files: at half the size they are sharper and cleaner.
+        shrink=(1, 1, 0.5, 0.5),
+        sampling="images",
         benchmarks=("Set5", "Set14", "B100"),
         exclude=("302003",),  # an image of BSDS500, and Set5's "woman"
         skip_small=True,
@@ -21,6 +24,6 @@ config = Experiment(
         batch_size=28,
     ),
     optimizer=OptimizerConfig(name="soap", learning_rate=3e-3, accumulation=4),
-    steps=8_000,
+    steps=40_000,
     checkpoint_every=1000,
 )
