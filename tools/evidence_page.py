@@ -142,15 +142,15 @@ def equal_cost_rows(high: Result, low: Result) -> Iterable[list[str]]:
 
 
 def paper_rows(name: str) -> Iterable[list[str]]:
-    """Yields the row of a training on the paper's data, if it was measured by `eval.py`."""
-    path = RESULTS / name / "scores.json"
+    """Yields the row of a training on the paper's data, if it is finished."""
+    path = RESULTS / name / "comparison.json"
     if path.exists():
-        scores = json.loads(path.read_text())
+        scores = json.loads(path.read_text())["upsamplers"]["subpixel"]["psnr"]
         config = json.loads(path.with_name("config.json").read_text())
-        psnr = {benchmark: scores["results"][benchmark]["psnr"] for benchmark in PAPER}
+        psnr = {benchmark: scores[benchmark] for benchmark in PAPER}
         yield [
             ", ".join(config["data"]["train"]),
-            f"{scores['model']['step']:,} of {config['steps']:,}",
+            f"{config['steps']:,}",
             " / ".join(f"{value:.2f}" for value in psnr.values()),
             " / ".join(f"{psnr[key] - value:+.2f}" for key, value in PAPER.items()),
         ]
