@@ -10,6 +10,9 @@ from subpixel.sr.data.names import parse_name
 # Names of folders of one scale, below a folder of LR images.
 _SCALES = ("", *(f"{mark}{scale}" for scale in (2, 3, 4, 8) for mark in ("x", "X")))
 
+# Folders that are repeated in the folders of originals and of LR images, besides numbers.
+_PARTS = frozenset({"sequences", "train", "training", "val", "valid", "validation", "test"})
+
 
 def lookalike_notes(folder: Path, originals: dict[str, Path], known: list[Path]) -> list[str]:
     """Returns one sentence for each folder whose images, not its name, show LR images.
@@ -56,7 +59,7 @@ def _candidates(folder: Path) -> Iterator[Path]:
     """Yields the folders that lie beside the originals as a folder of LR images may.
 
     `train_sharp_bicubic/X4/000` lies so beside `train_sharp/000` (REDS), and
-    `vimeo_LRx4/sequences/00001/0001` beside `vimeo/sequences/00001/0001`.
+    `vimeo_LRx4/sequences/00001/0001` beside `vimeo/sequences/00001/0001`, `X2/val` beside `HR/val`.
     """
     anchor = folder = folder.absolute()
     while anchor.name:
@@ -65,7 +68,7 @@ def _candidates(folder: Path) -> Iterator[Path]:
             if place != anchor:
                 paths = (place / scale / tail for scale in _SCALES)
                 yield from (path for path in paths if _is_folder(path))
-        if not (anchor.name.isdigit() or anchor.name == "sequences"):
+        if not (anchor.name.isdigit() or anchor.name.lower() in _PARTS):
             return
         anchor = anchor.parent
 

@@ -66,7 +66,7 @@ _SIZES = tuple(
 )
 _FACTOR = re.compile(
     r"(?P<base>.+?)"
-    r"(?:[ _-]?x(?P<scale>[1-9])(?:[md]|(?P<variant>w\d))?|[ _-](?P<times>[2-9])x)",
+    r"(?:[ _@-]?x(?P<scale>[1-9])(?:[md]|(?P<variant>w\d))?|[ _@-](?P<times>[2-9])x)",
     re.I,
 )
 _FOLDER_SCALE = r"(?:[_-]?x(?P<scale>\d+)|(?P<digit>[2-9])|[_-](?P<times>\d+)x)?"

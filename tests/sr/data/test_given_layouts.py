@@ -82,6 +82,13 @@ PAIRED = {
     "in a folder, only the original": ("P", 2, "P/a{}_HR", "P/a{}", "a1"),
     "in a folder, only the LR image": ("P", 2, "P/a{}", "P/a{}LR", "a1"),
     "LR below a plain folder": ("Urban100", 4, "Urban100/{}", "Urban100/LR_bicubic/X4/{}x4", "1"),
+    "HR_x2 and LR_x2": ("M", 2, "M/HR_x2/{}", "M/LR_x2/{}", "1"),
+    "hr and lr_x2": ("M", 2, "M/hr/{}", "M/lr_x2/{}", "1"),
+    "gt and lq": ("M", 4, "M/gt/{}", "M/lq/{}", "1"),
+    "LRBI": ("M", 2, "M/HR/{}", "M/LRBI/{}", "1"),
+    "DF2K": ("D", 4, "D/DF2K_HR/000{}", "D/DF2K_LR_bicubic/X4/000{}x4", "0001"),
+    "in a folder, HRx4": ("P", 4, "P/{}_HRx4", "P/{}_LRx4", "1"),
+    "in a folder, -hr": ("P", 4, "P/{}-hr", "P/{}-lr", "1"),
     "LR beside a plain folder": ("Manga109", 2, "Manga109/{}", "Manga109_LR/x2/{}", "1"),
 }  # fmt: skip
 
@@ -162,6 +169,7 @@ NAMED = {
     "LR4 without original": ("M/Canon_9_LR4.png", (12, 15), "look like LR images"),
     "result of a method": ("M/img_1_SRF_2_SRCNN.png", (48, 60), "outputs of other methods"),
     "enlarged copy": ("M/1x2.png", (96, 120), "enlarged copies"),
+    "enlarged copy for a dense screen": ("M/1@2x.png", (96, 120), "enlarged copies"),
     "smaller copy": ("M/1_small.png", (24, 30), "smaller copies"),
     "smaller copy of a number": ("M/1_bicubic_x2.png", (24, 30), "smaller copies"),
     "thumbnail": ("M/1-thumb.png", (12, 15), "smaller copies"),
@@ -202,6 +210,8 @@ def test_a_smaller_copy_is_named_beside_a_larger_one_of_the_same_words(tmp_path,
             "vimeo_LRx4/sequences/00001/0266",
             "vimeo/sequences/00001/0266",
         ),
+        ("val1/HR/val", "val1/X4/val", "val1/HR/val"),
+        ("M/original/test", "M/x4/test", "M/original/test"),
     ],
 )
 def test_lr_images_of_sequences_are_named(tmp_path, hr, lr, source, caplog):

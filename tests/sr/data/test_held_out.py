@@ -1,6 +1,9 @@
 """No image is on both sides of the split into training and validation."""
 
 import io
+import os
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,6 +55,39 @@ def test_copies_of_other_sources_are_on_one_side_only(photographs):
     found = split([*photographs, *copies], 3)
     assert not {i % 7 for i in found.train} & {i % 7 for i in found.held_out}
     assert "0 training images occur more than once and 3 are copies of held-out" in found.note
+
+
+def other_names(folder, other):
+    other.mkdir()
+    for number, file in enumerate(sorted(folder.iterdir())):
+        os.link(file, other / f"z{number}.png")
+
+
+OVERLAPS = {
+    "a link to the folder": lambda folder, other: other.symlink_to(folder),
+    "links to the files": lambda folder, other: shutil.copytree(
+        folder, other, copy_function=lambda a, b: Path(b).symlink_to(a)
+    ),
+    "hard links of other names": other_names,
+    "another format": lambda folder, other: [
+        other.mkdir(),
+        [Image.open(f).save(other / f"{f.stem}.bmp") for f in folder.iterdir()],
+    ],
+}
+
+
+@pytest.mark.parametrize("overlap", OVERLAPS)
+def test_folders_that_overlap_are_on_one_side_only(photographs, tmp_path, overlap):
+    (tmp_path / "A").mkdir()
+    for number, array in enumerate(photographs[:4]):
+        Image.fromarray(array).save(tmp_path / f"A/{number}.png")
+    OVERLAPS[overlap](tmp_path / "A", tmp_path / "B")
+    images = [image for name in "AB" for image in find_images(str(tmp_path / name), None)]
+    found = split_images(images, [fingerprint(image.load()) for image in images], 1)
+    assert len(images) == 8
+    assert not {i % 4 for i in found.train} & {i % 4 for i in found.held_out}
+    assert {i % 4 for i in (*found.train, *found.held_out)} == set(range(4))
+    assert found.note.startswith("4 training images occur more than once")
 
 
 def test_copies_among_the_images_to_train_on_stay(photographs):
