@@ -1,4 +1,4 @@
-"""ESPCN x2 on luma: T91 and BSDS500/train, the 291 images of the literature without one.
+"""ESPCN x2 on luma: 290 of the 291 images of the literature, T91 and BSDS500/train.
 
 They are found through SUBPIXEL_DATA or --data-root.
 """

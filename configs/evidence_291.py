@@ -1,4 +1,4 @@
-"""ESPCN x3 trained on T91 and BSDS500/train, the 291 images of the literature without one.
+"""ESPCN x3 trained on T91 and BSDS500/train, 290 of the 291 images of the literature.
 
 One image is held out, so 289 are trained on. The rest is as in evidence_t91.py.
 """

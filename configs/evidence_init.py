@@ -1,7 +1,8 @@
-"""ESPCN x3 whose upsamplers start as --model.upsampler-init says.
+"""ESPCN x3 with the initialisation of the upsampler that --model.upsampler-init names.
 
-"converted" is what "independent" gives the upsampler "subpixel". The kernel of "zero_insert" has
-the shape of that of "conv_transpose", so both start alike, and one of them is trained.
+For the upsampler "subpixel", "converted" and "independent" give the same values. The kernels of
+"zero_insert" and "conv_transpose" have one shape and the same initial values, so only one of the
+two is trained.
 """
 
 from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerConfig

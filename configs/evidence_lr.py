@@ -1,6 +1,7 @@
 """A network at low resolution with as many multiply-adds as SRCNN 9-1-5 at x3.
 
-The rest is as in evidence_srcnn.py, also the activation. tools/evidence.txt has a smaller one.
+All other values, also the activation, are those of evidence_srcnn.py. tools/evidence.txt has a
+smaller network.
 """
 
 from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerConfig

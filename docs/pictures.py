@@ -1,7 +1,6 @@
-"""Makes images of docs/: `python docs/pictures.py [upscale] [video] [export]`.
+"""Makes the images in docs/: `python docs/pictures.py [upscale] [video] [export]`.
 
-Without a name it makes all. The photographs are coffee (CC0) and chelsea (CC0), which scikit-image
-brings.
+Without a name it makes all. The photographs are coffee (CC0) and chelsea (CC0) of scikit-image.
 """
 
 import io
@@ -40,7 +39,7 @@ def beside(*images: np.ndarray) -> Image.Image:
 
 
 def photograph() -> Image.Image:
-    """Returns a crop that was shrunk: each pixel as a square, bicubic, and the network."""
+    """Returns a small crop enlarged in three ways: pixels as squares, bicubic, and the network."""
     lr = imresize(data.coffee()[20:392, 90:540], 1 / 2)[30:130, 70:180]
     squares = lr.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
     bicubic = subpixel.sr.upscale(lr, "bicubic", scale=SCALE)
@@ -49,7 +48,7 @@ def photograph() -> Image.Image:
 
 
 def clip() -> Image.Image:
-    """Returns a frame of a clip as it was decoded, and of the enlarged clip."""
+    """Returns one frame of a clip, its pixels as squares, beside that of the enlarged clip."""
     with tempfile.TemporaryDirectory() as folder:
         small, large = Path(folder, "small.mp4"), Path(folder, "large.mp4")
         _write_clip(small)
@@ -114,8 +113,8 @@ def _draw_chain(axes: Axes, operators: list[str]) -> None:
         axes.text(0, -i, name, ha="center", va="center", fontsize=9, bbox=box)
 
 
-PICTURES = {"upscale": photograph, "video": clip, "export": graphs}
+IMAGES = {"upscale": photograph, "video": clip, "export": graphs}
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or PICTURES:
-        PICTURES[name]().save(DOCS / f"{name}.webp", quality=90)
+    for name in sys.argv[1:] or IMAGES:
+        IMAGES[name]().save(DOCS / f"{name}.webp", quality=90)

@@ -16,9 +16,9 @@ from jax.extend.core import Primitive
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 _FLAX_ARGUMENTS = frozenset(inspect.signature(nnx.ConvTranspose.__init__).parameters)
-# XLA of jaxlib 0.6.2 computes elementwise operations on a constant gather wrongly when it folds
-# them into a constant; that of 0.10.2 does not.
-_FOLDS_RIGHTLY = jax.__version_info__ >= (0, 10)
+# XLA of jaxlib 0.6.2 gives wrong values when it folds a constant gather and the elementwise
+# operations on it into one constant; XLA of jaxlib 0.10.2 gives the right ones.
+_FOLDS_CORRECTLY = jax.__version_info__ >= (0, 10)
 
 
 def varying_axes(x: jax.Array) -> frozenset[str]:
@@ -56,9 +56,9 @@ def zeros(shape: tuple[int, ...], like: jax.Array) -> jax.Array:
     return jnp.zeros(shape, like.dtype, device=explicit_sharding(like))
 
 
-def unfolded(x: jax.Array) -> jax.Array:
-    """Hides from XLA that the operand of a gather is constant, where XLA computes that wrongly."""
-    return x if _FOLDS_RIGHTLY else lax.optimization_barrier(x)
+def not_constant_folded(x: jax.Array) -> jax.Array:
+    """Prevents the constant folding of a gather's operand in versions of XLA that do it wrongly."""
+    return x if _FOLDS_CORRECTLY else lax.optimization_barrier(x)
 
 
 def resolve_precision(precision: Any) -> Any:

@@ -64,7 +64,7 @@ def conv_transpose(
     pairs = _padding_pairs(layer)
     mode = getattr(layer, "padding_mode", "ZEROS")
     if mode == "CIRCULAR":
-        # The part of the padding that is whole strides repeats pixels; the rest stays zeros.
+        # Padding of whole strides repeats pixels; the remainder consists of zeros.
         each = list(zip(pairs, layer.stride, strict=True))
         x = jnp.pad(x, [(0, 0), *((a // s, b // s) for (a, b), s in each)], mode="wrap")
         pairs = [(a % s, b % s) for (a, b), s in each]

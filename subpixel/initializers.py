@@ -21,7 +21,8 @@ def icnr(
     """Returns ICNR: upsampling starts as a convolution and nearest-neighbour upsampling.
 
     Every phase begins with the same kernel, drawn by `base`, so the network's first output has no
-    checkerboard of period r. "Initialised to convolution, nearest-neighbour resized".
+    checkerboard of period r. The name means "initialised to convolution, nearest-neighbour
+    resized".
 
     Args:
       base: draws the low-resolution kernel of one phase, (k1, ..., kd, in, out).

@@ -2,7 +2,7 @@
 
 It needs Chromium and npm. With --time it enlarges one megapixel of the photograph retina (CC0) by
 x3 with `espcn_x3`: in the page until the PNG file is saved, and by `python -m subpixel upscale`,
-its start included. The seconds are those of the clock, then those of all processors.
+its start included. It prints seconds of the clock, then seconds of all processors.
 """
 
 import functools
@@ -29,10 +29,10 @@ from subpixel.sr.commands.demo import DEFAULT_MODELS
 from subpixel.sr.demo.build import build_demo
 from subpixel.sr.targets import as_source, load_trained
 
-PICTURE = Path(__file__).parents[1] / "docs/demo.webp"
+IMAGE = Path(__file__).parents[1] / "docs/demo.webp"
 MODEL = "espcn_x3"
-# WebAssembly is compiled on machines that other programs use.
-PATIENCE_MS = 300_000
+# The compilation of WebAssembly is slow where other programs use the processors.
+TIMEOUT_MS = 300_000
 
 
 class _QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -54,7 +54,7 @@ def opened_page(folder: Path) -> Iterator[Any]:
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
         page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.set_default_timeout(PATIENCE_MS)
+        page.set_default_timeout(TIMEOUT_MS)
         page.goto(f"http://127.0.0.1:{server.server_address[1]}/")
         page.wait_for_selector("html[data-ready]")
         yield page
@@ -69,7 +69,7 @@ def show(page: Any, photo: Path) -> None:
 
 
 def children_seconds() -> float:
-    """Returns the processor time of this process's children and of theirs, while they live."""
+    """Returns the processor time of all descendants of this process that still run."""
     times = (child.cpu_times() for child in psutil.Process().children(recursive=True))
     return sum(each.user + each.system for each in times)
 
@@ -105,7 +105,7 @@ def main() -> None:
             if "--time" not in sys.argv[1:]:
                 show(page, cat)
                 content = io.BytesIO(page.screenshot())
-                Image.open(content).convert("RGB").save(PICTURE, quality=90)
+                Image.open(content).convert("RGB").save(IMAGE, quality=90)
                 return
             print(f"load average {os.getloadavg()[0]:.1f}")
             for round_number in range(3):

@@ -21,7 +21,7 @@ DOCS, RESULTS = ROOT / "docs", ROOT / "results"
 UPSAMPLER_CELLS = [f"{network}_x{scale}" for network in ("espcn", "fsrcnn") for scale in (2, 3, 4)]
 INIT_CELLS = ["init_icnr", "init_independent"]
 COST_PAIRS = [(f"cost_srcnn_{name}", f"cost_lr_{name}") for name in ("small", "large", "soap")]
-# Trained on, and the paper's scores: table 1 of arXiv 1609.05158.
+# PSNR of the paper by benchmark: table 1 of arXiv 1609.05158.
 PAPER = {"Set5": 32.55, "Set14": 29.08, "B100": 28.26}
 PAPER_RUNS = ["evidence_t91", "evidence_291"]
 

@@ -14,7 +14,7 @@ else:
         import jax.numpy as jnp
         from jax import Array
     except ImportError:
-        # ONNX Runtime enlarges images without JAX too; all arrays are NumPy's then.
+        # Upscaling with ONNX Runtime works without JAX; then all arrays are NumPy's.
         jnp, Array = np, np.ndarray
 
 ImageArray = TypeVar("ImageArray", np.ndarray, Array)

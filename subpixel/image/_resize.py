@@ -87,7 +87,7 @@ def _resize_axis(image, axis: int, scale: float, antialias: bool, border: Border
     indices, weights = _taps(image.shape[axis], scale, antialias, border)
     shape = [1] * image.ndim
     shape[axis] = -1
-    # Tap by tap: a single gather would need the memory of the image once for each tap.
+    # The taps are added one by one: a single gather would need a copy of the image for each tap.
     return reduce(
         add,
         (

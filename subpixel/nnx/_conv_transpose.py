@@ -1,4 +1,4 @@
-"""`subpixel.nnx.ConvTranspose`, and its exchange for Flax's own layers inside a model."""
+"""`subpixel.nnx.ConvTranspose`, and a function that replaces Flax's own layers in a model by it."""
 
 from collections.abc import Mapping, MutableSequence, Sequence
 from types import MappingProxyType
@@ -181,7 +181,7 @@ def swap_conv_transpose(model: nnx.Module, *, method: Method = "auto") -> dict[s
 
 
 def _from_flax(layer: nnx.ConvTranspose, method: Method) -> ConvTranspose:
-    """Makes our layer with the variables and the other attributes of Flax's."""
+    """Returns a layer of this package with the variables and attributes of a layer of Flax."""
     ours = ConvTranspose(
         layer.in_features,
         layer.out_features,

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from subpixel._compat import unfolded
+from subpixel._compat import not_constant_folded
 from subpixel.ops._geometry import Axis
 from subpixel.ops._native import Result, result_shape
 
@@ -22,9 +22,9 @@ def im2col_result(
 ) -> jax.Array:
     """Computes the result; `mark` stops XLA from fusing other operations into a rearrangement.
 
-    XLA's CPU compiler computes the elementwise operations before a gather anew for each element
-    that the gather copies, so a cotangent that depends on the output is computed k / s times along
-    each axis. `jax.lax.optimization_barrier` does not stop it.
+    XLA's CPU compiler repeats the elementwise operations before a gather for each element that the
+    gather copies, so a cotangent that depends on the output is computed k / s times along each
+    axis. `jax.lax.optimization_barrier` does not prevent this.
     """
     matmul = functools.partial(_matmul, precision=precision, dtype=dtype)
     n, groups = len(axes), a.shape[-2]
@@ -75,7 +75,7 @@ def _im2col(y: jax.Array, axes: tuple[Axis, ...]) -> jax.Array:
     """(n, q..., g, o) -> (n, s..., k..., g, o), zero where a tap lies outside the image."""
     for number, axis in enumerate(axes):
         index = axis.outputs()
-        # (n, s1.., q, .., k1.., g, o): the new axis of taps goes behind those of earlier axes.
+        # (n, s1.., q, .., k1.., g, o): the new axis of taps follows those of earlier axes.
         y = _take(y, index, 1 + number, filled=bool((index == axis.out).any()))
         y = jnp.moveaxis(y, 2 + number, len(axes) + 1 + number)
     return y
@@ -84,7 +84,7 @@ def _im2col(y: jax.Array, axes: tuple[Axis, ...]) -> jax.Array:
 def _col2im(columns: jax.Array, axes: tuple[Axis, ...]) -> jax.Array:
     """(n, s..., k..., g, o) -> (n, q..., g, o), the transpose of `_im2col`."""
     n = len(axes)
-    # The last axis goes first: its pixels are adjacent, and XLA compiles this twice as fast.
+    # The loop starts with the last axis, whose pixels are adjacent: XLA compiles it twice as fast.
     for number, axis in reversed(list(enumerate(axes))):
         space = 1 + number
         columns = jnp.moveaxis(columns, space + n, space + 1)
@@ -106,4 +106,5 @@ def _take(x: jax.Array, index, axis: int, *, filled: bool) -> jax.Array:
     # XLA compiles a gather ten times faster than a concatenation of strided slices, and runs it
     # five times faster.
     mode = "fill" if filled else "clip"
-    return jnp.take(unfolded(x), index, axis=axis, mode=mode, fill_value=0 if filled else None)
+    fill_value = 0 if filled else None
+    return jnp.take(not_constant_folded(x), index, axis=axis, mode=mode, fill_value=fill_value)

@@ -60,9 +60,9 @@ def widest(*dtypes: Any) -> Any:
 def fastest_method(a, b, result: Result, axes: tuple[Axis, ...]) -> Method:
     """Returns the method that was measured to be the fastest on a CPU.
 
-    The gradients are always those of im2col: XLA's gradient by the kernel is 3 to 200 times slower,
-    and its gradient by the input, which alone is up to 2.6 times as fast, saves nothing beside a
-    gradient by the kernel, because our two gradients share the im2col matrix. XLA's output is
+    The gradients always use im2col. XLA's gradient of the kernel is 3 to 200 times slower. XLA's
+    gradient of the input alone is up to 2.6 times as fast, but it saves nothing if the gradient of
+    the kernel is needed too, because both gradients then share one im2col matrix. XLA's output is
     slower in three dimensions, in float64 and with groups. The table has the processor time of the
     output in ms by im2col / XLA's convolution / polyphase, "SAME", float32, for an input of
     4 x 32 x 32 with 32 or 128 channels (jaxlib 0.10.2, Intel Xeon with AVX-512, a machine with
@@ -83,8 +83,9 @@ def fastest_method(a, b, result: Result, axes: tuple[Axis, ...]) -> Method:
     3x3, 1        1.00           0.22 / 0.24 / 0.18  1.19 / 0.60 / 0.51   8.9 / 6.1 / 5.9
     ============  =============  ==================  ===================  =====================
 
-    With one output channel, polyphase loses where its result has to be cropped. Where the kernel is
-    larger than the output, as in a vocoder, the rearrangement of the kernel takes what it saves.
+    With one output channel, polyphase is slower where its result has to be cropped. Where the
+    kernel is larger than the output, as in a vocoder, the rearrangement of the kernel takes as much
+    time as the method saves.
     ``python -m subpixel bench conv-transpose --method METHOD`` measures one method.
     """
     if result != "output" or len(axes) > 2 or a.dtype != jnp.float32 or a.shape[-2] > 1:

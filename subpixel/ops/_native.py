@@ -81,7 +81,7 @@ def _clamped(axis: Axis) -> tuple[int, int]:
 
 def _resize(y: jax.Array, axis: int, before: int, after: int) -> jax.Array:
     """Adds zeros before and after, or removes as many pixels where a number is negative."""
-    # Not `lax.pad`: XLA merges it into the convolution, which has a negative padding again.
+    # XLA merges `lax.pad` into the convolution, whose padding is then negative again.
     shape = list(y.shape)
     parts = [y]
     for count, index in ((before, 0), (after, 1)):

@@ -3,8 +3,8 @@
 Write an output pixel as ``q = s*P + low - b`` with a phase b in 0..s-1, as in
 `subpixel.ops._geometry`. The s phases of one P are the outputs of a convolution over the pixels
 ``P, P + 1, ..., P + ceil(k/s) - 1`` of the input, whose kernel has s**d times as many channels.
-Each output pixel is written once, and no matrix of columns is stored. A kernel size that is not a
-multiple of the stride is filled with zeros, which cost products.
+Each output pixel is written once, and no im2col matrix is stored. A kernel whose size is not a
+multiple of the stride is padded with zeros, which adds multiplications.
 """
 
 import math
@@ -32,7 +32,7 @@ class Grid(NamedTuple):
 
 
 def grid(axis: Axis) -> Grid:
-    """Returns the positions that an output which is not empty needs.
+    """Returns the positions that a non-empty output needs.
 
     Example:
       >>> grid(Axis(size=16, taps=4, stride=2, dilation=1, low=2, high=2))
@@ -44,7 +44,7 @@ def grid(axis: Axis) -> Grid:
 
 
 def product_ratio(axes: tuple[Axis, ...]) -> float:
-    """Returns the number of products of this method over that of im2col.
+    """Returns the number of multiplications of this method, divided by that of im2col.
 
     Example:
       >>> product_ratio((Axis(size=32, taps=5, stride=2, dilation=1, low=3, high=2),))

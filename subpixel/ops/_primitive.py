@@ -1,15 +1,15 @@
 """The JAX primitive under `subpixel.conv_transpose`: three contractions that are one family.
 
 A transposed convolution relates an input x, a kernel w and a cotangent y of the output through the
-number ``sum y[q] * x[i] * w[t]`` over all ``q = s*i + low - d*t``. The derivative by one of the
-three is a function of the other two, linear in each:
+number ``sum y[q] * x[i] * w[t]`` over all ``q = s*i + low - d*t``. The derivative with respect to
+one of the three is a function of the other two, linear in each:
 
 ========  ==========  =====================================================
 result    from        meaning
 ========  ==========  =====================================================
 "output"  x and w     the transposed convolution
-"input"   y and w     the gradient by the input: a strided convolution of y
-"kernel"  x and y     the gradient by the kernel
+"input"   y and w     the gradient of the input: a strided convolution of y
+"kernel"  x and y     the gradient of the kernel
 ========  ==========  =====================================================
 
 The transpose of each of the three is another of the three, so one primitive gives derivatives of
@@ -100,7 +100,8 @@ def contract(
         result=result,
         axes=axes,
         dtype=jnp.dtype(dtype),
-        # Now, not at lowering: a context of `jax.default_matmul_precision` has ended by then.
+        # It is resolved here, because at lowering a context of `jax.default_matmul_precision` may
+        # have ended.
         precision=resolve_precision(precision),
         method=method,
     )
@@ -124,7 +125,7 @@ def _eager(a, b, **params):
 
 
 def _transpose(number: int, cotangent, a, b, *, result, dtype, **params):
-    """Returns the gradient by operand `number`: the contraction to that operand."""
+    """Returns the gradient of operand `number`: the contraction to that operand."""
     del dtype
     names = _OPERANDS[result]
     operand = (a, b)[number]

@@ -117,10 +117,10 @@ def insert_zeros(
     x = jnp.asarray(x)
     ndim = x.ndim - 2
     scales = scale_per_axis(scale, ndim)
-    # Not `lax.pad` with interior padding: XLA merges it into the convolution that follows.
+    # XLA merges `lax.pad` with interior padding into the next convolution, so it is not used here.
     pixels = jnp.expand_dims(x, range(2, 2 * ndim + 1, 2))
     widths = [(0, 0, 0), *(w for r in scales for w in ((0, 0, 0), (0, r - 1, 0))), (0, 0, 0)]
-    # An explicit transfer: `jax.transfer_guard("disallow")` forbids the implicit one of a constant.
+    # The transfer is explicit, because `jax.transfer_guard("disallow")` forbids that of a constant.
     zero = jax.device_put(np.zeros((), x.dtype))
     padded = lax.pad(pixels, zero, widths)
     sizes = (s * r for s, r in zip(x.shape[1:-1], scales, strict=True))
@@ -262,7 +262,7 @@ def _im2col_convolution(
     precision: lax.PrecisionLike,
     preferred_element_type: DTypeLike | None,
 ) -> jax.Array:
-    """An ordinary convolution as a transposed convolution with strides of 1."""
+    """Computes an ordinary convolution as a transposed convolution with strides of 1."""
     return conv_transpose(
         x,
         kernel,

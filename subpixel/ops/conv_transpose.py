@@ -1,8 +1,9 @@
 """The transposed convolution: a faster `jax.lax.conv_transpose`, with groups.
 
-On a CPU, XLA computes the gradient by the kernel as a convolution whose kernel is as large as the
-image. In three dimensions it computes the result itself as a convolution over the zero-inserted
-input. Here each is a matrix product and a rearrangement: see `subpixel.ops._primitive`.
+On a CPU, XLA computes the gradient of the kernel as a convolution whose kernel is as large as the
+image. In three dimensions it computes the output as a convolution over the zero-inserted input.
+This module computes each of them as a matrix product and a rearrangement: see
+`subpixel.ops._primitive`.
 """
 
 import operator
