@@ -32,6 +32,8 @@ VIDEO_SUFFIXES = frozenset(_CONTAINERS)
 _CUT_SECONDS = 1.0
 # Limit of x264 and of libvpx.
 _LARGEST_SIDE = 16384
+# The tag by which WebM states that a second stream inside the video is its transparency.
+_ALPHA = "alpha_mode"
 _COPIED = ("audio", "subtitle")
 
 Advance = Callable[[Path, float, float | None, int], None]
@@ -135,7 +137,17 @@ def _transcode(
         output = _add_video(sink, codec, stream, first, shape, encoding)
         copied = _add_copies(sink, source, path, target)
         _run(frames, sink, output, copied, shape, settings, path, advance)
-    return shape.notes
+    return [*shape.notes, *_lost(stream, first)]
+
+
+def _lost(stream: Any, first: Any) -> list[str]:
+    """Returns notes on what the result does not keep."""
+    notes = []
+    if any(name.lower() == _ALPHA and value == "1" for name, value in stream.metadata.items()):
+        notes.append("the transparency of the video was left out")
+    if first.interlaced_frame:
+        notes.append("the video is interlaced, and was enlarged as if not: deinterlace it first")
+    return notes
 
 
 def _comment(source: Any, settings: Settings, shape: FrameShape) -> str:
@@ -204,7 +216,8 @@ def _add_video(
         context.color_range = 2
     if stream.sample_aspect_ratio:
         context.sample_aspect_ratio = stream.sample_aspect_ratio
-    output.metadata.update({k: v for k, v in stream.metadata.items() if k != "encoder"})
+    left_out = ("encoder", _ALPHA)
+    output.metadata.update({k: v for k, v in stream.metadata.items() if k.lower() not in left_out})
     if first.rotation:
         output.set_display_rotation(first.rotation)
     return output

@@ -242,3 +242,28 @@ def test_webm_gets_vp9(tmp_path):
     enlarge(source, tmp_path / "b.webm")
     with av.open(str(tmp_path / "b.webm")) as result:
         assert result.streams.video[0].codec_context.name in ("vp9", "libvpx-vp9")
+
+
+def test_transparency_is_left_out_with_a_word(tmp_path):
+    with av.open(str(tmp_path / "a.webm"), "w") as sink:
+        stream = sink.add_stream("libvpx-vp9", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuva420p"
+        frame = av.VideoFrame.from_ndarray(np.full((48, 64, 4), 90, np.uint8), format="rgba")
+        sink.mux(stream.encode(frame.reformat(format="yuva420p")))
+        sink.mux(stream.encode(None))
+    notes = enlarge(tmp_path / "a.webm", tmp_path / "b.webm")
+    assert notes == ["the transparency of the video was left out"]
+    with av.open(str(tmp_path / "b.webm")) as result:
+        # Otherwise a player would look for transparency that is not there.
+        assert "alpha_mode" not in {name.lower() for name in result.streams.video[0].metadata}
+
+
+def test_an_interlaced_video_is_named(tmp_path):
+    with av.open(str(tmp_path / "a.mp4"), "w") as sink:
+        stream = sink.add_stream("libx264", rate=25, options={"x264-params": "tff=1"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24")
+        sink.mux(stream.encode(frame.reformat(format="yuv420p")))
+        sink.mux(stream.encode(None))
+    (note,) = enlarge(tmp_path / "a.mp4", tmp_path / "b.mp4")
+    assert note == "the video is interlaced, and was enlarged as if not: deinterlace it first"
