@@ -25,7 +25,7 @@ from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.state import compiler_options
 
 HEAD = ("convolution", "pass", "GFLOP", "ms", "library", "GFLOP/s", "plain product, GFLOP/s")
-PASSES = ("forward", "gradient by the kernel", "gradient by the input")
+PASSES = ("forward", "gradient of the kernel", "gradient of the input")
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ def passes(x: jax.Array, kernel: jax.Array) -> dict[str, tuple[Callable[..., Any
     cotangent = convolve(x, kernel)
     return {
         "forward": (convolve, (x, kernel)),
-        "gradient by the kernel": (
+        "gradient of the kernel": (
             lambda x, kernel, y: jax.vjp(partial(convolve, x), kernel)[1](y)[0],
             (x, kernel, cotangent),
         ),
-        "gradient by the input": (
+        "gradient of the input": (
             lambda x, kernel, y: jax.vjp(lambda x: convolve(x, kernel), x)[1](y)[0],
             (x, kernel, cotangent),
         ),

@@ -31,8 +31,8 @@ def test_the_passes_are_the_convolution_and_its_gradients(tool):
         return jnp.sum(tool.convolve(x, kernel) ** 2) / 2
 
     by_input, by_kernel = jax.grad(loss, argnums=(0, 1))(x, kernel)
-    np.testing.assert_allclose(values["gradient by the input"], by_input, atol=1e-4)
-    np.testing.assert_allclose(values["gradient by the kernel"], by_kernel, atol=1e-4)
+    np.testing.assert_allclose(values["gradient of the input"], by_input, atol=1e-4)
+    np.testing.assert_allclose(values["gradient of the kernel"], by_kernel, atol=1e-4)
     # One output pixel, by hand.
     expected = np.einsum("ijc,ijco->o", x[1, 1:4, 2:5], kernel)
     np.testing.assert_allclose(values["forward"][1, 2, 3], expected, atol=1e-5)
