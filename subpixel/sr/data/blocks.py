@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Float32, Num
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 from scipy import ndimage
@@ -27,14 +28,20 @@ class Correlation:
       second: the same in the second, at shift 0.
     """
 
-    best: np.ndarray
-    rows: np.ndarray
-    columns: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
+    best: Float[np.ndarray, "n n"]
+    rows: Float[np.ndarray, "n n"]
+    columns: Float[np.ndarray, "n n"]
+    first: Float[np.ndarray, "n n"]
+    second: Float[np.ndarray, "n n"]
 
     @classmethod
-    def of(cls, first: np.ndarray, second: np.ndarray, block: int, most: int) -> "Correlation":
+    def of(
+        cls,
+        first: Float[np.ndarray, "size size"],
+        second: Float[np.ndarray, "size size"],
+        block: int,
+        most: int,
+    ) -> "Correlation":
         """Searches shifts of -most..most pixels."""
         size = first.shape[0]
         padded = np.pad(second, most, mode="reflect")
@@ -54,7 +61,9 @@ class Correlation:
         return cls(best, rows, columns, *contrast)
 
 
-def align(first: np.ndarray, second: np.ndarray) -> list[np.ndarray]:
+def align(
+    first: Float[np.ndarray, "size size"], second: Float[np.ndarray, "size size"]
+) -> list[Float[np.ndarray, " size"]]:
     """Finds the shift and scale of both axes that fit the second image to the first.
 
     Returns:
@@ -75,12 +84,14 @@ def align(first: np.ndarray, second: np.ndarray) -> list[np.ndarray]:
     return grid
 
 
-def move(image: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+def move(
+    image: Float[np.ndarray, "n n"], rows: Float[np.ndarray, " n"], columns: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, "n n"]:
     """Returns the image (n, n) at these rows and columns, interpolated linearly."""
     return ndimage.map_coordinates(image, np.meshgrid(rows, columns, indexing="ij"), order=1)
 
 
-def count_different_blocks(image: np.ndarray, contrast: float) -> int:
+def count_different_blocks(image: Float[np.ndarray, "n n"], contrast: float) -> int:
     """Counts the blocks that show something of their own.
 
     A block counts if its contrast is at least this number of grey levels, and if it does not
@@ -120,18 +131,18 @@ def _fit_line(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[float, 
     return float(solution[0]), float(solution[1])
 
 
-def high_pass(image: np.ndarray) -> np.ndarray:
+def high_pass(image: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
     """Removes low frequencies."""
     return image - ndimage.gaussian_filter(image, LOW_PASS)
 
 
-def sums(values: np.ndarray, block: int) -> np.ndarray:
+def sums(values: Num[np.ndarray, "n n"], block: int) -> Num[np.ndarray, "blocks blocks"]:
     """Sums each block of an image (n, n); pixels that fill no block are left out."""
     count = values.shape[0] // block
     whole = values[: count * block, : count * block]
     return whole.reshape(count, block, count, block).sum(axis=(1, 3))
 
 
-def resize(image: Image.Image, size: int) -> np.ndarray:
+def resize(image: Image.Image, size: int) -> Float32[np.ndarray, "{size} {size}"]:
     """Resizes to a square, float32."""
     return np.asarray(image.resize((size, size), Image.Resampling.LANCZOS), np.float32)
