@@ -1,13 +1,12 @@
 """The evidence tool trains and measures its cells; the page's tables are those of the results."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from flax import nnx
 from PIL import Image
+from tool_files import ROOT, load_tool
 
 from subpixel.sr.data.sources import find_benchmarks
 from subpixel.sr.errors import InputError
@@ -15,26 +14,15 @@ from subpixel.sr.evaluation.checkerboard import flat_energy
 from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models.srcnn import SRCNNConfig
 
-ROOT = Path(__file__).parents[2]
-
-
-def load(name: str):
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"tools/{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 @pytest.fixture(scope="module")
 def tool():
-    return load("evidence")
+    return load_tool("evidence")
 
 
 @pytest.fixture(scope="module")
 def page():
-    return load("evidence_page")
+    return load_tool("evidence_page")
 
 
 def test_the_cells_differ_only_in_what_they_compare(tool):

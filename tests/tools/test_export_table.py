@@ -1,15 +1,10 @@
 """The table of speed in docs/export.md is that of results/inference.json."""
 
-import importlib.util
 import json
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-spec = importlib.util.spec_from_file_location("export_table", ROOT / "tools/export_table.py")
-assert spec is not None
-assert spec.loader is not None
-tool = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tool)
+from tool_files import load_tool
+
+tool = load_tool("export_table")
 
 
 def entry(onnx: float, torch: float | None):

@@ -1,24 +1,15 @@
 """The three passes are those of a convolution, and the table counts their work."""
 
-import importlib.util
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from tool_files import load_tool
 
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("layer_passes", ROOT / "tools/layer_passes.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("layer_passes")
 
 
 def test_the_passes_are_the_convolution_and_its_gradients(tool):

@@ -1,28 +1,20 @@
 """The search reads its table, trains without the held-out images, and resumes."""
 
-import importlib.util
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tool_files import ROOT, load_tool
 
 from subpixel.sr.config import DataConfig, ESPCNConfig
 from subpixel.sr.errors import InputError
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture
 def tool():
-    spec = importlib.util.spec_from_file_location("search", ROOT / "tools/search.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("search")
 
 
 def test_every_line_of_the_table_is_a_config(tool):

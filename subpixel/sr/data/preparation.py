@@ -1,7 +1,6 @@
 """Prepares images for training: decoded once, kept in memory or in a cache."""
 
 import io
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -28,10 +27,10 @@ from subpixel.sr.data.leak import Fingerprint, fingerprint
 from subpixel.sr.data.patches import Pair
 from subpixel.sr.data.sources import find_images, make_pair
 from subpixel.sr.errors import InputError
-from subpixel.sr.threads import map_in_threads
+from subpixel.sr.threads import map_in_threads, processors
 
 # Decoding releases Python's global lock; each thread holds one image.
-THREADS = min(4, os.cpu_count() or 1)
+THREADS = min(processors(), 4)
 # Decoded bytes up to which a set needs no cache: it is decoded in about three seconds.
 SMALL = 64 * 2**20
 

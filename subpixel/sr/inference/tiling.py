@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from subpixel.sr.threads import processors
 
-# How many tiles are computed at once: one convolution does not keep all processors busy. Each tile
-# takes some 50 MB.
+# How many tiles are computed at once: one convolution does not keep all processors busy. A layer of
+# ESPCN holds 17 MB of a tile, so the number is limited.
 TILES_AT_ONCE = min(processors(), 4)
 
 # Heights and widths of tiles, in low-resolution pixels. An axis that is shorter than the first is

@@ -108,19 +108,19 @@ UNRELATED = {
 }
 
 
-@pytest.mark.parametrize("kind", UNRELATED)
-def test_unrelated_images_are_not_taken_for_copies(kind):
-    make = UNRELATED[kind]
-    training = [make(np.random.default_rng([1, i])) for i in range(30)]
-    benchmark = [make(np.random.default_rng([2, i])) for i in range(20)]
-    assert count_copies(training, benchmark) == 0
-
-
-@pytest.mark.parametrize("kind", GRAPHICS)
-def test_unrelated_graphics_are_not_taken_for_copies(kind):
-    make = GRAPHICS[kind]
-    training = [make(np.random.default_rng([1, i])) for i in range(12)]
-    benchmark = [make(np.random.default_rng([2, i])) for i in range(6)]
+@pytest.mark.parametrize(
+    ("make", "count"),
+    [
+        pytest.param(make, count, id=kind)
+        for kinds, count in ((UNRELATED, (30, 20)), (GRAPHICS, (12, 6)))
+        for kind, make in kinds.items()
+    ],
+)
+def test_unrelated_images_are_not_taken_for_copies(make, count):
+    training, benchmark = (
+        [make(np.random.default_rng([stream, i])) for i in range(number)]
+        for stream, number in enumerate(count, start=1)
+    )
     assert count_copies(training, benchmark) == 0
 
 

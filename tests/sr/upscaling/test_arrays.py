@@ -11,9 +11,6 @@ from PIL import Image
 
 import subpixel.sr
 from subpixel.sr.errors import InputError
-from subpixel.sr.export.formats import Choices, Source, export_network
-from subpixel.sr.export.provenance import Provenance
-from subpixel.sr.models.released import load_released
 
 
 @pytest.mark.parametrize(
@@ -112,33 +109,6 @@ def test_upscaling_needs_no_package_of_training():
     )
     printed = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert printed.strip() == "(8, 10, 3)"
-
-
-def test_an_exported_file_needs_no_jax(tmp_path):
-    pytest.importorskip("onnxruntime")
-    image, exported, result = tmp_path / "a.png", tmp_path / "m.onnx", tmp_path / "b.png"
-    Image.fromarray(COFFEE[:40, :50]).save(image)
-    network = load_released("espcn_x3")
-    source = Source(network.config, network.upsampler, network.params, Provenance(name="espcn_x3"))
-    export_network(source, exported, Choices())
-    code = (
-        "import runpy, sys\n"
-        "class Missing:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] in ('jax', 'jaxlib', 'flax', 'optax', 'orbax', 'grain'):\n"
-        "            raise ModuleNotFoundError(name)\n"
-        "sys.meta_path.insert(0, Missing())\n"
-        "runpy.run_module('subpixel', run_name='__main__')"
-    )
-    options = [f"--model={exported}", "--engine=onnxruntime", "--consistent"]
-    subprocess.run(
-        [sys.executable, "-c", code, "upscale", image, "-o", result, *options],
-        check=True,
-        capture_output=True,
-    )
-    expected = subpixel.sr.upscale(COFFEE[:40, :50], "espcn_x3", scale=3, consistent=True)
-    difference = np.asarray(Image.open(result)).astype(int) - expected
-    assert np.abs(difference).max() <= 1
 
 
 def test_importing_the_package_stays_light():

@@ -61,6 +61,15 @@ def test_bicubic_enlarges(folder):
     np.testing.assert_array_equal(result, upscale(COFFEE, "bicubic", scale=2.5))
 
 
+def test_an_exported_file_gives_what_jax_gives(folder):
+    options = ["--model=model.onnx", "--engine=onnxruntime", "--consistent"]
+    done = run(folder, "upscale", "in.png", "-o", "exported.png", *options)
+    assert done.returncode == 0, done.stderr
+    expected = upscale(COFFEE, "espcn_x3", scale=3, consistent=True)
+    difference = np.asarray(Image.open(folder / "exported.png")).astype(int) - expected
+    assert np.abs(difference).max() <= 1
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
