@@ -164,8 +164,8 @@ def _compare(
 def _means(scores: Mapping[str, Scores]) -> dict[str, MeanScores]:
     return {
         benchmark: MeanScores(
-            psnr=round(result.mean_psnr, 4),
-            ssim=round(result.mean_ssim, 5),
+            psnr=result.mean_psnr,
+            ssim=result.mean_ssim,
             images=len(result.psnr),
         )
         for benchmark, result in scores.items()
