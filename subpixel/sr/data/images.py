@@ -16,19 +16,15 @@ from jaxtyping import Shaped, UInt8
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from subpixel.image import imresize
-from subpixel.sr.data.unread import (
-    explain_unidentified,
-    signed_values,
-    tiff_bits,
-    too_many_bits,
-)
+from subpixel.sr.data.bit_depth import stored_bits
+from subpixel.sr.data.unread import explain_unidentified, signed_values, too_many_bits
 from subpixel.sr.errors import InputError
 
 SUFFIXES = frozenset(
     {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"}
     | {".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
-# The formats whose bit depth `_stored_bits` knows.
+# The formats whose bit depth `stored_bits` knows.
 Image.init()
 FORMATS = tuple(
     name
@@ -227,7 +223,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _refuse_unconvertible(image: ImageFile.ImageFile, name: str) -> None:
-    bits, signed = _stored_bits(image)
+    bits, signed = stored_bits(image)
     if image.mode.startswith(("I", "F")) or bits > 8:
         raise InputError(too_many_bits(name, f"{bits} bits" if bits > 8 else f"mode {image.mode}"))
     if signed:
@@ -247,53 +243,6 @@ def _refuse_unconvertible(image: ImageFile.ImageFile, name: str) -> None:
             f"image {name} is animated or has several pages, {frames} frames: save the one that "
             "is meant as a file of its own"
         )
-
-
-def _stored_bits(image: ImageFile.ImageFile) -> tuple[int, bool]:
-    """Returns how many bits a channel the file stores, and whether they are signed or floats."""
-    if image.format == "TIFF":
-        return tiff_bits(getattr(image, "tag_v2", {}))
-    tiles = [tile.args for tile in getattr(image, "tile", ())]
-    if image.format == "PPM":
-        maxima = [args[1] for args in tiles if isinstance(args, tuple) and len(args) > 1]
-        numbers = [int(value) for value in maxima if isinstance(value, int | float)]
-        return max([8, *(value.bit_length() for value in numbers)]), False
-    if image.format == "JPEG2000":
-        return _jpeg2000_bits(_head(image))
-    if image.format == "AVIF":
-        return _avif_bits(_head(image)), False
-    # Of raw modes, "RGB;16B" has 16 bits a channel, "BGR;16" has 16 bits in all (5-6-5).
-    text = " ".join(str(args) for args in tiles)
-    return (16 if re.search(r";16[BLN]", text) else 8), False
-
-
-def _head(image: ImageFile.ImageFile) -> bytes:
-    file = image.fp
-    if file is None:
-        return b""
-    place = file.tell()
-    file.seek(0)
-    content = file.read(1 << 16)
-    file.seek(place)
-    return content
-
-
-def _jpeg2000_bits(head: bytes) -> tuple[int, bool]:
-    """Reads Ssiz of each component from the marker SIZ (ISO/IEC 15444-1, A.5.1)."""
-    start = head.find(b"\xff\x4f\xff\x51")
-    if start < 0 or len(head) < start + 42:
-        return 8, False
-    count = int.from_bytes(head[start + 40 : start + 42], "big")
-    depths = head[start + 42 : start + 42 + 3 * count : 3]
-    return max((depth & 127) + 1 for depth in depths or b"\7"), any(d & 128 for d in depths)
-
-
-def _avif_bits(head: bytes) -> int:
-    """Reads high_bitdepth and twelve_bit from the box av1C (AV1 in ISOBMFF, 2.3.3)."""
-    start = head.find(b"av1C")
-    if start < 0 or len(head) < start + 7 or not head[start + 6] & 0x40:
-        return 8
-    return 12 if head[start + 6] & 0x20 else 10
 
 
 def _to_rgb(image: Image.Image, name: str) -> np.ndarray:

@@ -4,10 +4,10 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-BITS_PER_SAMPLE, SAMPLE_FORMAT = 258, 339
+from subpixel.sr.data.bit_depth import BITS_PER_SAMPLE, SAMPLE_FORMAT, tiff_bits
+
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # The first bytes of the formats that are read, and of formats that resemble them.
 _KINDS = {
@@ -54,13 +54,6 @@ def too_many_bits(name: str, depth: str) -> str:
 def signed_values(name: str) -> str:
     """Returns the line for an image of 8 bits or fewer that are signed or floating-point."""
     return f"image {name} stores signed or floating-point values: convert it to unsigned 8 bits"
-
-
-def tiff_bits(tags: Mapping) -> tuple[int, bool]:
-    """Returns how many bits a channel a TIFF file has, and whether they are signed or floats."""
-    formats = np.atleast_1d(tags.get(SAMPLE_FORMAT, 1))
-    bits = np.atleast_1d(tags.get(BITS_PER_SAMPLE, 1))
-    return max(bits.tolist()), bool((formats != 1).any())
 
 
 def _tiff_tags(head: bytes) -> Mapping:
