@@ -30,8 +30,8 @@ def describe(error: Exception) -> str:
     """Returns the message of an error, with file names as they are instead of their repr.
 
     >>> describe(FileNotFoundError(2, "No such file or directory", "a[b].png"))
-    '[Errno 2] No such file or directory: a[b].png'
+    'No such file or directory: a[b].png'
     """
     if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
-        return f"[Errno {error.errno}] {error.strerror}: {os.fsdecode(error.filename)}"
+        return f"{error.strerror}: {os.fsdecode(error.filename)}"
     return str(error)

@@ -256,7 +256,7 @@ def test_a_nested_value_in_a_config_file_is_refused_in_one_clear_line(tmp_path):
     ("error", "code", "said"),
     [
         (InputError("the scale is wrong"), 2, "error: the scale is wrong\n"),
-        (OSError(28, "No space left on device", "a/b"), 1, "error: [Errno 28] No space left"),
+        (OSError(28, "No space left on device", "a/b"), 1, "error: No space left on device: a/b"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
 )

@@ -6,12 +6,18 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from difflib import get_close_matches
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from types import FrameType, NoneType
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 import tyro
 from tyro import _errors as tyro_errors
-from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructTypeInfo
+from tyro.constructors import (
+    ConstructorRegistry,
+    PrimitiveConstructorSpec,
+    PrimitiveTypeInfo,
+    StructConstructorSpec,
+    StructTypeInfo,
+)
 
 from subpixel.sr.console import allow_any_name, one_line
 from subpixel.sr.errors import InputError, NonFiniteError, UnfinishedError, describe
@@ -72,13 +78,28 @@ def parse_options(
 
 
 def _stating_defaults() -> ConstructorRegistry:
-    """Returns tyro's rules with one change: --help does not append "(default: None)" to an option.
+    """Returns tyro's rules with two changes, for which tyro has no setting for all options.
 
-    The text of an option whose default is None or empty states what that means, such as
-    "(default: runs/NAME)". tyro has no setting for all options.
+    --help does not append "(default: None)" to an option: the text of an option whose default is
+    None or empty states what that means, such as "(default: runs/NAME)". And it shows the values
+    of an option that may be None without None, which is the option left out.
     """
     registry = ConstructorRegistry()
     asking = False
+
+    @registry.primitive_rule
+    def without_none(kind: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
+        nonlocal asking
+        if asking or NoneType not in get_args(kind.type):
+            return None
+        asking = True
+        try:
+            spec = registry.get_primitive_spec(kind)
+        finally:
+            asking = False
+        if not isinstance(spec, PrimitiveConstructorSpec):
+            return None
+        return replace(spec, metavar=spec.metavar.replace("{None}|", "").replace("{None,", "{"))
 
     @registry.struct_rule
     def rule(kind: StructTypeInfo) -> StructConstructorSpec | None:

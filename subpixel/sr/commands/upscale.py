@@ -37,7 +37,7 @@ class Options:
     """Width of the result in pixels, instead of a scale; the height follows."""
     height: int | None = None
     """Height of the result in pixels, instead of a scale; the width follows."""
-    fit: str | None = None
+    fit: Annotated[str | None, tyro.conf.arg(metavar="WxH")] = None
     """Box that the result fits into, instead of a scale, such as 1920x1080."""
     model: str = DEFAULT_MODEL
     """A released model's name, a weights file, a workdir, a PyTorch checkpoint, or "bicubic"."""

@@ -63,16 +63,17 @@ BICUBIC = Degradation()
 
 def make_lr(
     hr: Num[np.ndarray, "h w c"], scale: int, degradation: Degradation = BICUBIC
-) -> Num[np.ndarray, "h//{scale} w//{scale} c"]:
+) -> Num[np.ndarray, "lr_h lr_w c"]:
     """Makes the LR image of an original.
 
     Args:
-      hr: uint8 (h, w, c), whose sizes the scale divides.
+      hr: uint8 (h, w, c).
       scale: r.
       degradation: the method (default: MATLAB's bicubic).
 
     Returns:
-      uint8 (h / r, w / r, c).
+      uint8 (h / r, w / r, c). Of sizes that r does not divide, bicubic rounds up, as MATLAB does,
+      and blur rounds down.
 
     Raises:
       InputError: if the degradation is "unknown", which only files can hold.

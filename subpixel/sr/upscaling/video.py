@@ -17,6 +17,14 @@ from subpixel.sr.files import complete_or_absent
 from subpixel.sr.upscaling.frames import FrameShape, enlarge_frame, planar_format
 from subpixel.sr.upscaling.photographs import Settings, naming_input
 from subpixel.sr.upscaling.reading import refuse_unreadable
+from subpixel.sr.upscaling.video_streams import (
+    ALPHA,
+    add_copies,
+    copied_streams,
+    is_cover,
+    left_out,
+    pyav,
+)
 
 # The container that each suffix stands for in FFmpeg, and the encoder for its videos.
 _CONTAINERS = {
@@ -32,9 +40,6 @@ VIDEO_SUFFIXES = frozenset(_CONTAINERS)
 _CUT_SECONDS = 1.0
 # Limit of x264 and of libvpx.
 _LARGEST_SIDE = 16384
-# The tag by which WebM states that a second stream inside the video is its transparency.
-_ALPHA = "alpha_mode"
-_COPIED = ("audio", "subtitle")
 
 Advance = Callable[[Path, float, float | None, int], None]
 
@@ -73,7 +78,7 @@ def upscale_video(
       InputError: naming the file, if it cannot be read, or its container cannot hold the result.
       OSError: if the system refuses to read or write.
     """
-    av = _pyav()
+    av = pyav()
     if settings.consistent:
         raise InputError(f"{path}: consistent is for images only")
     if target.suffix.lower() not in _CONTAINERS:
@@ -93,14 +98,6 @@ def upscale_video(
             raise InputError(f"{path} is damaged or no video: {error.strerror}") from None
 
 
-def _pyav() -> Any:
-    try:
-        import av
-    except ImportError as error:
-        raise InputError(f"videos need PyAV ({error}): pip install 'subpixel[video]'") from None
-    return av
-
-
 def _is_of_system(error: Exception) -> bool:
     return isinstance(error, OSError) and type(error).__name__ != "InvalidDataError"
 
@@ -114,9 +111,9 @@ def _transcode(
     encoding: VideoEncoding,
     advance: Advance,
 ) -> list[str]:
-    if not source.streams.video:
+    stream = next((video for video in source.streams.video if not is_cover(video)), None)
+    if stream is None:
         raise InputError(f"{path} holds no video")
-    stream = source.streams.video[0]
     frames = _Frames(source, stream, path)
     first = frames.first
     if round(first.rotation) % 180 == 90:
@@ -131,23 +128,13 @@ def _transcode(
             f"{_LARGEST_SIDE} pixels a side: ask for less"
         )
     container, codec = _CONTAINERS[target.suffix.lower()]
-    with _pyav().open(str(part), "w", format=container) as sink:
+    with pyav().open(str(part), "w", format=container) as sink:
         sink.metadata.update(source.metadata)
         sink.metadata["comment"] = _comment(source, settings, shape)
         output = _add_video(sink, codec, stream, first, shape, encoding)
-        copied = _add_copies(sink, source, path, target)
+        copied = add_copies(sink, source, path, target)
         _run(frames, sink, output, copied, shape, settings, path, advance)
-    return [*shape.notes, *_lost(stream, first)]
-
-
-def _lost(stream: Any, first: Any) -> list[str]:
-    """Returns notes on what the result does not keep."""
-    notes = []
-    if any(name.lower() == _ALPHA and value == "1" for name, value in stream.metadata.items()):
-        notes.append("the transparency of the video was left out")
-    if first.interlaced_frame:
-        notes.append("the video is interlaced, and was enlarged as if not: deinterlace it first")
-    return notes
+    return [*shape.notes, *left_out(source, stream, first, target)]
 
 
 def _comment(source: Any, settings: Settings, shape: FrameShape) -> str:
@@ -165,8 +152,7 @@ class _Frames:
     def __init__(self, source: Any, stream: Any, path: Path):
         self._source, self._stream, self._path = source, stream, path
         stream.thread_type = "AUTO"
-        copied = [s for s in source.streams if s.type in _COPIED]
-        self._items = self._demux([stream, *copied])
+        self._items = self._demux([stream, *copied_streams(source)])
         self._before: list[Any] = []
         for item in self._items:
             self._before.append(item)
@@ -180,6 +166,9 @@ class _Frames:
             if packet.stream.index == self._stream.index:
                 yield from packet.decode()
             elif packet.dts is not None:
+                yield packet
+            elif packet.size and is_cover(packet.stream):
+                packet.pts = packet.dts = 0
                 yield packet
 
     def __iter__(self) -> Iterator[Any]:
@@ -216,28 +205,11 @@ def _add_video(
         context.color_range = 2
     if stream.sample_aspect_ratio:
         context.sample_aspect_ratio = stream.sample_aspect_ratio
-    left_out = ("encoder", _ALPHA)
-    output.metadata.update({k: v for k, v in stream.metadata.items() if k.lower() not in left_out})
+    stale = ("encoder", ALPHA)
+    output.metadata.update({k: v for k, v in stream.metadata.items() if k.lower() not in stale})
     if first.rotation:
         output.set_display_rotation(first.rotation)
     return output
-
-
-def _add_copies(sink: Any, source: Any, path: Path, target: Path) -> dict[int, Any]:
-    copied = {}
-    for stream in source.streams:
-        if stream.type not in _COPIED:
-            continue
-        try:
-            copy = sink.add_stream_from_template(stream)
-        except (ValueError, _pyav().error.FFmpegError) as error:
-            raise InputError(
-                f"{target} cannot hold the {stream.type} of {path} ({error}): give it the suffix "
-                f"{path.suffix}, or .mkv"
-            ) from None
-        copy.metadata.update(stream.metadata)
-        copied[stream.index] = copy
-    return copied
 
 
 def _run(
@@ -253,8 +225,9 @@ def _run(
     seconds, reached = frames.seconds, 0.0
     for item in frames:
         if not _is_frame(item):
-            item.stream = copied[item.stream.index]
-            sink.mux(item)
+            if item.stream.index in copied:
+                item.stream = copied[item.stream.index]
+                sink.mux(item)
             continue
         if (item.width, item.height) != (shape.width, shape.height):
             raise InputError(
@@ -277,7 +250,7 @@ def _enlarged(frame: Any, shape: FrameShape, settings: Settings) -> Any:
         frame = frame.reformat(format=planar_format(frame.format.name))
         frame.pts, frame.time_base = time
     planes = enlarge_frame([_values(plane, shape) for plane in frame.planes], shape, settings)
-    result = _pyav().VideoFrame(shape.new_width, shape.new_height, shape.format)
+    result = pyav().VideoFrame(shape.new_width, shape.new_height, shape.format)
     for plane, values in zip(result.planes, planes, strict=True):
         _fill(plane, values)
     result.pts, result.time_base = frame.pts, frame.time_base

@@ -44,6 +44,7 @@ def test_the_help_states_each_default_once(name, capsys, monkeypatch):
     assert "--help" in text
     assert "default: None" not in text
     assert "(default: )" not in text
+    assert "{None" not in text
 
 
 def test_the_help_states_the_defaults_of_all_kinds(capsys, monkeypatch):

@@ -7,6 +7,11 @@ import av
 import numpy as np
 from skimage import data
 
+from subpixel.sr.upscaling.engine import find_models
+from subpixel.sr.upscaling.photographs import Settings
+from subpixel.sr.upscaling.plan import Size
+from subpixel.sr.upscaling.video import VideoEncoding, upscale_video
+
 COFFEE = data.coffee()
 # Milliseconds between frames differ, as in the videos of telephones.
 TIMES = (0, 40, 100, 130, 200, 240, 300, 310)
@@ -37,7 +42,7 @@ def write_clip(
             stream.set_display_rotation(rotation)
         sound = sink.add_stream("aac", rate=44100, layout="mono") if audio else None
         for i, time in enumerate(times):
-            frame = frames[i] if frames else _moved(i, width, height, pix_fmt, colorspace)
+            frame = frames[i] if frames else moved(i, width, height, pix_fmt, colorspace)
             if isinstance(frame, np.ndarray):
                 frame = av.VideoFrame.from_ndarray(frame, format=pix_fmt)
             frame.pts, frame.time_base = time, Fraction(1, 1000)
@@ -48,7 +53,7 @@ def write_clip(
     return path
 
 
-def _moved(i: int, width: int, height: int, pix_fmt: str, colorspace: int) -> av.VideoFrame:
+def moved(i: int, width: int, height: int, pix_fmt: str, colorspace: int) -> av.VideoFrame:
     image = np.ascontiguousarray(np.roll(COFFEE[:height, :width], 2 * i, axis=1))
     frame = av.VideoFrame.from_ndarray(image, format="rgb24")
     return frame.reformat(format=pix_fmt, dst_colorspace=colorspace, dst_color_range=1)
@@ -75,3 +80,9 @@ def read_packets(path: Path, kind: str) -> list[tuple[float, bytes]]:
         stream = next(s for s in source.streams if s.type == kind)
         packets = [p for p in source.demux(stream) if p.dts is not None]
         return [(float(p.pts * p.time_base), bytes(p)) for p in packets]
+
+
+def enlarge(source: Path, target: Path, scale: float = 2.0, advance=lambda *_: None) -> list[str]:
+    """Enlarges a video by bicubic, without loss."""
+    settings = Settings(find_models("bicubic"), Size(scale=scale))
+    return list(upscale_video(source, target, settings, VideoEncoding(crf=0), advance))

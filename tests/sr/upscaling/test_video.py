@@ -3,7 +3,7 @@
 import av
 import numpy as np
 import pytest
-from clips import TIMES, read_frames, read_packets, write_clip
+from clips import TIMES, enlarge, read_frames, read_packets, write_clip
 
 from subpixel import __version__
 from subpixel.image import imresize
@@ -13,11 +13,6 @@ from subpixel.sr.upscaling.engine import find_models
 from subpixel.sr.upscaling.photographs import Settings
 from subpixel.sr.upscaling.plan import Size
 from subpixel.sr.upscaling.video import VideoEncoding, upscale_video
-
-
-def enlarge(source, target, scale=2.0, advance=lambda *_: None):
-    settings = Settings(find_models("bicubic"), Size(scale=scale))
-    return upscale_video(source, target, settings, VideoEncoding(crf=0), advance)
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov"])
