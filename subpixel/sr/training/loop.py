@@ -8,6 +8,7 @@ from typing import Any
 import grain
 import numpy as np
 from flax import nnx
+from jax.sharding import Mesh
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
@@ -32,6 +33,9 @@ from subpixel.sr.training.run_state import RunState, initial_run
 from subpixel.sr.training.state import choose_accumulation, compile_step, init_state
 from subpixel.sr.training.stepping import Stepper
 from subpixel.sr.training.validation import validate, validation_batch
+
+# A value of each upsampler.
+Named = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -88,31 +92,14 @@ def train(
       NonFiniteError: if the loss or a gradient is not finite.
       OSError: if a checkpoint or a record cannot be written.
     """
-    optimizers = {
-        name: make_optimizer(config.optimizer, config.steps, name, config.model.scale)
-        for name in config.upsamplers
-    }
     mesh = data_mesh(config.data.batch_size)
-    graphs, states = {}, {}
-    for name in config.upsamplers:
-        graphs[name], state = init_state(
-            config.model, name, optimizers[name], config.seed, config.start_from
-        )
-        states[name] = replicate(state, mesh)
+    optimizers, graphs, states = _initial(config, mesh)
     restored = restore(workdir, config, states, console)
     if restored is not None:
         console.print(f"resuming from step {restored.step} of {config.steps}")
         if restored.step == config.steps:
             return _end(graphs, restored, None)
-    cutter = PatchCutter(
-        pairs,
-        scale=config.model.scale,
-        patch_size=config.data.patch_size,
-        batch_size=config.data.batch_size,
-        augment=config.data.augment,
-        sampling=config.data.sampling,
-        rows=rows_of_process(config.data.batch_size),
-    )
+    cutter = _cutter(config, pairs)
     iterator = batches(cutter, steps=config.steps, seed=config.seed)
     batch = divide(cutter(0, np.random.default_rng(0)), mesh)
     steps = {
@@ -157,6 +144,31 @@ def train(
         run = _save(stepper.settle(run), iterator, records, checkpoints)
         checkpoints.wait()
     return _end(graphs, run, interrupt.signal)
+
+
+def _initial(config: TrainingConfig, mesh: Mesh | None) -> tuple[Named, Named, Named]:
+    """Returns the optimiser, the graph and the state before the first step of each upsampler."""
+    optimizers, graphs, states = {}, {}, {}
+    for name in config.upsamplers:
+        optimizers[name] = make_optimizer(config.optimizer, config.steps, name, config.model.scale)
+        graphs[name], state = init_state(
+            config.model, name, optimizers[name], config.seed, config.start_from
+        )
+        states[name] = replicate(state, mesh)
+    return optimizers, graphs, states
+
+
+def _cutter(config: TrainingConfig, pairs: Sequence[Pair]) -> PatchCutter:
+    """Returns what cuts the batches of this process."""
+    return PatchCutter(
+        pairs,
+        scale=config.model.scale,
+        patch_size=config.data.patch_size,
+        batch_size=config.data.batch_size,
+        augment=config.data.augment,
+        sampling=config.data.sampling,
+        rows=rows_of_process(config.data.batch_size),
+    )
 
 
 def _end(graphs: dict[str, nnx.GraphDef[Any]], run: RunState, signal: int | None) -> Trained:
