@@ -7,6 +7,11 @@ differ from `BASE`; text after "#" is a comment:
 
     1500 optimizer.name=adam seed=1
 
+"then" divides a line into stages: a stage starts from the averaged parameters of the one before it,
+with its own schedule, and states how it differs from `BASE`. So patches can grow:
+
+    750 data.patch_size=16 data.batch_size=64 then 750 data.patch_size=48
+
 "teacher=NAME" is no field: training images are then the mean of the originals and of what the
 released model NAME, with self-ensemble, makes of their LR images. That is distillation: for the
 mean squared error it equals half the loss against each of the two. The released models were
@@ -22,7 +27,7 @@ import ast
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any
@@ -50,11 +55,14 @@ from subpixel.sr.evaluation import Protocol, evaluate
 from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models.released import load_released
 from subpixel.sr.models.trained import named_params
+from subpixel.sr.models.weights import save_weights
 from subpixel.sr.training import train
+from subpixel.sr.training.loop import Trained
 
 HELD_OUT_FROM = ("BSDS500/test",)
 HELD_OUT_EVERY = 8
 TEACHER = "teacher="
+STAGE = " then "
 
 BASE = Experiment(
     name="search",
@@ -102,13 +110,13 @@ def search(options: Search) -> int:
     if not options.table.is_file():
         raise InputError(f"{options.table} is no file; name a table, such as tools/search.txt")
     lines = [" ".join(line.split("#")[0].split()) for line in read_lines(options.table)]
-    experiments = {line: read_line(line) for line in lines if line}
+    trainings = {line: read_stages(line) for line in lines if line}
     done = {json.loads(line)["line"] for line in read_lines(options.results)}
-    for line, experiment in experiments.items():
+    for line, stages in trainings.items():
         if line in done:
             continue
         teacher = read_teacher(line)
-        result = {"line": line, **measure(experiment, teacher, options.held_out, root, console)}
+        result = {"line": line, **measure(stages, teacher, options.held_out, root, console)}
         options.results.parent.mkdir(parents=True, exist_ok=True)
         with options.results.open("a") as file:
             file.write(json.dumps(result) + "\n")
@@ -121,8 +129,21 @@ def read_lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
+def read_stages(line: str) -> list[Experiment]:
+    """Returns the stages of a line, nearly always one.
+
+    Raises:
+      InputError: if a field is unknown or its value cannot be used, or the stages have different
+        networks.
+    """
+    stages = [read_line(stage) for stage in line.split(STAGE)]
+    if any(stage.model != stages[0].model for stage in stages):
+        raise InputError(f"the stages of the line {line!r} must have the same model")
+    return stages
+
+
 def read_line(line: str) -> Experiment:
-    """Returns BASE with the steps and fields of a line.
+    """Returns BASE with the steps and fields of a line of one stage.
 
     Raises:
       InputError: if a field is unknown or its value cannot be used.
@@ -156,30 +177,34 @@ def as_value(text: str) -> Any:
 
 
 def measure(
-    experiment: Experiment,
+    stages: Sequence[Experiment],
     teacher: str | None,
     held_out: tuple[str, ...],
     root: Path | None,
     console: Console,
 ) -> dict[str, Any]:
-    """Trains, and returns the score with what made it."""
-    model, data = experiment.model, experiment.data
+    """Trains all stages, and returns the score with what made it."""
+    last = stages[-1]
+    model, data = last.model, last.data
     measured = {
         name: find_images(name, root, model.scale, data.degradation)[::HELD_OUT_EVERY]
         for name in held_out
     }
     sources = {image.source for images in measured.values() for image in images}
-    images: list[SourceImage] = [
-        image for image in find_training(data, model.scale, root) if image.source not in sources
-    ]
-    kept, watched = hold_out(len(images), data.validation_images)
-    pairs = prepare(images, model.scale, model.channels, data.degradation, least=data.patch_size)
-    training: Sequence[Pair] = pairs.select(kept)
-    if teacher is not None:
-        training = distil(training, teacher)
+    (name,) = last.upsamplers
+    runs: list[Trained] = []
+    training: Sequence[Pair] = ()
     with tempfile.TemporaryDirectory() as folder:
-        trained = train(experiment, training, pairs.select(watched), Path(folder), console)
-    (name,) = experiment.upsamplers
+        for number, stage in enumerate(stages):
+            training, watched = stage_pairs(stage, sources, teacher, root)
+            workdir = Path(folder) / str(number)
+            workdir.mkdir()
+            if runs:
+                weights = workdir / "start.safetensors"
+                save_weights(weights, runs[-1].run.states[name].ema, model, name)
+                stage = replace(stage, start_from=str(weights))
+            runs.append(train(stage, training, watched, workdir, console))
+    trained = runs[-1]
     params = trained.run.states[name].ema
     protocol = Protocol(model.scale, degradation=data.degradation)
     upscaler = NetworkUpscaler(trained.graphs[name], params)
@@ -191,12 +216,26 @@ def measure(
         "psnr": round(fmean(psnr.values()), 4),
         "psnr_of_sets": {held: round(value, 4) for held, value in psnr.items()},
         "images": sum(map(len, measured.values())),
-        "seconds": round(trained.run.seconds[name], 1),
+        "seconds": round(sum(of.run.seconds[name] for of in runs), 1),
         "parameters": sum(array.size for array in named_params(params).values()),
-        "training_images": len(kept),
-        "config": to_json(experiment),
+        "training_images": len(training),
+        "config": to_json(last),
         "environment": environment(),
     }
+
+
+def stage_pairs(
+    stage: Experiment, left_out: set[str], teacher: str | None, root: Path | None
+) -> tuple[Sequence[Pair], Sequence[Pair]]:
+    """Returns the pairs to train on, and those watched, without the sources that are left out."""
+    model, data = stage.model, stage.data
+    images: list[SourceImage] = [
+        image for image in find_training(data, model.scale, root) if image.source not in left_out
+    ]
+    kept, watched = hold_out(len(images), data.validation_images)
+    pairs = prepare(images, model.scale, model.channels, data.degradation, least=data.patch_size)
+    training: Sequence[Pair] = pairs.select(kept)
+    return training if teacher is None else distil(training, teacher), pairs.select(watched)
 
 
 def distil(pairs: Sequence[Pair], teacher: str) -> list[Pair]:

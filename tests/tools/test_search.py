@@ -19,8 +19,12 @@ def tool():
 
 def test_every_line_of_the_table_is_a_config(tool):
     lines = [line.split("#")[0].strip() for line in tool.read_lines(ROOT / "tools/search.txt")]
-    trainings = [(tool.read_line(line), tool.read_teacher(line)) for line in lines if line]
-    assert len({json.dumps([tool.to_json(e), t]) for e, t in trainings}) == len(trainings) > 10
+    trainings = [(tool.read_stages(line), tool.read_teacher(line)) for line in lines if line]
+    assert (
+        len({json.dumps([[tool.to_json(stage) for stage in e], t]) for e, t in trainings})
+        == len(trainings)
+        > 10
+    )
     adam = tool.read_line(
         "7 optimizer.name=adam seed=3 model.features=[8,4] optimizer.loss=l1 "
         "optimizer.warmup_steps=1"
@@ -68,9 +72,11 @@ def test_a_missing_table_is_named(tool, tmp_path):
     assert not (tmp_path / "results.jsonl").exists()
 
 
-def test_held_out_images_are_not_trained_on_and_finished_lines_are_skipped(
-    tool, tmp_path, monkeypatch, capsys
-):
+FIELDS = "optimizer.warmup_steps=1 optimizer.learning_rate=1e-2 optimizer.ema_decay=0.5"
+
+
+def photos(tool, tmp_path, monkeypatch):
+    """Writes ten images, which the table's lines train a small network on; returns the source."""
     (tmp_path / "photos").mkdir()
     rng = np.random.default_rng(0)
     for i in range(10):
@@ -80,8 +86,14 @@ def test_held_out_images_are_not_trained_on_and_finished_lines_are_skipped(
     data = DataConfig(train=(source,), patch_size=8, batch_size=4, validation_images=1)
     model = ESPCNConfig(scale=2, features=(4, 3), residual=True)
     monkeypatch.setattr(tool, "BASE", replace(tool.BASE, data=data, model=model))
-    fields = "optimizer.warmup_steps=1 optimizer.learning_rate=1e-2 optimizer.ema_decay=0.5"
-    (tmp_path / "table.txt").write_text(f"3 {fields} # a comment\n\n60 {fields}\n")
+    return source
+
+
+def test_held_out_images_are_not_trained_on_and_finished_lines_are_skipped(
+    tool, tmp_path, monkeypatch
+):
+    source = photos(tool, tmp_path, monkeypatch)
+    (tmp_path / "table.txt").write_text(f"3 {FIELDS} # a comment\n\n60 {FIELDS}\n")
     results = tmp_path / "new/results.jsonl"
     options = tool.Search(tmp_path / "table.txt", results, held_out=(source,))
     assert tool.search(options) == 0
@@ -89,7 +101,21 @@ def test_held_out_images_are_not_trained_on_and_finished_lines_are_skipped(
     result, longer = map(json.loads, lines)
     # Of ten images the first and the ninth are held out, and one more is watched.
     assert (result["images"], result["training_images"]) == (2, 7)
-    assert result["line"] == f"3 {fields}"
+    assert result["line"] == f"3 {FIELDS}"
     assert result["psnr"] + 1 < longer["psnr"] < 60
     assert tool.search(options) == 0
     assert results.read_text().splitlines() == lines
+
+
+def test_a_stage_starts_from_the_average_of_the_one_before_it(tool, tmp_path, monkeypatch):
+    source = photos(tool, tmp_path, monkeypatch)
+    still = FIELDS.replace("1e-2", "1e-9") + " data.patch_size=12"
+    (tmp_path / "table.txt").write_text(f"60 {FIELDS}\n60 {FIELDS} then 2 {still}\n2 {still}\n")
+    results = tmp_path / "results.jsonl"
+    assert tool.search(tool.Search(tmp_path / "table.txt", results, held_out=(source,))) == 0
+    one, both, second = map(json.loads, results.read_text().splitlines())
+    assert both["psnr"] == pytest.approx(one["psnr"], abs=1e-3)
+    assert both["config"]["data"]["patch_size"] == 12
+    assert second["psnr"] < one["psnr"] - 1
+    with pytest.raises(InputError, match="must have the same model"):
+        tool.read_stages("900 model.features=[4,3] then 900 model.features=[5,3]")
