@@ -1,9 +1,12 @@
 """Which images an experiment trains on."""
 
+import json
+import os
 import shutil
 from pathlib import Path
 
 import faults
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -83,3 +86,20 @@ def test_images_that_occur_twice_are_said_in_one_line(leaking, monkeypatch, caps
     settings = read_comparison(leaking / "run/comparison.json").settings
     assert settings["duplicates"] == said[0]
     assert str(leaking) not in said[0]
+
+
+NAMES = [b"caf\xe9", b"[red]a", b"[bold]", b"a\nb", "\u65e5\u672c \u00e9".encode()]
+
+
+def test_no_name_stops_the_report_of_a_finished_training(tmp_path, monkeypatch):
+    faults.make_images(tmp_path)
+    (tmp_path / "test/0.png").unlink()
+    rng = np.random.default_rng(1)
+    for name in NAMES:
+        pixels = rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "test" / os.fsdecode(name + b".png"))
+    assert train(tmp_path, monkeypatch) == 0
+    content = json.loads((tmp_path / "run/comparison.json").read_text())
+    assert len(content["upsamplers"]["subpixel"]["images"]["test"]) == len(NAMES)
+    page = (tmp_path / "run/report.html").read_bytes()
+    assert sum(name in page for name in NAMES) == 2  # the images that the page shows
