@@ -76,15 +76,16 @@ def imresize(
     validate_choice("border", border, Border)
     result = image
     for axis in (image.ndim - 3, image.ndim - 2):
-        result = _resize_axis(as_float(result), axis, scale, antialias, border)
+        result = resize_axis(as_float(result), axis, scale, antialias, border)
         if image.dtype == np.uint8:
             result = to_uint8(result)
     return result
 
 
-def _resize_axis(image, axis: int, scale: float, antialias: bool, border: Border):
+def resize_axis(image, axis: int, scale: float, antialias: bool, border: Border):
+    """Resizes one axis by bicubic, in the type of the image; see `imresize`."""
     xp = namespace(image)
-    indices, weights = _taps(image.shape[axis], scale, antialias, border)
+    indices, weights = axis_taps(image.shape[axis], scale, antialias, border)
     shape = [1] * image.ndim
     shape[axis] = -1
     # The taps are added one by one: a single gather would need a copy of the image for each tap.
@@ -99,7 +100,7 @@ def _resize_axis(image, axis: int, scale: float, antialias: bool, border: Border
 
 
 @cache
-def _taps(
+def axis_taps(
     size: int, scale: float, antialias: bool, border: Border
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the source pixels of each output pixel and their weights, both (outputs, taps)."""
@@ -108,7 +109,7 @@ def _taps(
     centre = (np.arange(1, math.ceil(size * scale) + 1) / scale) + 0.5 * (1 - 1 / scale) - 1
     first = np.floor(centre - width / 2).astype(int)
     indices = first[:, None] + np.arange(math.ceil(width) + 2)
-    weights = _cubic((centre[:, None] - indices) * stretch)
+    weights = cubic((centre[:, None] - indices) * stretch)
     weights /= weights.sum(axis=1, keepdims=True)
     used = weights.any(axis=0)
     indices, weights = indices[:, used], weights[:, used]
@@ -120,7 +121,7 @@ def _taps(
     return indices, weights
 
 
-def _cubic(x: np.ndarray) -> np.ndarray:
+def cubic(x: np.ndarray) -> np.ndarray:
     """Keys' cubic convolution kernel with a = -0.5."""
     x = np.abs(x)
     near = 1.5 * x**3 - 2.5 * x**2 + 1

@@ -13,7 +13,7 @@ from jaxtyping import Float, Float32
 
 from subpixel.image import imresize, rgb_to_luma, rgb_to_ycbcr, ycbcr_to_rgb
 from subpixel.image._arrays import ImageArray, namespace
-from subpixel.image._resize import _resize_axis
+from subpixel.image._resize import resize_axis
 
 # One round of back-projection shrinks (2 LR pixels to each side) and enlarges (2 more).
 BACK_PROJECTION_RADIUS = 4
@@ -134,7 +134,7 @@ def back_project(
 def resize_matrix(size: int, scale: float) -> Float32[np.ndarray, "outputs {size}"]:
     """Returns MATLAB's bicubic of one axis as a matrix, float32 (outputs, size)."""
     identity = np.eye(size)[..., None]
-    return _resize_axis(identity, 0, scale, True, "symmetric")[..., 0].astype(np.float32)
+    return resize_axis(identity, 0, scale, True, "symmetric")[..., 0].astype(np.float32)
 
 
 def _apply(image: ImageArray, rows: ImageArray, columns: ImageArray) -> ImageArray:

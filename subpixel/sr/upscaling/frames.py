@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt
 
-from subpixel.image._resize import _cubic
+from subpixel.image._resize import cubic
 from subpixel.sr.upscaling.photographs import Settings
 from subpixel.sr.upscaling.plan import Size
 from subpixel.sr.upscaling.strips import Strips, combine
@@ -143,7 +143,7 @@ def _taps(
         centre += 0.25 - 0.25 / factor
     reach = 2 / stretch
     indices = np.floor(centre - reach).astype(int)[:, None] + np.arange(math.ceil(2 * reach) + 2)
-    weights = _cubic((centre[:, None] - indices) * stretch)
+    weights = cubic((centre[:, None] - indices) * stretch)
     weights /= weights.sum(axis=1, keepdims=True)
     return indices.clip(0, size - 1), weights.astype(np.float32)
 

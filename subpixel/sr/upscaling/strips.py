@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from subpixel.image._resize import _taps
+from subpixel.image._resize import axis_taps
 from subpixel.sr.inference.tiling import TILE_LENGTHS, tiles
 from subpixel.sr.threads import map_in_threads
 from subpixel.sr.upscaling.colour import alpha_radius, enlarge_tile
@@ -107,7 +107,7 @@ def _resize_rows(image: Strips, height: int, width: int) -> Iterator[np.ndarray]
 
 def _taps_to(size: int, target: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns MATLAB's taps for `imresize(image, [rows columns])`: the scale is target / size."""
-    indices, weights = _taps(size, target / size, True, "symmetric")
+    indices, weights = axis_taps(size, target / size, True, "symmetric")
     # Rounding can make target / size * size larger than the target: one output too many.
     return indices[:target], weights[:target].astype(np.float32)
 
