@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Shaped, UInt8
+from jaxtyping import Array, Float, Num, Shaped, UInt8
 
 from subpixel.kernels import Layout
 from subpixel.sr.errors import InputError
@@ -166,7 +166,9 @@ def mean_gradient(gradient: Gradient, accumulation: int) -> Gradient:
     plain loops, which are ten times slower.
     """
 
-    def mean(params: Params, batch: DeviceBatch) -> tuple[Float[Array, ""], Params]:
+    def mean(
+        params: Params, batch: dict[str, Num[Array, "n _ _ c"]]
+    ) -> tuple[Float[Array, ""], Params]:
         parts = jax.tree.map(lambda x: jnp.split(x, accumulation), batch)
         values = [
             gradient(params, {key: parts[key][number] for key in parts})
