@@ -111,7 +111,7 @@ UNRELATED = {
 @pytest.mark.parametrize(
     ("make", "count"),
     [
-        # Faint ellipses need the most comparisons of pixels, a quarter of a second for each pair.
+        # Nearly every pair of faint ellipses is compared by its pixels, which takes the most time.
         pytest.param(make, (15, 10) if kind.endswith("faint") else count, id=kind)
         for kinds, count in ((UNRELATED, (30, 20)), (GRAPHICS, (12, 6)))
         for kind, make in kinds.items()
