@@ -114,7 +114,7 @@ def _transcode(
     stream = next((video for video in source.streams.video if not is_cover(video)), None)
     if stream is None:
         raise InputError(f"{path} holds no video")
-    frames = _Frames(source, stream, path)
+    frames = _Frames(source, stream, copied_streams(source, target), path)
     first = frames.first
     if round(first.rotation) % 180 == 90:
         # Width and height are those that the viewer sees.
@@ -149,10 +149,10 @@ def _comment(source: Any, settings: Settings, shape: FrameShape) -> str:
 class _Frames:
     """The decoded frames and the other packets of a file, in the order of the file."""
 
-    def __init__(self, source: Any, stream: Any, path: Path):
+    def __init__(self, source: Any, stream: Any, copied: list[Any], path: Path):
         self._source, self._stream, self._path = source, stream, path
         stream.thread_type = "AUTO"
-        self._items = self._demux([stream, *copied_streams(source)])
+        self._items = self._demux([stream, *copied])
         self._before: list[Any] = []
         for item in self._items:
             self._before.append(item)
@@ -225,9 +225,8 @@ def _run(
     seconds, reached = frames.seconds, 0.0
     for item in frames:
         if not _is_frame(item):
-            if item.stream.index in copied:
-                item.stream = copied[item.stream.index]
-                sink.mux(item)
+            item.stream = copied[item.stream.index]
+            sink.mux(item)
             continue
         if (item.width, item.height) != (shape.width, shape.height):
             raise InputError(

@@ -32,9 +32,10 @@ def is_cover(stream: Any) -> bool:
     return stream.type == "video" and bool(stream.disposition & attached)
 
 
-def copied_streams(source: Any) -> list[Any]:
-    """Returns the streams whose packets are copied: audio, subtitles and the cover."""
-    return [stream for stream in source.streams if stream.type in _COPIED or is_cover(stream)]
+def copied_streams(source: Any, target: Path) -> list[Any]:
+    """Returns the streams whose packets are copied: audio, subtitles, a cover if it can be."""
+    covers = target.suffix.lower() in _COVERS
+    return [s for s in source.streams if s.type in _COPIED or (covers and is_cover(s))]
 
 
 def add_copies(sink: Any, source: Any, path: Path, target: Path) -> dict[int, Any]:
@@ -53,9 +54,7 @@ def add_copies(sink: Any, source: Any, path: Path, target: Path) -> dict[int, An
       InputError: if the container cannot hold the audio or the subtitles.
     """
     copied = {}
-    for stream in copied_streams(source):
-        if is_cover(stream) and target.suffix.lower() not in _COVERS:
-            continue
+    for stream in copied_streams(source, target):
         try:
             copy = sink.add_stream_from_template(stream)
         except (ValueError, pyav().error.FFmpegError) as error:
@@ -82,7 +81,8 @@ def left_out(source: Any, stream: Any, first: Any, target: Path) -> list[str]:
       target: the path of the new file.
     """
     suffix = target.suffix.lower()
-    others = [s for s in source.streams if s.index != stream.index]
+    kept = {stream.index, *(copied.index for copied in copied_streams(source, target))}
+    others = [other for other in source.streams if other.index not in kept]
     kinds = {"cover" if is_cover(other) else other.type for other in others}
     found = {
         "the transparency of the video was left out": any(
@@ -93,9 +93,7 @@ def left_out(source: Any, stream: Any, first: Any, target: Path) -> list[str]:
         ),
         "further video streams were left out": "video" in kinds,
         "attached files, such as fonts, were left out": "attachment" in kinds,
-        f"the cover image was left out, which {suffix} does not mark as one": (
-            "cover" in kinds and suffix not in _COVERS
-        ),
+        f"the cover image was left out, which {suffix} does not mark as one": "cover" in kinds,
         f"chapters were left out, which {suffix} cannot hold": (
             bool(source.chapters()) and suffix in _NO_CHAPTERS
         ),
