@@ -87,30 +87,29 @@ def _stating_defaults() -> ConstructorRegistry:
     registry = ConstructorRegistry()
     asking = False
 
-    @registry.primitive_rule
-    def without_none(kind: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
+    def standard(ask: Callable[[Any], Any], kind: Any) -> Any:
+        """Returns what tyro's own rules give; None inside of such a question."""
         nonlocal asking
-        if asking or NoneType not in get_args(kind.type):
+        if asking:
             return None
         asking = True
         try:
-            spec = registry.get_primitive_spec(kind)
+            return ask(kind)
         finally:
             asking = False
+
+    @registry.primitive_rule
+    def without_none(kind: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
+        if NoneType not in get_args(kind.type):
+            return None
+        spec = standard(registry.get_primitive_spec, kind)
         if not isinstance(spec, PrimitiveConstructorSpec):
             return None
         return replace(spec, metavar=spec.metavar.replace("{None}|", "").replace("{None,", "{"))
 
     @registry.struct_rule
     def rule(kind: StructTypeInfo) -> StructConstructorSpec | None:
-        nonlocal asking
-        if asking:
-            return None
-        asking = True
-        try:
-            spec = registry.get_struct_spec(kind)
-        finally:
-            asking = False
+        spec = standard(registry.get_struct_spec, kind)
         if not isinstance(spec, StructConstructorSpec):
             return None
         hint = tyro.conf.arg(help_behavior_hint=_default_hint)
