@@ -7,6 +7,7 @@ from typing import Any
 
 import grain
 import numpy as np
+import optax
 from flax import nnx
 from jax.sharding import Mesh
 from rich.console import Console
@@ -30,12 +31,9 @@ from subpixel.sr.training.parallel import (
 from subpixel.sr.training.profiling import Profiler
 from subpixel.sr.training.records import Records, open_records
 from subpixel.sr.training.run_state import RunState, initial_run
-from subpixel.sr.training.state import choose_accumulation, compile_step, init_state
+from subpixel.sr.training.state import TrainState, choose_accumulation, compile_step, init_state
 from subpixel.sr.training.stepping import Stepper
 from subpixel.sr.training.validation import validate, validation_batch
-
-# A value of each upsampler.
-Named = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -146,7 +144,13 @@ def train(
     return _end(graphs, run, interrupt.signal)
 
 
-def _initial(config: TrainingConfig, mesh: Mesh | None) -> tuple[Named, Named, Named]:
+def _initial(
+    config: TrainingConfig, mesh: Mesh | None
+) -> tuple[
+    dict[str, optax.GradientTransformationExtraArgs],
+    dict[str, nnx.GraphDef[Any]],
+    dict[str, TrainState],
+]:
     """Returns the optimiser, the graph and the state before the first step of each upsampler."""
     optimizers, graphs, states = {}, {}, {}
     for name in config.upsamplers:
