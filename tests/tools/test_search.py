@@ -20,11 +20,8 @@ def tool():
 def test_every_line_of_the_table_is_a_config(tool):
     lines = [line.split("#")[0].strip() for line in tool.read_lines(ROOT / "tools/search.txt")]
     trainings = [(tool.read_stages(line), tool.read_teacher(line)) for line in lines if line]
-    assert (
-        len({json.dumps([[tool.to_json(stage) for stage in e], t]) for e, t in trainings})
-        == len(trainings)
-        > 10
-    )
+    distinct = {json.dumps([[tool.to_json(e) for e in stages], t]) for stages, t in trainings}
+    assert len(distinct) == len(trainings) > 10
     adam = tool.read_line(
         "7 optimizer.name=adam seed=3 model.features=[8,4] optimizer.loss=l1 "
         "optimizer.warmup_steps=1"

@@ -111,8 +111,7 @@ UNRELATED = {
 @pytest.mark.parametrize(
     ("make", "count"),
     [
-        # Nearly every pair of faint ellipses is compared by its pixels, which takes the most time.
-        pytest.param(make, (15, 10) if kind.endswith("faint") else count, id=kind)
+        pytest.param(make, count, id=kind)
         for kinds, count in ((UNRELATED, (30, 20)), (GRAPHICS, (12, 6)))
         for kind, make in kinds.items()
     ],
