@@ -6,7 +6,7 @@ from operator import add
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Num, Shaped
+from jaxtyping import Float, Int, Num, Shaped
 
 from subpixel._choices import validate_choice
 from subpixel.image._arrays import ImageArray, as_float, namespace, to_uint8, validate_image
@@ -82,7 +82,9 @@ def imresize(
     return result
 
 
-def resize_axis(image, axis: int, scale: float, antialias: bool, border: Border):
+def resize_axis(
+    image: Float[ImageArray, "..."], axis: int, scale: float, antialias: bool, border: Border
+) -> Float[ImageArray, "..."]:
     """Resizes one axis by bicubic, in the type of the image; see `imresize`."""
     xp = namespace(image)
     indices, weights = axis_taps(image.shape[axis], scale, antialias, border)
@@ -102,7 +104,7 @@ def resize_axis(image, axis: int, scale: float, antialias: bool, border: Border)
 @cache
 def axis_taps(
     size: int, scale: float, antialias: bool, border: Border
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Int[np.ndarray, "outputs taps"], Float[np.ndarray, "outputs taps"]]:
     """Returns the source pixels of each output pixel and their weights, both (outputs, taps)."""
     stretch = min(scale, 1.0) if antialias else 1.0
     width = 4 / stretch
@@ -121,7 +123,7 @@ def axis_taps(
     return indices, weights
 
 
-def cubic(x: np.ndarray) -> np.ndarray:
+def cubic(x: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     """Keys' cubic convolution kernel with a = -0.5."""
     x = np.abs(x)
     near = 1.5 * x**3 - 2.5 * x**2 + 1
