@@ -69,6 +69,8 @@ def nnx_layer(layer_type, *sizes, **options):
             *sizes,
             rngs=nnx.Rngs(0),
             param_dtype=kernel.dtype,
+            # The kernel is replaced, and drawing it takes longer than all else.
+            kernel_init=nnx.initializers.zeros,
             **options,
         )
         graph, state = nnx.split(layer)

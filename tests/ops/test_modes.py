@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from jax import lax
 from jax.experimental import checkify
 from transformations import FUNCTIONS, TRANSFORMS, WRAPPERS, loss, saved
@@ -24,6 +25,7 @@ from upsampling_cases import CASES, draw, lax_transposed, transposed
 from versions import HAS_EXPLICIT_GRADIENTS, export, set_mesh
 
 import subpixel
+from subpixel import nnx as layers
 
 
 def assert_equal(actual, expected, tolerance=2e-5):
@@ -89,6 +91,17 @@ def test_modes_of_jax(case, mode):
     with context() if mode != "no implicit transfers" else contextlib.nullcontext():
         actual = y, gradients(x, w)
     assert_equal(actual, expected, 2e-5 if dtype == "float32" else 2e-2)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize(
+    "layer", [layers.ConvTranspose, layers.SubpixelConv, layers.ZeroInsertConv]
+)
+def test_a_kernel_is_drawn_under_strict_promotion(layer, dtype):
+    with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
+        kernel = layer(8, 3, (4, 4), 2, param_dtype=dtype, rngs=nnx.Rngs(0)).kernel[...]
+    assert kernel.dtype == dtype
+    assert kernel.std() > 0
 
 
 def test_precision_may_be_a_list_of_one_for_each_operand():
