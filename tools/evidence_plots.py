@@ -8,7 +8,8 @@ import numpy as np
 from evidence_page import INIT_CELLS, UPSAMPLER_CELLS, equal_cost_pairs, psnr_of, read_cell
 from matplotlib.figure import Figure
 
-from subpixel.sr.comparison.equivalence import BOUND_DB, largest_spread
+from subpixel.sr.comparison.equivalence import largest_spread
+from subpixel.sr.comparison.result import BOUND_DB
 
 DOCS = Path(__file__).parents[1] / "docs"
 

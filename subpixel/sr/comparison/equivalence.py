@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-BOUND_DB = 0.02
+from subpixel.sr.comparison.result import BOUND_DB
+
 LEVEL = 0.05
 
 Verdict = Literal["equivalent", "different", "undecided"]

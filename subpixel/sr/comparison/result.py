@@ -17,6 +17,9 @@ Value = TypeVar("Value")
 
 FILE_NAME = "comparison.json"
 
+BOUND_DB = 0.02
+"""PSNRs that differ by less count as equal: rounding alone separates trainings of one function."""
+
 
 @dataclass(frozen=True)
 class ImageScores:

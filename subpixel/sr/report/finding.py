@@ -3,18 +3,15 @@
 import math
 from collections.abc import Mapping
 
-from subpixel.sr.comparison.result import Comparison, Cost, UpsamplerResult
+from subpixel.sr.comparison.result import BOUND_DB, Comparison, Cost, UpsamplerResult
 from subpixel.sr.report.formatting import TIMES, difference, finite, fixed, is_number
-
-SPREAD_LIMIT_DB = 0.01
-"""PSNRs of one function, trained three times, lie closer together than this."""
 
 
 def finding(comparison: Comparison) -> str:
     """Returns the main result.
 
     The sentence says that the function is the same only if the PSNRs of every benchmark lie within
-    `SPREAD_LIMIT_DB`. It says that an upsampler is faster only if its training step is shorter by
+    `BOUND_DB`. It says that an upsampler is faster only if its training step is shorter by
     5 % and the quartiles do not overlap.
     """
     upsamplers = comparison.upsamplers
@@ -47,9 +44,9 @@ def over_bicubic(comparison: Comparison) -> str:
 
 
 def too_far_apart(spread: object) -> bool:
-    """Whether a spread is above `SPREAD_LIMIT_DB`, or is not a finite number."""
+    """Whether a spread is above `BOUND_DB`, or is not a finite number."""
     number = finite(spread)
-    return number is None or number > SPREAD_LIMIT_DB
+    return number is None or number > BOUND_DB
 
 
 def _alone(name: str, result: UpsamplerResult, scale: int | None) -> str:
@@ -69,10 +66,10 @@ def _agreement(comparison: Comparison) -> tuple[str, bool]:
     # Every comparison with NaN is false, so NaN gets a place of its own: the last.
     ranked = sorted(known, key=lambda name: (math.isnan(known[name]), -known[name]))
     worst = ranked[0] if ranked else None
-    if worst is not None and known[worst] > SPREAD_LIMIT_DB:
+    if worst is not None and known[worst] > BOUND_DB:
         apart = (
             f"Not the same PSNR: the upsamplers differ by {difference(known[worst])} dB on "
-            f"{worst}, more than the {SPREAD_LIMIT_DB} dB within which one function should lie"
+            f"{worst}, more than the {BOUND_DB} dB within which one function should lie"
         )
         return apart, False
     unknown = [name for name, value in spreads.items() if finite(value) is None]

@@ -9,10 +9,10 @@ import jinja2
 import numpy as np
 from jaxtyping import Float
 
-from subpixel.sr.comparison.result import Comparison
+from subpixel.sr.comparison.result import BOUND_DB, Comparison
 from subpixel.sr.files import write_text
 from subpixel.sr.report.charts import draw_charts, line_style
-from subpixel.sr.report.finding import SPREAD_LIMIT_DB, finding, over_bicubic
+from subpixel.sr.report.finding import finding, over_bicubic
 from subpixel.sr.report.formatting import TIMES, significant
 from subpixel.sr.report.images import LOSSLESS_SIDE, SourceImage, encode
 from subpixel.sr.report.phases import draw_kernel
@@ -49,7 +49,7 @@ def write_report(
         name=comparison.name,
         finding=finding(comparison),
         gain=over_bicubic(comparison),
-        spread_limit=SPREAD_LIMIT_DB,
+        spread_limit=BOUND_DB,
         table=results_table(comparison),
         charts=draw_charts(history, upsamplers),
         styles=[line_style(index, len(upsamplers)) for index in range(len(upsamplers))],

@@ -252,6 +252,14 @@ def test_finding_when_they_do_not(render, comparison, spread):
     assert sum(attributes.get("class") == "alarm" for attributes in page.all("td")) == 1
 
 
+def test_finding_at_a_spread_that_rounding_alone_can_make(render, comparison):
+    comparison["psnr_spread_db"]["Set14"] = 0.0123
+    page = render()
+    assert "Same function, same PSNR (spread 0.012 dB)" in page.text
+    assert "one function stays within 0.02 dB" in page.text
+    assert all(attributes.get("class") != "alarm" for attributes in page.all("td"))
+
+
 @pytest.mark.parametrize("spreads", [{}, {"Set5": 0.001}, {"Set5": 0.001, "Set14": math.nan}])
 def test_finding_when_a_spread_is_not_known(comparison, spreads):
     comparison["psnr_spread_db"] = spreads
