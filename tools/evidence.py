@@ -210,9 +210,7 @@ class Cell:
         """
         trained = self.trained[seed]
         return {
-            name: nnx.merge(trained.graphs[name], trained.run.states[name].ema).with_upsampler(
-                "subpixel"
-            )
+            name: nnx.merge(trained.graphs[name], trained.params[name]).with_upsampler("subpixel")
             for name in self.experiment.upsamplers
         }
 

@@ -17,10 +17,6 @@ released model NAME, with self-ensemble, makes of their LR images. That is disti
 mean squared error it equals half the loss against each of the two. The released models were
 trained on the images that are held out here, so the score of such a line is too high if anything.
 
-"blocks=branches" and "blocks=edges" are no fields either: the hidden 3x3 convolutions train as
-blocks of several branches (`search_blocks.py`), for the network "espcn". The score is that of the
-plain network to which they collapse.
-
 A line whose result is in the file already is skipped, so the same command resumes a search. A
 score is the mean PSNR of luma over every eighth image of BSDS500/test, or of the sets of
 `--held-out` and then over these sets; no training sees these images. It is that of the averaged
@@ -37,9 +33,7 @@ from statistics import fmean
 from typing import Annotated, Any
 
 import tyro
-from flax import nnx
 from rich.console import Console
-from search_blocks import BlocksConfig, collapse
 
 from subpixel.image import to_uint8
 from subpixel.sr.commands.cli import run_command
@@ -68,7 +62,6 @@ from subpixel.sr.training.loop import Trained
 HELD_OUT_FROM = ("BSDS500/test",)
 HELD_OUT_EVERY = 8
 TEACHER = "teacher="
-BLOCK = "blocks="
 STAGE = " then "
 
 BASE = Experiment(
@@ -122,7 +115,7 @@ def search(options: Search) -> int:
     for line, stages in trainings.items():
         if line in done:
             continue
-        teacher = read_word(line, TEACHER)
+        teacher = read_teacher(line)
         result = {"line": line, **measure(stages, teacher, options.held_out, root, console)}
         options.results.parent.mkdir(parents=True, exist_ok=True)
         with options.results.open("a") as file:
@@ -146,8 +139,6 @@ def read_stages(line: str) -> list[Experiment]:
     stages = [read_line(stage) for stage in line.split(STAGE)]
     if any(stage.model != stages[0].model for stage in stages):
         raise InputError(f"the stages of the line {line!r} must have the same model")
-    if stages[1:] and isinstance(stages[0].model, BlocksConfig):
-        raise InputError(f"blocks= trains in one stage; the line {line!r} has {len(stages)}")
     return stages
 
 
@@ -157,7 +148,7 @@ def read_line(line: str) -> Experiment:
     Raises:
       InputError: if a field is unknown or its value cannot be used.
     """
-    steps, *fields = (word for word in line.split() if not word.startswith((TEACHER, BLOCK)))
+    steps, *fields = (word for word in line.split() if not word.startswith(TEACHER))
     values: dict[str, Any] = {**to_json(BASE), "steps": as_value(steps)}
     for field in fields:
         name, _, text = field.partition("=")
@@ -168,19 +159,13 @@ def read_line(line: str) -> Experiment:
         if last not in place:
             raise InputError(f"{name} is no field of the config, in the line {line!r}")
         place[last] = as_value(text)
-    where = f"the line {line!r}"
-    experiment = from_json(values, Experiment, where)
-    block = read_word(line, BLOCK)
-    if block is None:
-        return experiment
-    model = from_json({**to_json(experiment.model), "block": block}, BlocksConfig, where)
-    return replace(experiment, model=model)
+    return from_json(values, Experiment, f"the line {line!r}")
 
 
-def read_word(line: str, start: str) -> str | None:
-    """Returns what follows "teacher=" or "blocks=" in a line, or None."""
-    found = [word.removeprefix(start) for word in line.split() if word.startswith(start)]
-    return found[-1] if found else None
+def read_teacher(line: str) -> str | None:
+    """Returns the released model of "teacher=" in a line, or None."""
+    names = [word.removeprefix(TEACHER) for word in line.split() if word.startswith(TEACHER)]
+    return names[-1] if names else None
 
 
 def as_value(text: str) -> Any:
@@ -216,15 +201,13 @@ def measure(
             workdir.mkdir()
             if runs:
                 weights = workdir / "start.safetensors"
-                save_weights(weights, runs[-1].run.states[name].ema, model, name)
+                save_weights(weights, runs[-1].params[name], model, name)
                 stage = replace(stage, start_from=str(weights))
             runs.append(train(stage, training, watched, workdir, console))
     trained = runs[-1]
-    graph, params = trained.graphs[name], trained.run.states[name].ema
-    if isinstance(model, BlocksConfig):
-        graph, params = collapse(model, nnx.merge(graph, params))
+    params = trained.params[name]
     protocol = Protocol(model.scale, degradation=data.degradation)
-    upscaler = NetworkUpscaler(graph, params)
+    upscaler = NetworkUpscaler(trained.graphs[name], params)
     psnr = {
         held: evaluate({name: upscaler}, images, protocol)[name].mean_psnr
         for held, images in measured.items()

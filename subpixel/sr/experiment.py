@@ -124,7 +124,7 @@ def _write_results(
     model, data, optimizer = experiment.model, experiment.data, experiment.optimizer
     networks = {}
     for name in experiment.upsamplers:
-        params = trained.run.states[name].ema
+        params = trained.params[name]
         networks[name] = NetworkUpscaler(trained.graphs[name], params)
         save_weights(weights_file(workdir, name), params, model, name)
     # JAX refuses to run compiled programs under JAX_DISABLE_JIT, and only those are measured.

@@ -3,11 +3,8 @@
 import json
 from dataclasses import replace
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 from PIL import Image
 from tool_files import ROOT, load_tool
 
@@ -22,9 +19,7 @@ def tool():
 
 def test_every_line_of_the_table_is_a_config(tool):
     lines = [line.split("#")[0].strip() for line in tool.read_lines(ROOT / "tools/search.txt")]
-    trainings = [
-        (tool.read_stages(line), tool.read_word(line, tool.TEACHER)) for line in lines if line
-    ]
+    trainings = [(tool.read_stages(line), tool.read_teacher(line)) for line in lines if line]
     distinct = {json.dumps([[tool.to_json(e) for e in stages], t]) for stages, t in trainings}
     assert len(distinct) == len(trainings) > 10
     adam = tool.read_line(
@@ -52,8 +47,8 @@ def test_a_line_that_cannot_be_used_is_named(tool, line, message):
 def test_a_teacher_is_no_field_and_its_images_are_averaged_with_the_originals(tool):
     line = "7 teacher=espcn_x3 optimizer.warmup_steps=1"
     assert tool.read_line(line) == tool.read_line("7 optimizer.warmup_steps=1")
-    assert tool.read_word(line, tool.TEACHER) == "espcn_x3"
-    assert tool.read_word("7 seed=1", tool.TEACHER) is None
+    assert tool.read_teacher(line) == "espcn_x3"
+    assert tool.read_teacher("7 seed=1") is None
     y, x = np.mgrid[:8, :8]
     lr = (100 + 5 * x + 3 * y).astype(np.uint8)[..., None]
     hr = np.full((24, 24, 1), 120, np.uint8)
@@ -121,49 +116,3 @@ def test_a_stage_starts_from_the_average_of_the_one_before_it(tool, tmp_path, mo
     assert second["psnr"] < one["psnr"] - 1
     with pytest.raises(InputError, match="must have the same model"):
         tool.read_stages("900 model.features=[4,3] then 900 model.features=[5,3]")
-
-
-@pytest.mark.parametrize("block", ["branches", "edges"])
-def test_a_block_equals_its_branches_and_the_convolution_it_collapses_to(block):
-    blocks = load_tool("search_blocks")
-    plain = nnx.Conv(4, 4, (3, 3), rngs=nnx.Rngs(0))
-    conv = blocks.BlockConv(plain, block, rngs=nnx.Rngs(1))
-    conv.identity.set_value(jnp.array([0.5, -1.0, 2.0, 0.25]))
-    conv.bias.set_value(jnp.arange(4.0))
-    x = jax.random.normal(jax.random.key(2), (2, 7, 6, 4))
-
-    def convolve(x, kernel, groups=1):
-        axes = ("NHWC", "HWIO", "NHWC")
-        return jax.lax.conv_general_dilated(
-            x, kernel, (1, 1), "SAME", dimension_numbers=axes, feature_group_count=groups
-        )
-
-    expected = convolve(x, plain.kernel[...]) + convolve(x, conv.centre[...])
-    expected += x * conv.identity[...] + jnp.arange(4.0)
-    if block == "edges":
-        expected += convolve(convolve(x, conv.expand[...]), conv.squeeze[...])
-        for mix, scale, edge in zip(
-            conv.edge_mix[...], conv.edge_scale[...], np.moveaxis(blocks.EDGES, -1, 0), strict=True
-        ):
-            filters = jnp.repeat(edge[:, :, None, None], 4, axis=-1)
-            expected += convolve(convolve(x, mix[None, None]), filters, groups=4) * scale
-    np.testing.assert_allclose(conv(x), expected, atol=1e-5)
-    np.testing.assert_allclose(conv.collapsed()(x), conv(x), atol=1e-6)
-    assert np.abs(conv(x) - plain(x) - jnp.arange(4.0)).max() > 0.1
-
-
-def test_a_line_with_blocks_is_scored_by_its_plain_network(tool, tmp_path, monkeypatch):
-    source = photos(tool, tmp_path, monkeypatch)
-    fields = f"{FIELDS} model.kernel_sizes=[3,3,3] model.activation=prelu"
-    (tmp_path / "table.txt").write_text(f"60 {fields}\n60 {fields} blocks=edges\n")
-    results = tmp_path / "results.jsonl"
-    assert tool.search(tool.Search(tmp_path / "table.txt", results, held_out=(source,))) == 0
-    plain, blocks = map(json.loads, results.read_text().splitlines())
-    assert plain["parameters"] == blocks["parameters"]
-    assert plain["psnr"] != blocks["psnr"]
-    assert blocks["psnr"] > 15
-    assert blocks["config"]["model"]["block"] == "edges"
-    with pytest.raises(InputError, match="block"):
-        tool.read_line("900 blocks=rings")
-    with pytest.raises(InputError, match="one stage"):
-        tool.read_stages("900 blocks=edges then 900 blocks=edges")

@@ -22,7 +22,8 @@ def describe_upsampler(experiment: Experiment, name: Layout) -> Table:
     """Returns the layers of a network on a training batch, and the memory of its step."""
     model, data = experiment.model, experiment.data
     optimizer = make_optimizer(experiment.optimizer, experiment.steps, name, model.scale)
-    graph, state = init_state(model, name, optimizer, experiment.seed)
+    branches = experiment.optimizer.reparameterization
+    graph, state = init_state(model, name, optimizer, experiment.seed, reparameterization=branches)
     shape = (data.batch_size, data.patch_size, data.patch_size, model.channels)
     batch = {
         key: jax.ShapeDtypeStruct((shape[0], r * shape[1], r * shape[2], shape[3]), np.uint8)

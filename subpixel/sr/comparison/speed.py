@@ -25,6 +25,7 @@ from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.layers import gflop
 from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.optimizers import make_optimizer
+from subpixel.sr.training.reparameterization import collapse
 from subpixel.sr.training.state import compiler_options, init_state, lower_step, pixel_loss
 
 ROUNDS = 20
@@ -57,7 +58,14 @@ def measure_speed(
     batch = noise_batch(model, data, seed)
     transforms = {name: make_optimizer(optimizer, steps, name, model.scale) for name in upsamplers}
     starts: dict[Layout, Any] = {
-        name: init_state(model, name, transforms[name], seed) for name in upsamplers
+        name: init_state(
+            model,
+            name,
+            transforms[name],
+            seed,
+            reparameterization=optimizer.reparameterization,
+        )
+        for name in upsamplers
     }
     lower: dict[Layout, Callable[[], jax.stages.Lowered]] = {
         name: partial(lower_step, optimizer, graph, state, transforms[name], batch)
@@ -71,8 +79,8 @@ def measure_speed(
         "train_step_ms": {},
     }
     for name, (graph, state) in starts.items():
-        apply, gradient = _passes(graph, optimizer.loss, target)
-        params = jax.tree.map(jnp.copy, state.params)
+        plain, params = collapse(graph, jax.tree.map(jnp.copy, state.params))
+        apply, gradient = _passes(plain, optimizer.loss, target)
         passes["forward_ms"][name] = partial(apply, params, x)
         passes["gradient_ms"][name] = partial(gradient, params, x)
         passes["train_step_ms"][name] = RepeatedStep(compiled[name], state, batch)

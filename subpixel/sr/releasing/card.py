@@ -22,6 +22,7 @@ RECIPE = (
     "optimizer.warmup_steps",
     "optimizer.schedule",
     "optimizer.loss",
+    "optimizer.reparameterization",
     "optimizer.ema_decay",
     "start_from",
 )

@@ -11,6 +11,8 @@ from subpixel.sr.serialization import check_fields, require
 # JAX holds the seed in a signed 64-bit integer.
 SEEDS = range(2**63)
 
+Reparameterization = Literal["none", "repvgg", "ecb"]
+
 
 @dataclass(frozen=True)
 class OptimizerConfig:
@@ -51,6 +53,10 @@ class OptimizerConfig:
     which uses all cores in each convolution; the results differ by rounding."""
     loss: Literal["mse", "l1", "charbonnier"] = "mse"
     """Mean squared error, mean absolute error or Charbonnier loss of the pixels, in 0..1."""
+    reparameterization: Reparameterization = "none"
+    """Branches with which hidden 3x3 convolutions train, and which become plain convolutions at the
+    end: "repvgg", a 1x1 kernel and the identity (arXiv 2101.03697), or "ecb", edge filters and an
+    expansion as well (Zhang et al., ACM MM 2021)."""
     ema_decay: float = 0.999
     """Decay of the moving average of the parameters; the averaged model is the one measured."""
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from subpixel.sr.data.patches import Pair, PatchCutter, batches
+from subpixel.sr.models.base import Params
 from subpixel.sr.training.checkpoints import Checkpoints, restore
 from subpixel.sr.training.config import TrainingConfig
 from subpixel.sr.training.display import Display
@@ -30,6 +31,7 @@ from subpixel.sr.training.parallel import (
 )
 from subpixel.sr.training.profiling import Profiler
 from subpixel.sr.training.records import Records, open_records
+from subpixel.sr.training.reparameterization import collapse
 from subpixel.sr.training.run_state import RunState, initial_run
 from subpixel.sr.training.state import TrainState, choose_accumulation, compile_step, init_state
 from subpixel.sr.training.stepping import Stepper
@@ -42,11 +44,13 @@ class Trained:
 
     Attributes:
       graphs: the definition of each upsampler's network.
+      params: its averaged parameters.
       run: the run state at the end.
       signal: the signal that stopped the training before its last step, or None.
     """
 
     graphs: dict[str, nnx.GraphDef[Any]]
+    params: dict[str, Params]
     run: RunState
     signal: int | None
 
@@ -156,7 +160,12 @@ def _initial(
     for name in config.upsamplers:
         optimizers[name] = make_optimizer(config.optimizer, config.steps, name, config.model.scale)
         graphs[name], state = init_state(
-            config.model, name, optimizers[name], config.seed, config.start_from
+            config.model,
+            name,
+            optimizers[name],
+            config.seed,
+            config.start_from,
+            config.optimizer.reparameterization,
         )
         states[name] = replicate(state, mesh)
     return optimizers, graphs, states
@@ -176,7 +185,14 @@ def _cutter(config: TrainingConfig, pairs: Sequence[Pair]) -> PatchCutter:
 
 
 def _end(graphs: dict[str, nnx.GraphDef[Any]], run: RunState, signal: int | None) -> Trained:
-    return Trained(graphs, replace(run, states=local(run.states)), signal)
+    run = replace(run, states=local(run.states))
+    plain = {name: collapse(graph, run.states[name].ema) for name, graph in graphs.items()}
+    return Trained(
+        graphs={name: graph for name, (graph, _) in plain.items()},
+        params={name: params for name, (_, params) in plain.items()},
+        run=run,
+        signal=signal,
+    )
 
 
 def _record(run: RunState, stepper: Stepper, records: Records, display: Display) -> RunState:

@@ -17,8 +17,9 @@ from subpixel.kernels import Layout
 from subpixel.sr.errors import InputError
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.base import Params
-from subpixel.sr.training.config import OptimizerConfig
+from subpixel.sr.training.config import OptimizerConfig, Reparameterization
 from subpixel.sr.training.parallel import over_devices
+from subpixel.sr.training.reparameterization import reparameterize
 from subpixel.sr.training.warm_start import warm_start
 
 # The keys are "lr" and "hr", whose heights and widths differ.
@@ -60,6 +61,7 @@ def init_state(
     optimizer: optax.GradientTransformationExtraArgs,
     seed: int,
     start_from: str | None = None,
+    reparameterization: Reparameterization = "none",
 ) -> tuple[nnx.GraphDef[Any], TrainState]:
     """Returns the network's definition and the state before the first step.
 
@@ -69,6 +71,7 @@ def init_state(
       optimizer: as from `make_optimizer`.
       seed: of the initial parameters.
       start_from: trained network whose parameters replace them; see `TrainingConfig`.
+      reparameterization: branches of the hidden convolutions; see `OptimizerConfig`.
 
     Raises:
       InputError: if the trained network cannot be read, or its parameters do not fit.
@@ -79,7 +82,7 @@ def init_state(
         params = nnx.to_pure_dict(nnx.state(network))
         nnx.update(network, warm_start(params, model, start_from))
         network = network.with_upsampler(upsampler)
-    graph, state = nnx.split(network)
+    graph, state = nnx.split(reparameterize(network, reparameterization, seed))
     params = nnx.to_pure_dict(state)
     # The average is a copy: a donated state must not hold one buffer twice.
     ema = jax.tree.map(jnp.copy, params)

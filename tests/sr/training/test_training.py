@@ -138,13 +138,14 @@ def test_upsamplers_stay_the_same_function_while_they_train(tmp_path):
         assert max(scores) - min(scores) < 0.01
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "muon", "soap"])
+@pytest.mark.parametrize(
+    ("optimizer", "branches"), [("adam", "ecb"), ("muon", "none"), ("soap", "none")]
+)
 def test_a_run_resumes_from_its_checkpoint_as_if_it_had_not_stopped(
-    tmp_path, monkeypatch, optimizer
+    tmp_path, monkeypatch, optimizer, branches
 ):
-    experiment = dataclasses.replace(
-        TINY, optimizer=dataclasses.replace(TINY.optimizer, name=optimizer)
-    )
+    chosen = dataclasses.replace(TINY.optimizer, name=optimizer, reparameterization=branches)
+    experiment = dataclasses.replace(TINY, optimizer=chosen)
     whole = run(tmp_path / "whole", experiment).run
     # The second run dies at step 10, after the checkpoint of step 8.
     real = Records.write
