@@ -29,7 +29,7 @@ config = Experiment(
     optimizer=OptimizerConfig(
         name="soap", learning_rate=4e-3, accumulation=4, reparameterization="ecb"
     ),
-    steps=24_000,
+    steps=16_000,
     start_from="plain_10x18_x3",
     checkpoint_every=1000,
 )
