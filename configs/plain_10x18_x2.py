@@ -16,9 +16,6 @@ config = Experiment(
     ),
     data=DataConfig(
         train=("T91", "General100", "BSDS500/train", "BSDS500/test"),
-        # BSDS500's images are JPEG files: at half the size they are sharper and cleaner.
-        shrink=(1, 1, 0.5, 0.5),
-        sampling="images",
         benchmarks=("Set5", "Set14", "B100"),
         exclude=("302003",),  # an image of BSDS500, and Set5's "woman"
         skip_small=True,
@@ -26,9 +23,7 @@ config = Experiment(
         patch_size=32,
         batch_size=16,
     ),
-    optimizer=OptimizerConfig(
-        name="soap", learning_rate=4e-3, accumulation=4, reparameterization="ecb"
-    ),
+    optimizer=OptimizerConfig(name="soap", learning_rate=4e-3, cpu_convolutions="eigen"),
     steps=16_000,
     start_from="plain_10x18_x3",
     checkpoint_every=1000,
