@@ -1,8 +1,7 @@
 """Writes the table of speed in docs/export.md from results/inference.json.
 
-    python -m subpixel bench inference --upsamplers subpixel conv_transpose --no-torch-compile \
-        --rounds 15 --json results/inference.json
-    python tools/export_table.py
+python -m subpixel bench inference --rounds 9 --json results/inference.json
+python tools/export_table.py
 """
 
 import json

@@ -84,8 +84,8 @@ def fastest_method(a, b, result: Result, axes: tuple[Axis, ...]) -> Method:
     ============  =============  ==================  ===================  =====================
 
     With one output channel, polyphase is slower where its result has to be cropped. With 32 or more
-    its unused products count: 5x5, 2 with 64 to 32 channels takes 7.5 / 8.0 / 8.3, and 12.1 / 15.4 /
-    13.1 on an AMD EPYC, where XLA's convolution uses two threads and polyphase's one. Where the
+    its unused products count: 5x5, 2 with 64 to 32 channels takes 7.5 / 8.0 / 8.3, and on an AMD
+    EPYC 12.1 / 15.4 / 13.1, where XLA's convolution uses two threads and polyphase's one. Where the
     kernel is larger than the output, as in a vocoder, the rearrangement of the kernel takes as much
     time as the method saves.
     ``python -m subpixel bench conv-transpose --method METHOD`` measures one method.
@@ -98,7 +98,8 @@ def fastest_method(a, b, result: Result, axes: tuple[Axis, ...]) -> Method:
     if all(axis.stride == 1 for axis in axes):  # polyphase is XLA's convolution
         return "native" if has_channels and is_plain else "im2col"
     is_small = math.prod(b.shape) <= math.prod(result_shape(a, b, result, axes))
-    if overlap > 1 and is_small and product_ratio(axes) < (1.6 if b.shape[-1] < 32 else 1.4):
+    many_products = 1.4 if b.shape[-1] >= 32 and overlap <= 9 else 1.6
+    if overlap > 1 and is_small and product_ratio(axes) < many_products:
         cropped = any(grid(axis).size > axis.size for axis in axes)
         if has_channels or not cropped:
             return "polyphase"

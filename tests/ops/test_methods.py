@@ -36,6 +36,7 @@ def choose(taps, stride, outputs, *, ndim=2, dtype="float32", groups=1, low=None
         ("polyphase", {"taps": 4, "stride": 2, "outputs": 64, "ndim": 1}),
         ("polyphase", {"taps": 5, "stride": 2, "outputs": 16}),
         ("im2col", {"taps": 5, "stride": 2, "outputs": 32}),
+        ("polyphase", {"taps": 10, "stride": 3, "outputs": 32}),
         ("im2col", {"taps": 4, "stride": 2, "outputs": 1}),
         ("im2col", {"taps": 3, "stride": 2, "outputs": 64}),
         ("im2col", {"taps": 2, "stride": 2, "outputs": 64}),

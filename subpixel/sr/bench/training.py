@@ -132,7 +132,8 @@ def compile_step(experiment: Experiment) -> Program:
     batch = noise_batch(experiment.model, experiment.data, experiment.seed)
     name, model = experiment.upsamplers[0], experiment.model
     optimizer = make_optimizer(experiment.optimizer, experiment.steps, name, model.scale)
-    graph, state = init_state(model, name, optimizer, experiment.seed)
+    branches = experiment.optimizer.reparameterization
+    graph, state = init_state(model, name, optimizer, experiment.seed, reparameterization=branches)
     compiled, seconds = compile_anew(
         lambda: lower_step(experiment.optimizer, graph, state, optimizer, batch),
         compiler_options(experiment.optimizer),

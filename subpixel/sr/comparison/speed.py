@@ -53,7 +53,8 @@ def measure_speed(
 
     Returns:
       The cost of each upsampler. The compile time, the temporary memory and the step are those of
-      the training step.
+      the training step, with its branches if there are any; forward pass and gradient are those of
+      the plain network.
     """
     batch = noise_batch(model, data, seed)
     transforms = {name: make_optimizer(optimizer, steps, name, model.scale) for name in upsamplers}

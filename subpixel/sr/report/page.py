@@ -49,7 +49,7 @@ def write_report(
         name=comparison.name,
         finding=finding(comparison),
         gain=over_bicubic(comparison),
-        spread_limit=BOUND_DB,
+        bound=BOUND_DB,
         table=results_table(comparison),
         charts=draw_charts(history, upsamplers),
         styles=[line_style(index, len(upsamplers)) for index in range(len(upsamplers))],

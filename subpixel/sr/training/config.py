@@ -54,8 +54,8 @@ class OptimizerConfig:
     loss: Literal["mse", "l1", "charbonnier"] = "mse"
     """Mean squared error, mean absolute error or Charbonnier loss of the pixels, in 0..1."""
     reparameterization: Reparameterization = "none"
-    """Branches with which hidden 3x3 convolutions train, and which become plain convolutions at the
-    end: "repvgg", a 1x1 kernel and the identity (arXiv 2101.03697), or "ecb", edge filters and an
+    """Branches with which 3x3 convolutions train; at the end they are plain again. "none";
+    "repvgg", a 1x1 kernel and the identity (arXiv 2101.03697); or "ecb", edge filters and an
     expansion as well (Zhang et al., ACM MM 2021)."""
     ema_decay: float = 0.999
     """Decay of the moving average of the parameters; the averaged model is the one measured."""

@@ -43,9 +43,9 @@ class Trained:
     """The result of a training.
 
     Attributes:
-      graphs: the definition of each upsampler's network.
-      params: its averaged parameters.
-      run: the run state at the end.
+      graphs: the definition of each upsampler's network, without branches.
+      params: the averaged parameters of each of these networks.
+      run: the run state at the end, whose parameters may have branches.
       signal: the signal that stopped the training before its last step, or None.
     """
 
@@ -164,8 +164,8 @@ def _initial(
             name,
             optimizers[name],
             config.seed,
-            config.start_from,
-            config.optimizer.reparameterization,
+            start_from=config.start_from,
+            reparameterization=config.optimizer.reparameterization,
         )
         states[name] = replicate(state, mesh)
     return optimizers, graphs, states

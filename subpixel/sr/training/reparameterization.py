@@ -1,23 +1,26 @@
-"""Structural re-parameterisation: hidden 3x3 convolutions that train as sums of branches.
+"""Structural re-parameterisation: 3x3 convolutions that train as sums of branches.
 
 A branched convolution has more parameters than a plain one and computes the same function: its
 kernel is a function of the parameters. It starts as the plain convolution that it replaces, and at
 the end of a training it becomes one again, so only the path of the optimiser differs.
 """
 
-from typing import Any
+import functools
+from typing import Any, Literal
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from subpixel.sr.errors import InputError
 from subpixel.sr.models.base import AnyNetwork, Params
 from subpixel.sr.training.config import Reparameterization
 
 
 def reparameterize(network: AnyNetwork, kind: Reparameterization, seed: int) -> AnyNetwork:
-    """Replaces a network's hidden 3x3 convolutions by branched ones; the function stays the same.
+    """Replaces a network's 3x3 convolutions by branched ones; the function stays the same.
+
+    The upsampler is none of them.
 
     Args:
       network: changed in place.
@@ -26,11 +29,25 @@ def reparameterize(network: AnyNetwork, kind: Reparameterization, seed: int) -> 
 
     Returns:
       The network.
+
+    Raises:
+      InputError: if the network has no such convolution.
     """
+    if kind == "none":
+        return network
     rngs = nnx.Rngs(seed)
-    for name, layer in list(vars(network).items()):
-        if kind != "none" and isinstance(layer, nnx.Conv) and layer.kernel.shape[:2] == (3, 3):
-            setattr(network, name, BranchedConv(layer, kind, rngs=rngs))
+    convs = {
+        name: layer
+        for name, layer in vars(network).items()
+        if isinstance(layer, nnx.Conv) and layer.kernel.shape[:2] == (3, 3)
+    }
+    if not convs:
+        raise InputError(
+            f"optimizer.reparameterization={kind} needs 3x3 convolutions beside the upsampler, and "
+            'this network has none: use "none"'
+        )
+    for name, layer in convs.items():
+        setattr(network, name, BranchedConv(layer, kind, rngs=rngs))
     return network
 
 
@@ -52,7 +69,8 @@ class BranchedConv(nnx.Module):
     arXiv 2101.03697, without its normalisation. "ecb" has two more: a 1x1 convolution to twice as
     many channels and a 3x3 convolution; and 1x1 convolutions, each followed by an edge filter times
     a number for each channel: Zhang, Zeng and Zhang, "Edge-oriented Convolution Block for Real-time
-    Super Resolution on Mobile Devices", ACM MM 2021, without the biases inside a branch.
+    Super Resolution on Mobile Devices", ACM MM 2021, without the biases inside a branch. The
+    paper's block has no 1x1 kernel of its own.
 
     Args:
       conv: the convolution that it replaces. Each branch starts at zero.
@@ -60,7 +78,7 @@ class BranchedConv(nnx.Module):
       rngs: random streams of the branches' first factors.
     """
 
-    def __init__(self, conv: nnx.Conv, kind: Reparameterization, *, rngs: nnx.Rngs):
+    def __init__(self, conv: nnx.Conv, kind: Literal["repvgg", "ecb"], *, rngs: nnx.Rngs):
         inputs, outputs = conv.kernel.shape[-2:]
         dtype = conv.kernel.dtype
         self.conv = conv
@@ -74,21 +92,23 @@ class BranchedConv(nnx.Module):
             self.edge_mix = nnx.Param(draw(rngs.params(), (3, inputs, outputs), dtype))
             self.edge_scale = nnx.Param(jnp.zeros((3, outputs), dtype))
 
-    def kernel(self) -> Float[Array, "3 3 in out"]:
+    def summed_kernel(self) -> Float[Array, "3 3 in out"]:
         """Returns the kernel of the plain convolution."""
         kernel = self.conv.kernel[...] + jnp.pad(self.centre[...], [(1, 1), (1, 1), (0, 0), (0, 0)])
         if self.identity is not None:
             kernel = kernel.at[1, 1].add(jnp.diag(self.identity[...]))
         if self.has_edges:
-            kernel += jnp.einsum("ie,hweo->hwio", self.expand[0, 0], self.squeeze[...])
+            # On every device the kernel that was trained is the one that is saved.
+            product = functools.partial(jnp.einsum, precision="highest")
+            kernel += product("ie,hweo->hwio", self.expand[0, 0], self.squeeze[...])
             mixes = self.edge_mix[...] * self.edge_scale[...][:, None]
-            kernel += jnp.einsum("fio,fhw->hwio", mixes, edge_filters().astype(kernel.dtype))
+            kernel += product("fio,fhw->hwio", mixes, edge_filters().astype(kernel.dtype))
         return kernel
 
     def collapsed(self) -> nnx.Conv:
         """Returns the plain convolution of the same function."""
         conv = nnx.clone(self.conv)
-        conv.kernel.set_value(self.kernel())
+        conv.kernel.set_value(self.summed_kernel())
         return conv
 
     def __call__(self, x: Float[Array, "*batch h w in"]) -> Float[Array, "*batch h w out"]:
@@ -96,7 +116,7 @@ class BranchedConv(nnx.Module):
         return self.collapsed()(x)
 
 
-def edge_filters() -> Float[jax.Array, "filters 3 3"]:
+def edge_filters() -> Float[Array, "filters 3 3"]:
     """Returns Sobel's filters and the Laplacian."""
     sobel = jnp.array([[1.0, 0.0, -1.0], [2.0, 0.0, -2.0], [1.0, 0.0, -1.0]])
     laplacian = jnp.array([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]])

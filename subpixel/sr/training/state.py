@@ -71,10 +71,11 @@ def init_state(
       optimizer: as from `make_optimizer`.
       seed: of the initial parameters.
       start_from: trained network whose parameters replace them; see `TrainingConfig`.
-      reparameterization: branches of the hidden convolutions; see `OptimizerConfig`.
+      reparameterization: branches of the 3x3 convolutions; see `OptimizerConfig`.
 
     Raises:
-      InputError: if the trained network cannot be read, or its parameters do not fit.
+      InputError: if the trained network cannot be read, its parameters do not fit, or there is no
+        convolution to train with branches.
     """
     network = model.build(upsampler, seed)
     if start_from is not None:
