@@ -139,7 +139,8 @@ def test_upsamplers_stay_the_same_function_while_they_train(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "branches"), [("adam", "ecb"), ("muon", "none"), ("soap", "none")]
+    ("optimizer", "branches"),
+    [("adam", "none"), ("muon", "none"), ("soap", "none"), ("soap", "ecb")],
 )
 def test_a_run_resumes_from_its_checkpoint_as_if_it_had_not_stopped(
     tmp_path, monkeypatch, optimizer, branches
