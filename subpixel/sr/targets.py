@@ -24,9 +24,8 @@ from subpixel.sr.models.torch_import import load_torch
 from subpixel.sr.models.trained import TrainedNetwork, check_params
 from subpixel.sr.models.weights import load_weights
 from subpixel.sr.training.checkpoints import restore
-from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.reparameterization import collapse
-from subpixel.sr.training.state import init_state
+from subpixel.sr.training.state import start_training
 from subpixel.sr.workdir import read_config, weights_file
 
 
@@ -237,22 +236,15 @@ def _from_workdir(workdir: Path, upsampler: str | None, checkpoint: str | None) 
     if checkpoint is None and weights.exists():
         facts = {"step": experiment.steps, **facts}
         return replace(load_weights(weights), facts=facts, notes=notes)
-    model, steps = experiment.model, experiment.steps
-    starts = {
-        name: init_state(
-            model,
-            name,
-            make_optimizer(experiment.optimizer, steps, name, model.scale),
-            experiment.seed,
-            reparameterization=experiment.optimizer.reparameterization,
+    graphs, states = {}, {}
+    for each in experiment.upsamplers:
+        _, graphs[each], states[each] = start_training(
+            experiment.model, experiment.optimizer, experiment.steps, each, experiment.seed
         )
-        for name in experiment.upsamplers
-    }
-    states = {name: state for name, (_, state) in starts.items()}
     run = restore(workdir, experiment, states, make_console(stderr=True), checkpoint or "last")
     if run is None:
         raise InputError(f"workdir {workdir} has neither weights nor a checkpoint yet")
-    _, params = collapse(starts[name][0], run.states[name].ema)
+    _, params = collapse(graphs[name], run.states[name].ema)
     facts = {"step": run.step, **facts}
     return TrainedNetwork(experiment.model, name, params, facts, notes)
 

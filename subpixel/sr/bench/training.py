@@ -20,8 +20,7 @@ from subpixel.sr.data.patches import PatchCutter, batches
 from subpixel.sr.environment import environment
 from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.models.base import Dtype
-from subpixel.sr.training.optimizers import make_optimizer
-from subpixel.sr.training.state import compiler_options, init_state, lower_step
+from subpixel.sr.training.state import compiler_options, lower_step, start_training
 
 # Timed steps in a round. Consecutive steps find memory and caches as in a training.
 STEPS = 5
@@ -131,9 +130,9 @@ def compile_step(experiment: Experiment) -> Program:
     """Compiles the training step of an experiment's first upsampler, for a batch of noise."""
     batch = noise_batch(experiment.model, experiment.data, experiment.seed)
     name, model = experiment.upsamplers[0], experiment.model
-    optimizer = make_optimizer(experiment.optimizer, experiment.steps, name, model.scale)
-    branches = experiment.optimizer.reparameterization
-    graph, state = init_state(model, name, optimizer, experiment.seed, reparameterization=branches)
+    optimizer, graph, state = start_training(
+        model, experiment.optimizer, experiment.steps, name, experiment.seed
+    )
     compiled, seconds = compile_anew(
         lambda: lower_step(experiment.optimizer, graph, state, optimizer, batch),
         compiler_options(experiment.optimizer),

@@ -14,16 +14,15 @@ from subpixel.sr.comparison.measure import temporary_mib
 from subpixel.sr.config import Experiment
 from subpixel.sr.data.sources import find_benchmarks, find_training
 from subpixel.sr.models.layers import Layer
-from subpixel.sr.training.optimizers import make_optimizer
-from subpixel.sr.training.state import init_state, lower_step
+from subpixel.sr.training.state import lower_step, start_training
 
 
 def describe_upsampler(experiment: Experiment, name: Layout) -> Table:
     """Returns the layers of a network on a training batch, and the memory of its step."""
     model, data = experiment.model, experiment.data
-    optimizer = make_optimizer(experiment.optimizer, experiment.steps, name, model.scale)
-    branches = experiment.optimizer.reparameterization
-    graph, state = init_state(model, name, optimizer, experiment.seed, reparameterization=branches)
+    optimizer, graph, state = start_training(
+        model, experiment.optimizer, experiment.steps, name, experiment.seed
+    )
     shape = (data.batch_size, data.patch_size, data.patch_size, model.channels)
     batch = {
         key: jax.ShapeDtypeStruct((shape[0], r * shape[1], r * shape[2], shape[3]), np.uint8)

@@ -24,9 +24,8 @@ from subpixel.sr.data.config import DataConfig
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.layers import gflop
 from subpixel.sr.training.config import OptimizerConfig
-from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.reparameterization import collapse
-from subpixel.sr.training.state import compiler_options, init_state, lower_step, pixel_loss
+from subpixel.sr.training.state import compiler_options, lower_step, pixel_loss, start_training
 
 ROUNDS = 20
 COMPILATIONS = 3
@@ -57,20 +56,12 @@ def measure_speed(
       the plain network.
     """
     batch = noise_batch(model, data, seed)
-    transforms = {name: make_optimizer(optimizer, steps, name, model.scale) for name in upsamplers}
     starts: dict[Layout, Any] = {
-        name: init_state(
-            model,
-            name,
-            transforms[name],
-            seed,
-            reparameterization=optimizer.reparameterization,
-        )
-        for name in upsamplers
+        name: start_training(model, optimizer, steps, name, seed) for name in upsamplers
     }
     lower: dict[Layout, Callable[[], jax.stages.Lowered]] = {
-        name: partial(lower_step, optimizer, graph, state, transforms[name], batch)
-        for name, (graph, state) in starts.items()
+        name: partial(lower_step, optimizer, graph, state, transform, batch)
+        for name, (transform, graph, state) in starts.items()
     }
     compiled, seconds = _compile_interleaved(lower, compiler_options(optimizer))
     x, target = (jnp.float32(batch[key]) / 255 for key in ("lr", "hr"))
@@ -79,7 +70,7 @@ def measure_speed(
         "gradient_ms": {},
         "train_step_ms": {},
     }
-    for name, (graph, state) in starts.items():
+    for name, (_, graph, state) in starts.items():
         plain, params = collapse(graph, jax.tree.map(jnp.copy, state.params))
         apply, gradient = _passes(plain, optimizer.loss, target)
         passes["forward_ms"][name] = partial(apply, params, x)

@@ -20,7 +20,6 @@ from subpixel.sr.training.config import TrainingConfig
 from subpixel.sr.training.display import Display
 from subpixel.sr.training.interrupt import Interrupt
 from subpixel.sr.training.noise import suppress_duplicate_tracebacks
-from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.parallel import (
     agree,
     data_mesh,
@@ -33,7 +32,12 @@ from subpixel.sr.training.profiling import Profiler
 from subpixel.sr.training.records import Records, open_records
 from subpixel.sr.training.reparameterization import collapse
 from subpixel.sr.training.run_state import RunState, initial_run
-from subpixel.sr.training.state import TrainState, choose_accumulation, compile_step, init_state
+from subpixel.sr.training.state import (
+    TrainState,
+    choose_accumulation,
+    compile_step,
+    start_training,
+)
 from subpixel.sr.training.stepping import Stepper
 from subpixel.sr.training.validation import validate, validation_batch
 
@@ -158,14 +162,8 @@ def _initial(
     """Returns the optimiser, the graph and the state before the first step of each upsampler."""
     optimizers, graphs, states = {}, {}, {}
     for name in config.upsamplers:
-        optimizers[name] = make_optimizer(config.optimizer, config.steps, name, config.model.scale)
-        graphs[name], state = init_state(
-            config.model,
-            name,
-            optimizers[name],
-            config.seed,
-            start_from=config.start_from,
-            reparameterization=config.optimizer.reparameterization,
+        optimizers[name], graphs[name], state = start_training(
+            config.model, config.optimizer, config.steps, name, config.seed, config.start_from
         )
         states[name] = replicate(state, mesh)
     return optimizers, graphs, states

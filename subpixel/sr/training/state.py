@@ -18,6 +18,7 @@ from subpixel.sr.errors import InputError
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.base import Params
 from subpixel.sr.training.config import OptimizerConfig, Reparameterization
+from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.parallel import over_devices
 from subpixel.sr.training.reparameterization import reparameterize
 from subpixel.sr.training.warm_start import warm_start
@@ -53,6 +54,34 @@ class TrainState:
     params: Params
     ema: Params
     opt_state: optax.OptState
+
+
+def start_training(
+    model: ModelConfig,
+    config: OptimizerConfig,
+    steps: int,
+    upsampler: Layout,
+    seed: int,
+    start_from: str | None = None,
+) -> tuple[optax.GradientTransformationExtraArgs, nnx.GraphDef[Any], TrainState]:
+    """Returns the optimiser of a config, the network's definition and the state of `init_state`.
+
+    Args:
+      model: the network's config.
+      config: the optimiser's config, branches included.
+      steps: number of steps of the run, as in `make_optimizer`.
+      upsampler: of the network.
+      seed: of the initial parameters.
+      start_from: as in `init_state`.
+
+    Raises:
+      InputError: as `init_state` does.
+    """
+    optimizer = make_optimizer(config, steps, upsampler, model.scale)
+    graph, state = init_state(
+        model, upsampler, optimizer, seed, start_from, config.reparameterization
+    )
+    return optimizer, graph, state
 
 
 def init_state(
