@@ -33,6 +33,10 @@ Gradient = Callable[[Params, DeviceBatch], tuple[Float[Array, ""], Params]]
 PIXELS_IN_CACHE = 2400
 MOST_PARTS = 16
 
+# XLA's gradient of a kernel with fewer inputs and outputs than this is slow for few images, so a
+# batch is divided into two parts at most.
+FEW_CHANNELS = 16
+
 
 @partial(
     jax.tree_util.register_dataclass,
@@ -235,7 +239,7 @@ def lower_step(
     Raises:
       InputError: if optimizer.accumulation does not divide the batch of a device.
     """
-    options = _step_options(config, graph, optimizer, batch, mesh)
+    options = _step_options(config, graph, state.params, optimizer, batch, mesh)
     # JAX finds earlier traces by the identity of the function, and this one is new.
     step = partial(inspect.unwrap(train_step), **options)
     return jax.jit(step, donate_argnums=0).lower(state, batch)
@@ -254,7 +258,9 @@ def compile_step(
     It is compiled, unless JAX_DISABLE_JIT is set: JAX then refuses to run compiled programs.
     """
     if jax.config.values["jax_disable_jit"]:
-        return partial(train_step, **_step_options(config, graph, optimizer, batch, mesh))
+        return partial(
+            train_step, **_step_options(config, graph, state.params, optimizer, batch, mesh)
+        )
     lowered = lower_step(config, graph, state, optimizer, batch, mesh)
     return lowered.compile(compiler_options(config))
 
@@ -280,6 +286,7 @@ def _eigen_options() -> dict[str, str | bool]:
 def _step_options(
     config: OptimizerConfig,
     graph: nnx.GraphDef[Any],
+    params: Params,
     optimizer: optax.GradientTransformationExtraArgs,
     batch: Any,
     mesh: Mesh | None = None,
@@ -296,12 +303,22 @@ def _step_options(
             1 if config.accumulation is None and compiler_options(config) else config.accumulation,
             count // (1 if mesh is None else mesh.size),
             height * width,
+            most_parts(params),
         ),
         "mesh": mesh,
     }
 
 
-def choose_accumulation(wanted: int | None, patches: int, pixels: int) -> int:
+def most_parts(params: Params) -> int:
+    """Returns the largest number of parts of a batch for a network with these parameters."""
+    kernels = [leaf.shape[-2:] for leaf in jax.tree.leaves(params) if leaf.ndim == 4]
+    narrowest = min((max(channels) for channels in kernels), default=FEW_CHANNELS)
+    return 2 if narrowest < FEW_CHANNELS else MOST_PARTS
+
+
+def choose_accumulation(
+    wanted: int | None, patches: int, pixels: int, most: int = MOST_PARTS
+) -> int:
     """Returns the number of parts into which a device divides its batch.
 
     Args:
@@ -309,6 +326,7 @@ def choose_accumulation(wanted: int | None, patches: int, pixels: int) -> int:
         fit in a cache.
       patches: number of patches that a device takes in a step.
       pixels: number of LR pixels of a patch.
+      most: the largest number that is chosen.
 
     Raises:
       InputError: if `wanted` does not divide the patches.
@@ -322,6 +340,6 @@ def choose_accumulation(wanted: int | None, patches: int, pixels: int) -> int:
         return wanted
     if jax.default_backend() != "cpu":
         return 1
-    divisors = [parts for parts in range(1, MOST_PARTS + 1) if patches % parts == 0]
+    divisors = [parts for parts in range(1, most + 1) if patches % parts == 0]
     fitting = [parts for parts in divisors if patches // parts * pixels <= PIXELS_IN_CACHE]
     return min(fitting, default=max(divisors))

@@ -17,6 +17,7 @@ from subpixel import kernels
 from subpixel.sr.config import (
     ESPCNConfig,
     Experiment,
+    FSRCNNConfig,
     OptimizerConfig,
     PlainConfig,
     from_json,
@@ -28,6 +29,7 @@ from subpixel.sr.training.state import (
     compile_step,
     init_state,
     mean_gradient,
+    most_parts,
     pixel_loss,
 )
 
@@ -135,6 +137,15 @@ def test_accumulation_is_what_is_asked_for_or_what_fits_a_cache():
     # Where no number of parts fits the cache, the largest divisor up to the limit.
     assert choose_accumulation(None, patches=36, pixels=96**2) == 12
     assert choose_accumulation(None, patches=37, pixels=96**2) == 1
+
+
+@pytest.mark.parametrize(
+    ("config", "parts"), [(ESPCNConfig(), 16), (FSRCNNConfig(), 2), (PlainConfig(width=15), 2)]
+)
+def test_a_batch_has_two_parts_at_most_where_a_convolution_is_narrow(config, parts):
+    params = nnx.to_pure_dict(nnx.state(config.build("subpixel", seed=0)))
+    assert most_parts(params) == parts
+    assert choose_accumulation(None, patches=16, pixels=96**2, most=most_parts(params)) == parts
 
 
 def test_bfloat16_computes_beside_parameters_and_outputs_in_float32():
