@@ -87,7 +87,11 @@ def torch_process(
         return
     worker = Path(__file__).with_name("torch_worker.py")
     with subprocess.Popen(
-        [sys.executable, str(worker)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(worker)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C reaches this process only, which ends the other
     ) as process:
         if process.stdin is None or process.stdout is None:
             raise RuntimeError("the process of PyTorch has no pipes")
@@ -100,5 +104,9 @@ def torch_process(
                 raise RuntimeError("the process of PyTorch ended; its error is printed above")
             return json.loads(reply)
 
-        yield ask
+        try:
+            yield ask
+        except BaseException:
+            process.kill()
+            raise
         stdin.close()

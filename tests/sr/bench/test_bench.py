@@ -2,6 +2,8 @@
 
 import functools
 import json
+import signal
+import subprocess
 
 import jax
 import numpy as np
@@ -54,6 +56,21 @@ def test_pytorch_answers_from_a_process_of_its_own():
     assert report.best_torch(times)["median_ms"] > 0
     assert "torch" in report.ratios(results, "gradients")["V-Net"]
     assert results["environment"]["torch"]
+
+
+def test_an_interrupt_ends_pytorchs_process(monkeypatch):
+    pytest.importorskip("torch")
+    started = []
+
+    def start(*args, **kwargs):
+        started.append(real(*args, **kwargs))
+        return started[0]
+
+    real = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises(KeyboardInterrupt), torch_process(wanted=True):
+        raise KeyboardInterrupt
+    assert started[0].wait(10) == -signal.SIGKILL
 
 
 def test_pytorch_takes_the_training_step_too():
