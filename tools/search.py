@@ -97,7 +97,7 @@ class Search:
 
 
 def search(options: Search) -> int:
-    """Runs the lines that have no result yet.
+    """Runs the lines that have no result yet, and prints the score of every line.
 
     Returns:
       The exit code, 0.
@@ -111,15 +111,15 @@ def search(options: Search) -> int:
         raise InputError(f"{options.table} is no file; name a table, such as tools/search.txt")
     lines = [" ".join(line.split("#")[0].split()) for line in read_lines(options.table)]
     trainings = {line: read_stages(line) for line in lines if line}
-    done = {json.loads(line)["line"] for line in read_lines(options.results)}
+    done = {result["line"]: result for result in map(json.loads, read_lines(options.results))}
     for line, stages in trainings.items():
-        if line in done:
-            continue
-        teacher = read_teacher(line)
-        result = {"line": line, **measure(stages, teacher, options.held_out, root, console)}
-        options.results.parent.mkdir(parents=True, exist_ok=True)
-        with options.results.open("a") as file:
-            file.write(json.dumps(result) + "\n")
+        result = done.get(line)
+        if result is None:
+            teacher = read_teacher(line)
+            result = {"line": line, **measure(stages, teacher, options.held_out, root, console)}
+            options.results.parent.mkdir(parents=True, exist_ok=True)
+            with options.results.open("a") as file:
+                file.write(json.dumps(result) + "\n")
         console.print(f"{result['psnr']:.4f} dB {result['seconds']:.0f} s  {line}")
     return 0
 
