@@ -30,10 +30,11 @@ from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.state import compiler_options
 
 NetworkName = Literal["espcn", "fsrcnn", "plain"]
-CONFIGS: dict[NetworkName, type[ModelConfig]] = {
+# The plain network is that of the released models of 10 layers.
+CONFIGS: dict[NetworkName, Callable[..., ModelConfig]] = {
     "espcn": ESPCNConfig,
     "fsrcnn": FSRCNNConfig,
-    "plain": PlainConfig,
+    "plain": functools.partial(PlainConfig, depth=10, width=18, activation="prelu"),
 }
 WHOLE, EIGEN, TILES, ONNX = "subpixel, whole", "subpixel, whole, Eigen", "subpixel, tiles", "onnx"
 
