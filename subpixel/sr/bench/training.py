@@ -20,6 +20,7 @@ from subpixel.sr.data.patches import PatchCutter, batches
 from subpixel.sr.environment import environment
 from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.models.base import Dtype
+from subpixel.sr.training.config import CpuConvolutions
 from subpixel.sr.training.state import compiler_options, lower_step, start_training
 
 # Timed steps in a round. Consecutive steps find memory and caches as in a training.
@@ -54,6 +55,7 @@ def measure_training(
     torch_compile: bool = False,
     dtype: Dtype = "float32",
     accumulation: int | None = None,
+    cpu_convolutions: CpuConvolutions = "default",
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Times the training step of each network and workload, JAX's and PyTorch's interleaved.
@@ -65,6 +67,7 @@ def measure_training(
       torch_compile: whether to measure `torch.compile` too.
       dtype: data type of our layers, as in the config.
       accumulation: number of parts of a batch in our step, as in the config.
+      cpu_convolutions: library of our convolutions on a CPU, as in the config.
       progress: receives the name of each workload before its measurement.
 
     Returns:
@@ -86,7 +89,9 @@ def measure_training(
                 upsamplers=("subpixel",),
                 model=CONFIGS[network](scale=3, dtype=dtype),
                 data=DataConfig(patch_size=workload.patch_size, batch_size=workload.batch_size),
-                optimizer=OptimizerConfig(accumulation=accumulation),
+                optimizer=OptimizerConfig(
+                    accumulation=accumulation, cpu_convolutions=cpu_convolutions
+                ),
             )
             soap = replace(experiment, optimizer=replace(experiment.optimizer, name="soap"))
             programs = {"subpixel": compile_step(experiment), "subpixel, SOAP": compile_step(soap)}
@@ -109,6 +114,7 @@ def measure_training(
         "rounds": rounds,
         "dtype": dtype,
         "accumulation": accumulation,
+        "cpu_convolutions": cpu_convolutions,
         "batches": results,
     }
 

@@ -9,6 +9,7 @@ from subpixel.sr.console import make_console
 from subpixel.sr.errors import InputError
 from subpixel.sr.files import check_outputs, write_json
 from subpixel.sr.models.base import Dtype
+from subpixel.sr.training.config import CpuConvolutions
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Options:
     """Data type of our layers."""
     accumulation: int | None = None
     """Number of parts in which our step differentiates a batch (default: that of train.py)."""
+    cpu_convolutions: CpuConvolutions = "default"
+    """Library of our convolutions on a CPU, as in the config."""
     json: Path | None = None
     """File for all results and the environment."""
 
@@ -46,6 +49,7 @@ def run(options: Options) -> int:
         torch_compile=options.torch_compile,
         dtype=options.dtype,
         accumulation=options.accumulation,
+        cpu_convolutions=options.cpu_convolutions,
         progress=lambda name: console.print(f"measuring {name}", style="dim"),
     )
     report.show_training(results, console)

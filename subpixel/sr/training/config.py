@@ -11,6 +11,7 @@ from subpixel.sr.serialization import check_fields, require
 # JAX holds the seed in a signed 64-bit integer.
 SEEDS = range(2**63)
 
+CpuConvolutions = Literal["default", "eigen"]
 Reparameterization = Literal["none", "repvgg", "ecb"]
 
 
@@ -48,7 +49,7 @@ class OptimizerConfig:
     accumulation: int | None = None
     """Number of equal parts of a device's batch whose gradients are computed one after the other
     and averaged. Default: 1, and on a CPU the smallest number whose parts fit in a cache."""
-    cpu_convolutions: Literal["default", "eigen"] = "default"
+    cpu_convolutions: CpuConvolutions = "default"
     """Library of a CPU's float32 convolutions: XLA's default (YNNPACK in jaxlib 0.10), or Eigen,
     which uses all cores in each convolution; the results differ by rounding."""
     loss: Literal["mse", "l1", "charbonnier"] = "mse"
