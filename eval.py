@@ -6,8 +6,8 @@ python eval.py runs/espcn_x3_bsds --scale=3 --benchmarks Set5 --json=scores.json
 
 import sys
 
-from subpixel.sr.commands.cli import run_command
-from subpixel.sr.commands.table import run_named
+from subpixel.sr.cli._run import run_command
+from subpixel.sr.cli.table import run_named
 
 
 def main() -> int:

@@ -8,8 +8,8 @@ python train.py --seeds 0 1 2                         runs it once per seed: mea
 
 import sys
 
-from subpixel.sr.commands.cli import run_command
-from subpixel.sr.commands.table import run_named
+from subpixel.sr.cli._run import run_command
+from subpixel.sr.cli.table import run_named
 
 
 def main() -> int:

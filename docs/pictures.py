@@ -21,10 +21,10 @@ import subpixel.sr
 from subpixel.image import imresize, rgb_to_luma
 from subpixel.sr.export.formats import Choices, onnx_bytes
 from subpixel.sr.export.runtime import OnnxNetwork
+from subpixel.sr.photo.engine import DEFAULT_MODEL, find_models
+from subpixel.sr.photo.photographs import Settings
+from subpixel.sr.photo.video import VideoEncoding, upscale_video
 from subpixel.sr.targets import as_source, load_trained
-from subpixel.sr.upscaling.engine import DEFAULT_MODEL, find_models
-from subpixel.sr.upscaling.photographs import Settings
-from subpixel.sr.upscaling.video import VideoEncoding, upscale_video
 
 DOCS = Path(__file__).parent
 SCALE = 3

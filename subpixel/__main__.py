@@ -2,8 +2,8 @@
 
 import sys
 
-from subpixel.sr.commands.cli import run_command
-from subpixel.sr.commands.table import run_any
+from subpixel.sr.cli._run import run_command
+from subpixel.sr.cli.table import run_any
 
 
 def main() -> int:

@@ -25,7 +25,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 from skimage import data
 
-from subpixel.sr.commands.demo import DEFAULT_MODELS
+from subpixel.sr.cli.demo import DEFAULT_MODELS
 from subpixel.sr.demo.build import build_demo
 from subpixel.sr.targets import as_source, load_trained
 

@@ -23,23 +23,23 @@ from rich.console import Console
 
 from subpixel.image import modcrop, rgb_to_luma
 from subpixel.kernels import Layout
-from subpixel.sr.commands.cli import run_command
-from subpixel.sr.commands.train import Options
+from subpixel.sr._support.compilations import keep_compilations
+from subpixel.sr._support.environment import environment
+from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.files import write_json
+from subpixel.sr.cli._run import run_command
+from subpixel.sr.cli.train import Options
 from subpixel.sr.config import Experiment, to_json
 from subpixel.sr.data import SourceImage, check_no_leak, make_lr, prepare
 from subpixel.sr.data.held_out import split_images
 from subpixel.sr.data.patches import Pair
 from subpixel.sr.data.sources import data_root, find_benchmarks, find_training
-from subpixel.sr.environment import environment
-from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation import Protocol, evaluate
 from subpixel.sr.evaluation.checkerboard import checkerboard_energy, flat_energy
-from subpixel.sr.files import write_json
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.base import Network
 from subpixel.sr.sweep import seeded
 from subpixel.sr.training import train
-from subpixel.sr.training.compilations import keep_compilations
 from subpixel.sr.training.loop import Trained
 from subpixel.sr.training.records import read_records
 from subpixel.sr.workdir import claim_workdir

@@ -18,7 +18,7 @@ import tyro
 from rich.console import Console
 
 from subpixel.sr.bench.inference import CONFIGS, NetworkName
-from subpixel.sr.commands.cli import run_command
+from subpixel.sr.cli._run import run_command
 from subpixel.sr.comparison.measure import time_interleaved
 from subpixel.sr.models.layers import Layer
 from subpixel.sr.training.config import OptimizerConfig

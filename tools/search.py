@@ -36,7 +36,9 @@ import tyro
 from rich.console import Console
 
 from subpixel.image import to_uint8
-from subpixel.sr.commands.cli import run_command
+from subpixel.sr._support.environment import environment
+from subpixel.sr._support.errors import InputError
+from subpixel.sr.cli._run import run_command
 from subpixel.sr.config import (
     DataConfig,
     ESPCNConfig,
@@ -49,8 +51,6 @@ from subpixel.sr.data import SourceImage, prepare
 from subpixel.sr.data.held_out import hold_out
 from subpixel.sr.data.patches import Pair
 from subpixel.sr.data.sources import data_root, find_images, find_training
-from subpixel.sr.environment import environment
-from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation import Protocol, evaluate
 from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models.released import load_released

@@ -8,9 +8,9 @@ import runpy
 from dataclasses import dataclass
 from pathlib import Path
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.config import DataConfig
 from subpixel.sr.data.degradation import Degradation
-from subpixel.sr.errors import InputError
 from subpixel.sr.models import (
     ESPCNConfig,
     FSRCNNConfig,

@@ -11,6 +11,8 @@ import numpy as np
 from rich.console import Console
 
 from subpixel import kernels
+from subpixel.sr._support.errors import InputError, NonFiniteError, UnfinishedError
+from subpixel.sr._support.files import write_text
 from subpixel.sr.comparison.compare import compare
 from subpixel.sr.comparison.result import FILE_NAME, write_comparison
 from subpixel.sr.comparison.speed import measure_speed
@@ -19,9 +21,7 @@ from subpixel.sr.config import Experiment
 from subpixel.sr.data import SourceImage, check_no_leak, prepare
 from subpixel.sr.data.held_out import hold_out, split_images
 from subpixel.sr.data.sources import find_benchmarks, find_training
-from subpixel.sr.errors import InputError, NonFiniteError, UnfinishedError
 from subpixel.sr.evaluation import Protocol, Scores, evaluate, scores_table
-from subpixel.sr.files import write_text
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.weights import save_weights
 from subpixel.sr.report import select_images, write_report

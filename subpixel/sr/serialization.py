@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import cattrs
 from cattrs.v import format_exception
 
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 
 Config = TypeVar("Config")
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.files import write_json
 from subpixel.sr.comparison.result import FILE_NAME, Comparison, read_comparison
 from subpixel.sr.comparison.seeds import seeds_table, summarise_seeds
 from subpixel.sr.config import Experiment
-from subpixel.sr.errors import InputError
 from subpixel.sr.experiment import run
-from subpixel.sr.files import write_json
 from subpixel.sr.training.parallel import is_first
 from subpixel.sr.workdir import check_workdir
 

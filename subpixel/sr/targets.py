@@ -6,10 +6,10 @@ from typing import Any
 
 from subpixel.image import Border
 from subpixel.kernels import LAYOUTS, Layout
+from subpixel.sr._support.console import make_console
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.activation_names import Activation, OutputActivation
 from subpixel.sr.config import Experiment
-from subpixel.sr.console import make_console
-from subpixel.sr.errors import InputError
 from subpixel.sr.export.formats import Source
 from subpixel.sr.export.provenance import Provenance
 from subpixel.sr.export.runtime import UNKNOWN

@@ -17,9 +17,9 @@ traceback.txt           the error, if measuring a finished training failed
 import json
 from pathlib import Path
 
+from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.files import check_folder, write_json
 from subpixel.sr.config import Experiment, differences, from_json, to_json
-from subpixel.sr.errors import InputError
-from subpixel.sr.files import check_folder, write_json
 
 
 def weights_file(workdir: Path, upsampler: str) -> Path:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from subpixel.sr.commands import evaluate, train
-from subpixel.sr.commands.cli import parse_options, run_command
+from subpixel.sr._support.errors import InputError
+from subpixel.sr.cli import evaluate, train
+from subpixel.sr.cli._run import parse_options, run_command
 from subpixel.sr.config import (
     DataConfig,
     ESPCNConfig,
@@ -18,7 +19,6 @@ from subpixel.sr.config import (
     load_config,
     to_json,
 )
-from subpixel.sr.errors import InputError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 parse_train = train.Options.parse

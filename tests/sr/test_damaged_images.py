@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data import find_images
 from subpixel.sr.data.images import image_size, read_image, read_orientation, stores_one_channel
-from subpixel.sr.errors import InputError
-from subpixel.sr.upscaling.reading import header, open_photograph
+from subpixel.sr.photo.reading import header, open_photograph
 
 KINDS = (
     *("AVIF", "BMP", "DDS", "GIF", "ICO", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "SGI", "TGA"),

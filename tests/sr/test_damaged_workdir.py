@@ -10,10 +10,10 @@ import faults
 import pytest
 
 from subpixel.__main__ import main
-from subpixel.sr.commands.cli import run_command
+from subpixel.sr._support.errors import InputError
+from subpixel.sr.cli._run import run_command
 from subpixel.sr.comparison.result import read_comparison
 from subpixel.sr.config import QUICKSTART, load_config
-from subpixel.sr.errors import InputError
 from subpixel.sr.targets import load_target
 from subpixel.sr.training.records import read_records
 from subpixel.sr.workdir import check_workdir, read_config

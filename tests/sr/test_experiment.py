@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 import train as train_command
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.comparison.result import read_comparison
 from subpixel.sr.config import DataConfig, load_config
 from subpixel.sr.data import check_no_leak, find_images
 from subpixel.sr.data.sources import find_training
-from subpixel.sr.errors import InputError
 from subpixel.sr.targets import load_target
 
 CONFIGS = Path(__file__).parents[2] / "configs"

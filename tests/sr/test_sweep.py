@@ -9,8 +9,8 @@ import pytest
 import subpixel.__main__ as commands
 import train as train_command
 from subpixel.kernels import LAYOUTS
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.config import ESPCNConfig
-from subpixel.sr.errors import InputError
 from subpixel.sr.targets import load_target
 
 

@@ -8,8 +8,8 @@ from flax import nnx
 from PIL import Image
 from tool_files import ROOT, load_tool
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.sources import find_benchmarks
-from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation.checkerboard import flat_energy
 from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models.srcnn import SRCNNConfig

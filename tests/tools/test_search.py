@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from tool_files import ROOT, load_tool
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.config import DataConfig, ESPCNConfig
-from subpixel.sr.errors import InputError
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import numpy as np
 from jax import lax
 
 from subpixel.ops.conv_transpose import Method, conv_transpose
+from subpixel.sr._support.environment import environment
 from subpixel.sr.bench.geometries import GEOMETRIES, Geometry
 from subpixel.sr.bench.race import Program, race, torch_process
 from subpixel.sr.comparison.measure import compile_anew, temporary_mib
-from subpixel.sr.environment import environment
 
 PROGRAMS = ("forward", "gradients", "layer")
 

@@ -15,17 +15,17 @@ from flax import nnx
 from jaxtyping import Float32
 
 from subpixel.kernels import LAYOUTS, Layout
+from subpixel.sr._support.environment import environment
+from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.threads import processors
 from subpixel.sr.bench.race import Program, race, torch_process
 from subpixel.sr.comparison.measure import PAUSE_S, compile_anew, temporary_mib
-from subpixel.sr.environment import environment
-from subpixel.sr.errors import InputError
 from subpixel.sr.export.formats import Choices, Source, onnx_bytes
 from subpixel.sr.export.provenance import Provenance
 from subpixel.sr.export.runtime import OnnxNetwork
 from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models import ESPCNConfig, FSRCNNConfig, ModelConfig, PlainConfig
-from subpixel.sr.threads import processors
 from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.state import compiler_options
 

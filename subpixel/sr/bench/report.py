@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from subpixel.sr.files import write_bytes
+from subpixel.sr._support.files import write_bytes
 
 CHARTS = (".png", ".svg")
 TITLES = {

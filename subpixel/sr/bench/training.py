@@ -9,6 +9,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from subpixel.sr._support.environment import environment
 from subpixel.sr.bench.inference import CONFIGS, NetworkName
 from subpixel.sr.bench.race import Program, race, torch_process
 from subpixel.sr.comparison.measure import compile_anew, temporary_mib
@@ -17,7 +18,6 @@ from subpixel.sr.config import DataConfig, Experiment, OptimizerConfig
 from subpixel.sr.data import prepare
 from subpixel.sr.data.embedded import embedded_images
 from subpixel.sr.data.patches import PatchCutter, batches
-from subpixel.sr.environment import environment
 from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.models.base import Dtype
 from subpixel.sr.training.config import CpuConvolutions

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from subpixel.kernels import Layout
+from subpixel.sr._support.environment import environment
 from subpixel.sr.comparison.result import (
     Comparison,
     Cost,
@@ -11,7 +12,6 @@ from subpixel.sr.comparison.result import (
     UpsamplerResult,
     psnr_spread,
 )
-from subpixel.sr.environment import environment
 from subpixel.sr.evaluation import Protocol, Scores
 
 

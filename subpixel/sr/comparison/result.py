@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.files import write_json
 from subpixel.sr.evaluation import Scores
-from subpixel.sr.files import write_json
 
 Number = float | None
 """A number; None if it was not measured, or if it was not finite and comes from a JSON file."""

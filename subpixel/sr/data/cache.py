@@ -28,10 +28,10 @@ import numpy as np
 import PIL
 from jaxtyping import UInt8
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.images import SourceImage
 from subpixel.sr.data.leak import Fingerprint
 from subpixel.sr.data.patches import Pair
-from subpixel.sr.errors import InputError
 
 VERSION = 2
 PIXELS, INDEX = "pixels", "index.json"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import cattrs
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.layouts import find_originals
-from subpixel.sr.errors import InputError
 
 FOLDER = "folder:"
 

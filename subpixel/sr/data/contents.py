@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.given_lr import LIMIT, distance
 from subpixel.sr.data.images import SUFFIXES, open_image, read_image
 from subpixel.sr.data.names import (
@@ -19,7 +20,6 @@ from subpixel.sr.data.names import (
     parse_name,
     parse_size_word,
 )
-from subpixel.sr.errors import InputError
 
 # Suffixes of image formats that Python's table of media types and Pillow do not list: camera raw
 # and JPEG XL. Files of these, and of what those two list, are reported when they are not read.

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Num
 
 from subpixel.image import Border, imresize, to_uint8
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.serialization import check_fields
 
 Kind = Literal["bicubic", "blur", "unknown"]

@@ -7,8 +7,8 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.images import SourceImage, read_image, stores_one_channel
-from subpixel.sr.errors import InputError
 
 # Name in `skimage.data`, and the terms stated there.
 TRAIN = {

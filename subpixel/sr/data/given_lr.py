@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from subpixel.image import rgb_to_luma
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.images import SourceImage
-from subpixel.sr.errors import InputError
 
 # Two images are compared as grids of at most this many cells in height and width, of some 8
 # LR pixels at least: the "unknown" LR images of DIV2K are shifted by a few pixels.

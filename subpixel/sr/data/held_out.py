@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.images import SourceImage
 from subpixel.sr.data.leak import Fingerprint, find_copies, shorten
-from subpixel.sr.errors import InputError
 
 
 @dataclass(frozen=True)

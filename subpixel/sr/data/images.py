@@ -16,9 +16,9 @@ from jaxtyping import Shaped, UInt8
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from subpixel.image import imresize
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.bit_depth import stored_bits
 from subpixel.sr.data.unread import explain_unidentified, signed_values, too_many_bits
-from subpixel.sr.errors import InputError
 
 SUFFIXES = frozenset(
     {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"}

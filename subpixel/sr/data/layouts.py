@@ -11,10 +11,10 @@ Where their LR images lie: see `subpixel.sr.data.lr_folders`.
 import re
 from pathlib import Path
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.contents import list_images, read_contents
 from subpixel.sr.data.images import SUFFIXES
 from subpixel.sr.data.names import parse_hr_folder, parse_lr_folder, parse_scale_folder
-from subpixel.sr.errors import InputError
 
 SPLITS = frozenset({"train", "valid", "val", "test"})
 

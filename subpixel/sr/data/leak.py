@@ -22,10 +22,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.config import OnLeak
 from subpixel.sr.data.images import SourceImage
 from subpixel.sr.data.same_image import Square, positions, same_image
-from subpixel.sr.errors import InputError
 
 HASH_SIZE = 16
 # Of 256 bits: between the largest distance of copies and the smallest of different photographs.

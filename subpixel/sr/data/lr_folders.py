@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.contents import (
     LrFile,
     count_images,
@@ -30,7 +31,6 @@ from subpixel.sr.data.names import (
     parse_name,
     parse_scale_folder,
 )
-from subpixel.sr.errors import InputError
 
 # Parent folders of the originals among which one named HR or GT is looked for.
 _ABOVE = 3

@@ -11,7 +11,9 @@ import numpy as np
 from filelock import FileLock
 
 from subpixel.image import rgb_to_luma
-from subpixel.sr.caches import cache_root
+from subpixel.sr._support.caches import cache_root
+from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.threads import map_in_threads, processors
 from subpixel.sr.data.cache import (
     PIXELS,
     Pairs,
@@ -26,8 +28,6 @@ from subpixel.sr.data.images import SourceImage, open_image
 from subpixel.sr.data.leak import Fingerprint, fingerprint
 from subpixel.sr.data.patches import Pair
 from subpixel.sr.data.sources import find_images, make_pair
-from subpixel.sr.errors import InputError
-from subpixel.sr.threads import map_in_threads, processors
 
 # Decoding releases Python's global lock; each thread holds one image.
 THREADS = min(processors(), 4)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from subpixel.image import modcrop
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.catalogue import FOLDER, SETS
 from subpixel.sr.data.config import DataConfig
 from subpixel.sr.data.contents import read_contents
@@ -28,7 +29,6 @@ from subpixel.sr.data.images import (
 from subpixel.sr.data.layouts import find_originals, set_name
 from subpixel.sr.data.lr_folders import LrMatch, find_lr
 from subpixel.sr.data.tfds_source import TFDS, tfds_images
-from subpixel.sr.errors import InputError
 
 EMBEDDED = "embedded:"
 _log = logging.getLogger("subpixel")

@@ -10,13 +10,13 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.images import (
     SourceImage,
     read_image,
     read_orientation,
     stores_one_channel,
 )
-from subpixel.sr.errors import InputError
 
 TFDS = "tfds:"
 INFO = "dataset_info.json"

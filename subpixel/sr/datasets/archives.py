@@ -16,8 +16,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from subpixel.sr._support.files import naming
 from subpixel.sr.data.images import SUFFIXES
-from subpixel.sr.files import naming
 
 # The archives hold PNG, JPEG and MAT files, compressed already, which hardly grow. The largest,
 # Flickr2K with its LR images, has some 19,000 files.

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from subpixel.sr._support.files import write_bytes
 from subpixel.sr.data.catalogue import SETS
 from subpixel.sr.data.contents import image_files
 from subpixel.sr.data.images import read_image
-from subpixel.sr.files import write_bytes
 
 JPEG = frozenset({".jpg", ".jpeg"})
 GRID = 4

@@ -14,8 +14,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from subpixel.sr._support.files import naming
 from subpixel.sr.data.catalogue import Archive
-from subpixel.sr.files import naming
 
 CHUNK = 1 << 20
 ATTEMPTS = 5

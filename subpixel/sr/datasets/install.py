@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.catalogue import ARCHIVES, Archive, NamedSet
 from subpixel.sr.datasets.archives import ArchiveError, extract
 from subpixel.sr.datasets.download import ByteProgress, fetch
-from subpixel.sr.errors import InputError
 
 # Hidden, so that no folder in it counts as a set.
 WORKSHOP = ".download"

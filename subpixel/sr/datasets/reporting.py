@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.catalogue import NamedSet
 from subpixel.sr.data.sources import data_root
 from subpixel.sr.datasets.verify import Inspection, inspect, inspect_lr
-from subpixel.sr.errors import InputError
 
 SHOWN = 5
 

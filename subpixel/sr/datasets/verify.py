@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.catalogue import NamedSet
 from subpixel.sr.data.contents import read_contents
 from subpixel.sr.data.images import open_image, read_image
 from subpixel.sr.data.lr_folders import LrFolder, lr_folders, match_lr, stated_scales
 from subpixel.sr.datasets.digests import Digest, digest_file, digest_pixels, known_digests
-from subpixel.sr.errors import InputError
 
 # The end of a complete file; an incomplete copy lacks it. JPEGs may have padding after it.
 ENDINGS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from subpixel import __version__
+from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.files import check_folder, dump_json, write_bytes
 from subpixel.sr.demo.runtime import runtime_files
-from subpixel.sr.errors import InputError
 from subpixel.sr.export.formats import Choices, Source, onnx_bytes
-from subpixel.sr.files import check_folder, dump_json, write_bytes
 
 PAGE = Path(__file__).parent / "page"
 MODELS = "models.json"

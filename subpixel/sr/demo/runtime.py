@@ -7,7 +7,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 
 VERSION = "1.30.0"
 PACKAGE = f"onnxruntime-web@{VERSION}"

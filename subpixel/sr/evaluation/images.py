@@ -7,8 +7,8 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
+from subpixel.sr._support.files import make_folder, write_bytes
 from subpixel.sr.evaluation.scores import Measured
-from subpixel.sr.files import make_folder, write_bytes
 from subpixel.sr.inference.upscaler import Upscaler
 
 # Errors of this many grey levels and more have the brightest colour, in every map.

@@ -7,13 +7,13 @@ from typing import Any
 
 from rich.console import Console
 
+from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.files import write_json
 from subpixel.sr.data.images import SourceImage
-from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation.images import make_folders, save_error_map, save_output
 from subpixel.sr.evaluation.protocol import Protocol
 from subpixel.sr.evaluation.scores import Measured, Scores, evaluate
 from subpixel.sr.evaluation.table import scores_table, worst_table, write_csv
-from subpixel.sr.files import write_json
 from subpixel.sr.inference.upscaler import NetworkUpscaler, Upscaler
 
 # The keys of the two measurements in the JSON file; the name of the first is also left out of the

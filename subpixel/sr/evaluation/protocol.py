@@ -17,8 +17,8 @@ from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
 
 from subpixel.image import Border, LumaRange
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.degradation import BICUBIC, Degradation, Kind
-from subpixel.sr.errors import InputError
 from subpixel.sr.serialization import check_fields, require, structure
 
 ProtocolName = Literal["matlab", "basicsr", "esr", "srcnn"]

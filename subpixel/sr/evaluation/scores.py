@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Real
 
 from subpixel.image import modcrop, psnr, rgb_to_luma, ssim, to_uint8
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.degradation import make_lr
 from subpixel.sr.data.images import SourceImage, holds_one_channel
 from subpixel.sr.data.sources import load_pair
-from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation.protocol import Protocol
 from subpixel.sr.inference.upscaler import Upscaler
 

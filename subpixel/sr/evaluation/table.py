@@ -11,11 +11,11 @@ from typing import Any
 
 from rich.table import Table
 
+from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.files import write_text
 from subpixel.sr.data.degradation import Degradation
-from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation.protocol import Protocol, differing_fields, rename_earlier
 from subpixel.sr.evaluation.scores import Scores
-from subpixel.sr.files import write_text
 
 Rows = Mapping[str, Mapping[str, Scores]]
 

@@ -10,7 +10,8 @@ from flax import nnx
 
 from subpixel import __version__
 from subpixel.kernels import Layout
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.files import write_bytes
 from subpixel.sr.export.check import check_onnx, check_stablehlo
 from subpixel.sr.export.onnx_graph import DEFAULT_OPSET, build_onnx
 from subpixel.sr.export.provenance import Provenance, describe_network
@@ -18,7 +19,6 @@ from subpixel.sr.export.stablehlo import PLATFORMS, stablehlo_bytes
 from subpixel.sr.export.torch_layouts import METADATA, compact_state_dict
 from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.export.torch_writer import torch_bytes
-from subpixel.sr.files import write_bytes
 from subpixel.sr.models import ModelConfig, Network
 from subpixel.sr.models.weights import save_weights
 

@@ -19,7 +19,7 @@ from jaxtyping import Shaped
 
 from subpixel.kernels import Layout
 from subpixel.ops.conv import upsampling_padding
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.export.packages import require_package
 from subpixel.sr.models.operations import (
     Activation,

@@ -3,7 +3,7 @@
 import importlib
 from types import ModuleType
 
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 
 
 def require_package(name: str, purpose: str) -> ModuleType:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Real
 
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.export.packages import require_package
 
 # What the metadata of an exported file states for a fact that is not known.

@@ -11,7 +11,7 @@ import numpy as np
 from flax import nnx
 
 from subpixel.kernels import Layout, validate_layout
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.export.torch_module import StateDict, torch_module
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.operations import (

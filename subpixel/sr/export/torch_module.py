@@ -9,7 +9,7 @@ from jaxtyping import Float32
 from subpixel import kernels
 from subpixel.kernels import Layout
 from subpixel.ops.conv import upsampling_padding
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.models.operations import (
     Activation,
     AddNearest,

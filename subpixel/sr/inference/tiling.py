@@ -9,7 +9,7 @@ little memory.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from subpixel.sr.threads import processors
+from subpixel.sr._support.threads import processors
 
 # How many tiles are computed at once: one convolution does not keep all processors busy. A layer of
 # ESPCN holds 17 MB of a tile, so the number is limited.

@@ -21,11 +21,11 @@ from subpixel.image import (
     to_uint8,
     ycbcr_to_rgb,
 )
-from subpixel.sr.errors import InputError, NonFiniteError
+from subpixel.sr._support.errors import InputError, NonFiniteError
+from subpixel.sr._support.threads import map_in_threads
 from subpixel.sr.inference.bicubic import BICUBIC_RADIUS
 from subpixel.sr.inference.tiling import TILES_AT_ONCE, tiles
 from subpixel.sr.models.base import Network, Params
-from subpixel.sr.threads import map_in_threads
 
 
 class Upscaler(Protocol):

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from subpixel.kernels import Layout
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.models.base import Dtype as DtypeName
 from subpixel.sr.models.base import NetworkConfig
 from subpixel.sr.models.stack import ConvStack

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from subpixel.kernels import Layout
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.activation_names import Activation
-from subpixel.sr.errors import InputError
 from subpixel.sr.models.base import Dtype as DtypeName
 from subpixel.sr.models.base import NetworkConfig
 from subpixel.sr.models.stack import ConvStack

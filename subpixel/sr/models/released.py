@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from subpixel.kernels import Layout
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.trained import TrainedNetwork
 from subpixel.sr.models.weights import load_weights

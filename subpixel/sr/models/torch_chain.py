@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float32, Shaped
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.activation_names import Activation, OutputActivation
-from subpixel.sr.errors import InputError
 
 _WEIGHT_NORM = (
     ("weight_g", "weight_v", "weight"),

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Shaped
 from safetensors import SafetensorError, safe_open
 
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.models.file_kinds import describe_content, is_safetensors
 from subpixel.sr.models.torch_pickle import Storage, Tensor, UnreadableError, run_pickle
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import get_args
 
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.torch_chain import TorchChoices, read_chain
 from subpixel.sr.models.torch_files import read_checkpoint

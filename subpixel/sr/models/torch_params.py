@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from subpixel import kernels
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.activation_names import Activation
-from subpixel.sr.errors import InputError
 from subpixel.sr.models.torch_chain import TorchChain, TorchConv
 
 

@@ -11,7 +11,7 @@ from flax import nnx
 from jax.tree_util import keystr
 
 from subpixel.kernels import Layout
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.base import Network, Params
 

@@ -11,8 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from subpixel.kernels import Layout, validate_layout
-from subpixel.sr.errors import InputError
-from subpixel.sr.files import digest_of, write_bytes
+from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.files import digest_of, write_bytes
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.base import Params
 from subpixel.sr.models.file_kinds import describe_content, is_safetensors

@@ -9,12 +9,12 @@ from typing import Any
 from rich.console import Console
 
 from subpixel.kernels import Layout
+from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.files import write_json, write_text
 from subpixel.sr.config import Experiment
 from subpixel.sr.data.images import SourceImage
 from subpixel.sr.data.sources import find_benchmarks
-from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation import Protocol, Scores, evaluate
-from subpixel.sr.files import write_json, write_text
 from subpixel.sr.inference.bicubic import BICUBIC_NAME
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler
 from subpixel.sr.models.released import MeanScores, Release, released_files, split_name

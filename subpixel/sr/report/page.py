@@ -9,8 +9,8 @@ import jinja2
 import numpy as np
 from jaxtyping import Float
 
+from subpixel.sr._support.files import write_text
 from subpixel.sr.comparison.result import BOUND_DB, Comparison
-from subpixel.sr.files import write_text
 from subpixel.sr.report.charts import draw_charts, line_style
 from subpixel.sr.report.finding import finding, over_bicubic
 from subpixel.sr.report.formatting import TIMES, significant

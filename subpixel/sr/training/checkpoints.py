@@ -22,7 +22,7 @@ from jax.experimental import multihost_utils
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, LatestN
 from rich.console import Console
 
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.serialization import differences, from_json, to_json
 from subpixel.sr.training.config import TrainingConfig
 from subpixel.sr.training.manifest import UNFINISHED, find_damage, write_manifest

@@ -13,12 +13,12 @@ from jax.sharding import Mesh
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
+from subpixel.sr._support.interrupt import Interrupt
 from subpixel.sr.data.patches import Pair, PatchCutter, batches
 from subpixel.sr.models.base import Params
 from subpixel.sr.training.checkpoints import Checkpoints, restore
 from subpixel.sr.training.config import TrainingConfig
 from subpixel.sr.training.display import Display
-from subpixel.sr.training.interrupt import Interrupt
 from subpixel.sr.training.noise import suppress_duplicate_tracebacks
 from subpixel.sr.training.parallel import (
     agree,

@@ -7,7 +7,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from subpixel.sr.files import write_json
+from subpixel.sr._support.files import write_json
 
 NAME = "MANIFEST.json"
 UNFINISHED = "it was not finished"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from subpixel.sr._support.files import write_bytes, write_json
 from subpixel.sr.data.patches import Batch
-from subpixel.sr.files import write_bytes, write_json
 
 
 def save_nonfinite_step(

@@ -13,8 +13,8 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import UInt8
 
-from subpixel.sr.errors import InputError
-from subpixel.sr.training.interrupt import Interrupt
+from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.interrupt import Interrupt
 
 AXIS = "data"
 

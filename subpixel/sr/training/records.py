@@ -15,7 +15,7 @@ from rich.console import Console
 from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 
-from subpixel.sr.files import dump_json, naming, write_bytes
+from subpixel.sr._support.files import dump_json, naming, write_bytes
 
 # A type checker does not see its classes, which are made at import.
 event_pb2 = import_module("tensorboardX.proto.event_pb2")

@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Num, Shaped, UInt8
 
 from subpixel.kernels import Layout
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.base import Params
 from subpixel.sr.training.config import OptimizerConfig, Reparameterization

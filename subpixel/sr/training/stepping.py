@@ -10,8 +10,8 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
+from subpixel.sr._support.errors import NonFiniteError
 from subpixel.sr.data.patches import Batch
-from subpixel.sr.errors import NonFiniteError
 from subpixel.sr.training.nonfinite import save_nonfinite_step
 from subpixel.sr.training.parallel import divide
 from subpixel.sr.training.run_state import RunState

@@ -5,7 +5,7 @@ from dataclasses import replace
 import jax
 from flax import nnx
 
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.base import Params
 from subpixel.sr.models.released import load_named

@@ -12,12 +12,12 @@ from jax import lax
 from rich.console import Console
 
 from subpixel.ops import conv_transpose
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.bench import geometries, report, training
 from subpixel.sr.bench.conv_transpose import compile_program, measure_geometries
 from subpixel.sr.bench.race import torch_process
-from subpixel.sr.commands import bench_conv_transpose, bench_training
+from subpixel.sr.cli import bench_conv_transpose, bench_training
 from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, PlainConfig
-from subpixel.sr.errors import InputError
 
 
 def test_table_and_chart(tmp_path, capsys):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from subpixel.kernels import LAYOUTS
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.bench import inference
 from subpixel.sr.bench.race import Program
-from subpixel.sr.commands import bench_inference as command
-from subpixel.sr.errors import InputError
+from subpixel.sr.cli import bench_inference as command
 from subpixel.sr.models import ESPCNConfig, FSRCNNConfig, PlainConfig
 
 SMALL = {

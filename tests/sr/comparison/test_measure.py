@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from subpixel.sr._support.files import write_json
 from subpixel.sr.bench import report
 from subpixel.sr.bench.race import Program, race
 from subpixel.sr.comparison import measure, speed
 from subpixel.sr.comparison.measure import compile_anew, time_interleaved
 from subpixel.sr.config import DataConfig, ESPCNConfig, OptimizerConfig
-from subpixel.sr.files import write_json
 from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.state import init_state, lower_step
 

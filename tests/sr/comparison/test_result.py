@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.comparison.compare import compare
 from subpixel.sr.comparison.result import (
     Comparison,
@@ -19,7 +20,6 @@ from subpixel.sr.comparison.result import (
 )
 from subpixel.sr.comparison.seeds import seeds_table, summarise_seeds
 from subpixel.sr.comparison.tables import cost_table
-from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation import Protocol, Scores
 
 FILES = sorted((Path(__file__).parents[3] / "results").glob("*/comparison.json"))

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data import PatchCutter, find_images, prepare
 from subpixel.sr.data.cache import INDEX, PIXELS
 from subpixel.sr.data.leak import fingerprint
-from subpixel.sr.errors import InputError
 
 COUNT = 5
 

@@ -5,8 +5,8 @@ import pytest
 from scipy.ndimage import correlate
 
 from subpixel.image import imresize
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data import Degradation, make_lr
-from subpixel.sr.errors import InputError
 
 
 def noise(height, width):

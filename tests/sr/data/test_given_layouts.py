@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from subpixel.image import modcrop
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data import Degradation, find_images, load_pair, make_lr
 from subpixel.sr.data.sources import source_name
-from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation import Protocol, evaluate
 from subpixel.sr.inference.upscaler import BicubicUpscaler
 

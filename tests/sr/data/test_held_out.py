@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data import SourceImage, find_images
 from subpixel.sr.data.held_out import hold_out, split_images
 from subpixel.sr.data.leak import fingerprint
-from subpixel.sr.errors import InputError
 
 
 @pytest.fixture(scope="module")

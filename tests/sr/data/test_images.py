@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data import (
     Degradation,
     check_no_leak,
@@ -16,7 +17,6 @@ from subpixel.sr.data import (
 from subpixel.sr.data.embedded import TEST, TRAIN
 from subpixel.sr.data.images import image_size
 from subpixel.sr.data.sources import find_benchmarks
-from subpixel.sr.errors import InputError
 
 
 @pytest.fixture

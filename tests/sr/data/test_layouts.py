@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data import Degradation, find_images, load_pair, make_lr, prepare
 from subpixel.sr.data.sources import source_name
-from subpixel.sr.errors import InputError
 
 
 def image(seed, height=36, width=48):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data import SourceImage, check_no_leak, find_images
-from subpixel.sr.errors import InputError
 
 
 def saved_as_jpeg(image, quality):

@@ -10,9 +10,9 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from subpixel.image import modcrop
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data import SourceImage, find_images
 from subpixel.sr.data.leak import check_no_leak, find_copies, fingerprint
-from subpixel.sr.errors import InputError
 
 
 def as_images(arrays):

@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 from subpixel.image import imresize
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.cache import cache_name
 from subpixel.sr.data.config import DataConfig
 from subpixel.sr.data.images import image_size
 from subpixel.sr.data.sources import find_training
-from subpixel.sr.errors import InputError
 
 
 def test_each_set_is_shrunk_by_its_factor(tmp_path):

@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 from tensorboardX.record_writer import RecordWriter
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data import find_images
 from subpixel.sr.data.degradation import Degradation
 from subpixel.sr.data.preparation import prepare as prepare_pairs
 from subpixel.sr.data.sources import load_pair
-from subpixel.sr.errors import InputError
 
 tfds = pytest.importorskip("tensorflow_datasets", reason="pip install 'subpixel[tfds]'")
 

@@ -7,8 +7,8 @@ import pytest
 import tifffile
 from PIL import Image
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data import read_image
-from subpixel.sr.errors import InputError
 
 
 def tiff(dtype, **options):

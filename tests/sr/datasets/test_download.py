@@ -13,7 +13,8 @@ import pytest
 from packing import GOOD, make_tar
 from PIL import Image
 
-from subpixel.sr.commands import data_download
+from subpixel.sr._support.errors import InputError
+from subpixel.sr.cli import data_download
 from subpixel.sr.data import catalogue
 from subpixel.sr.data.catalogue import Archive
 from subpixel.sr.datasets import download
@@ -21,7 +22,6 @@ from subpixel.sr.datasets.archives import ArchiveError
 from subpixel.sr.datasets.digests import known_digests
 from subpixel.sr.datasets.download import DownloadError, fetch
 from subpixel.sr.datasets.install import choose_archives, install
-from subpixel.sr.errors import InputError
 
 CONTENT = bytes(range(256)) * 4096
 

@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from subpixel.__main__ import main
-from subpixel.sr.commands.cli import run_command
+from subpixel.sr._support.errors import InputError
+from subpixel.sr.cli._run import run_command
 from subpixel.sr.data import catalogue, find_images
 from subpixel.sr.data.catalogue import SETS, NamedSet, find_sets
 from subpixel.sr.datasets import digests
 from subpixel.sr.datasets import verify as inspection
 from subpixel.sr.datasets.digests import digest_file, digest_pixels, known_digests
 from subpixel.sr.datasets.verify import inspect
-from subpixel.sr.errors import InputError
 
 NAMES = ("one", "two 2", "drei ü")
 

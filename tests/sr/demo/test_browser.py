@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from subpixel.sr.commands import upscale
+from subpixel.sr._support.errors import InputError
+from subpixel.sr.cli import upscale
 from subpixel.sr.demo.build import build_demo
 from subpixel.sr.demo.runtime import DIGESTS, runtime_files
-from subpixel.sr.errors import InputError
 from subpixel.sr.targets import as_source, load_trained
 
 MODEL = "espcn_x3"

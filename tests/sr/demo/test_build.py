@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.demo import runtime
 from subpixel.sr.demo.build import build_demo
-from subpixel.sr.errors import InputError
 from subpixel.sr.export.formats import Source
 from subpixel.sr.targets import as_source, load_trained
 

@@ -13,10 +13,10 @@ import eval as eval_command
 import train as train_command
 from subpixel.image import rgb_to_luma
 from subpixel.kernels import LAYOUTS
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.comparison.speed import gflop
 from subpixel.sr.config import ESPCNConfig
 from subpixel.sr.data import Degradation, find_images
-from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation import Protocol, evaluate
 from subpixel.sr.evaluation.table import read_scores
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler

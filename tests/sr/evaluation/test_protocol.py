@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.data import Degradation, find_images
-from subpixel.sr.errors import InputError
 from subpixel.sr.evaluation import Protocol, Scores, evaluate, scores_table
 from subpixel.sr.evaluation.table import read_scores
 from subpixel.sr.inference.upscaler import BicubicUpscaler

@@ -8,12 +8,12 @@ import pytest
 from loops import LAYOUTS
 
 from subpixel.__main__ import main
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.export.formats import Choices, export_network
 from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.export.torch_writer import torch_bytes
+from subpixel.sr.photo.engine import find_models
 from subpixel.sr.targets import load_trained
-from subpixel.sr.upscaling.engine import find_models
 
 
 def export(monkeypatch, *arguments):

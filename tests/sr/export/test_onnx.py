@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from loops import LAYOUTS
 
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.export import check, packages
 from subpixel.sr.export.formats import Choices, export_network, onnx_bytes
 from subpixel.sr.export.onnx_graph import build_onnx

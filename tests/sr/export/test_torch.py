@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.export import check
 from subpixel.sr.export.formats import Choices, export_network
 from subpixel.sr.export.torch_layouts import compact_state_dict, read_exported

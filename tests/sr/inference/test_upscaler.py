@@ -12,8 +12,8 @@ from PIL import Image
 import eval as eval_command
 from subpixel.__main__ import main as subpixel_command
 from subpixel.image import to_uint8
+from subpixel.sr._support.errors import InputError, NonFiniteError
 from subpixel.sr.config import ESPCNConfig
-from subpixel.sr.errors import InputError, NonFiniteError
 from subpixel.sr.evaluation.images import BRIGHTEST
 from subpixel.sr.inference.tiling import TILE_LENGTHS, tiles
 from subpixel.sr.inference.upscaler import NetworkUpscaler, forward

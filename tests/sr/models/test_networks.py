@@ -11,8 +11,8 @@ import pytest
 from flax import nnx
 from loops import LAYOUTS, assert_close, assert_same_tree, normal
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.config import Experiment, from_json, to_json
-from subpixel.sr.errors import InputError
 from subpixel.sr.models import (
     ESPCNConfig,
     FSRCNNConfig,

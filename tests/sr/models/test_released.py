@@ -17,8 +17,8 @@ from flax import nnx
 import eval as eval_command
 import subpixel.sr
 from subpixel.__main__ import main
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.config import ESPCNConfig, Experiment, OptimizerConfig, PlainConfig, to_json
-from subpixel.sr.errors import InputError
 from subpixel.sr.models import released
 from subpixel.sr.models.released import (
     is_released,
@@ -29,11 +29,11 @@ from subpixel.sr.models.released import (
     split_name,
 )
 from subpixel.sr.models.weights import load_weights, save_weights
+from subpixel.sr.photo.engine import find_models
 from subpixel.sr.targets import load_trained
 from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.state import init_state
 from subpixel.sr.training.warm_start import check_warm_start
-from subpixel.sr.upscaling.engine import find_models
 
 NAMES = released_names()
 LUMA = np.random.default_rng(0).random((2, 9, 11, 1), dtype=np.float32)

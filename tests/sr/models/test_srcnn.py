@@ -10,7 +10,7 @@ from flax import nnx
 from loops import LAYOUTS, assert_close
 
 from subpixel.image import imresize
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models import ESPCNConfig, SRCNNConfig
 

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from subpixel.kernels import LAYOUTS
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.models import ESPCNConfig, FSRCNNConfig, PlainConfig
 from subpixel.sr.models.torch_files import read_checkpoint
 from subpixel.sr.targets import load_target, load_trained

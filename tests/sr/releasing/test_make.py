@@ -11,13 +11,13 @@ import pytest
 from rich.console import Console
 from safetensors.numpy import load_file, save_file
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.config import (
     DataConfig,
     ESPCNConfig,
     Experiment,
     OptimizerConfig,
 )
-from subpixel.sr.errors import InputError
 from subpixel.sr.experiment import run
 from subpixel.sr.models import released
 from subpixel.sr.models.released import load_released, read_release, released_names

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from test_training import TINY, pairs
 
-from subpixel.sr.errors import InputError
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.training import train
 from subpixel.sr.training.checkpoints import Checkpoints, list_steps, restore
 from subpixel.sr.training.manifest import NAME

@@ -14,6 +14,7 @@ from flax import nnx
 from loops import assert_same_tree, normal
 
 from subpixel import kernels
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.config import (
     ESPCNConfig,
     Experiment,
@@ -22,7 +23,6 @@ from subpixel.sr.config import (
     PlainConfig,
     from_json,
 )
-from subpixel.sr.errors import InputError
 from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.state import (
     choose_accumulation,

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.config import ESPCNConfig
-from subpixel.sr.errors import InputError
 from subpixel.sr.models.weights import load_weights
 from subpixel.sr.training.checkpoints import list_steps
 from subpixel.sr.training.config import OptimizerConfig

@@ -12,8 +12,8 @@ from loops import normal
 from rich.console import Console
 from test_training import TINY, pairs
 
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.config import ESPCNConfig, Experiment, OptimizerConfig
-from subpixel.sr.errors import InputError
 from subpixel.sr.models import FSRCNNConfig, PlainConfig, SRCNNConfig
 from subpixel.sr.models.trained import named_params
 from subpixel.sr.models.weights import load_weights, save_weights

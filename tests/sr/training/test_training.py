@@ -12,10 +12,10 @@ from flax import nnx
 from rich.console import Console
 
 from subpixel import kernels
+from subpixel.sr._support.errors import InputError, NonFiniteError
 from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerConfig
 from subpixel.sr.data import SourceImage, prepare
 from subpixel.sr.data.patches import PatchCutter, batches
-from subpixel.sr.errors import InputError, NonFiniteError
 from subpixel.sr.models.weights import save_weights
 from subpixel.sr.training import make_optimizer, stepping, train, train_step
 from subpixel.sr.training.records import WALL_CLOCK, Records, read_records

@@ -1,0 +1,1 @@
+"""What every room of the application uses: errors, files, console, threads, caches."""

@@ -1,0 +1,212 @@
+"""Output files: a plain file is replaced in one step; a device or a pipe is written into."""
+
+import hashlib
+import json
+import math
+import os
+import secrets
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from subpixel.sr._support.errors import InputError
+
+STDOUT, STDERR = 1, 2
+_CHUNK = 2**20
+# 48 bits distinguish all models that anybody will train, and keep a line of metadata short.
+_DIGEST_DIGITS = 12
+
+
+def check_outputs(*paths: Path | None) -> None:
+    """Checks that files can be written, before the work whose results they will hold.
+
+    Args:
+      paths: the files, which need not exist; None stands for a file that is not asked for.
+
+    Raises:
+      InputError: if a path is a folder, a file is where one of its folders must be, or two paths
+        are the same file.
+    """
+    plain: dict[Path, Path] = {}
+    for path in filter(None, paths):
+        if path.is_dir():
+            raise InputError(f"nothing can be written to {path}, which is a folder: name a file")
+        check_folder(path.parent)
+        if _is_stream(path):
+            continue
+        first = plain.setdefault(path.resolve(), path)
+        if first is not path:
+            raise InputError(f"{first} and {path} are the same file: name two")
+
+
+def check_folder(folder: Path) -> None:
+    """Checks that a folder exists or can be made, as far as existing files tell.
+
+    Raises:
+      InputError: naming the file that is where a folder must be.
+    """
+    for part in (folder, *folder.parents):
+        # A link that leads nowhere exists as well: no folder can be made in its place.
+        if part.is_dir() or not os.path.lexists(part):
+            continue
+        raise InputError(f"there is a file where a folder must be, {part}: name another place")
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those that contain it; an existing one is left as it is.
+
+    Raises:
+      InputError: naming the file that is where a folder must be.
+      OSError: if the system refuses.
+    """
+    check_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file completely or not at all.
+
+    A plain file is replaced by a rename, so no reader ever sees half of it. A link is followed and
+    stays. A device, a pipe, and a file that is this process's stdout or stderr are written into.
+
+    Raises:
+      InputError: if a file is where a folder must be.
+      OSError: naming `path`, if the system refuses to write.
+    """
+    with naming(path):
+        if _is_stream(path):
+            _write_into(path, [content])
+        else:
+            _replace(path.resolve(), content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 as `write_bytes` does.
+
+    File names that are not UTF-8, which Python holds as lone surrogates, become the bytes that
+    they consist of.
+    """
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Writes indented JSON as `write_bytes` does; see `dump_json`."""
+    write_bytes(path, (dump_json(values, indent=2) + "\n").encode())
+
+
+def dump_json(values: Any, indent: int | None = None) -> str:
+    """Returns strict JSON. Infinity and NaN, which JSON does not have, become null.
+
+    >>> dump_json({"psnr": float("inf"), "ssim": 1.0})
+    '{"psnr": null, "ssim": 1.0}'
+    """
+    return json.dumps(_finite(values), indent=indent, allow_nan=False)
+
+
+def part_of(path: Path) -> Path:
+    """Returns the hidden name that a file has beside its place until it is complete.
+
+    It is the same for every attempt, so a later one replaces what a killed one left, and short, so
+    that every name that the system accepts has one.
+    """
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()
+    return path.with_name(f".{digest[:16]}.part")
+
+
+@contextmanager
+def complete_or_absent(path: Path) -> Iterator[Path]:
+    """Gives the path of a temporary file, whose content becomes that of `path` at the end.
+
+    The rules for links, devices and pipes are those of `write_bytes`. After an error the temporary
+    file is removed, and `path` is as it was.
+
+    Raises:
+      OSError: if the path cannot be followed or written.
+    """
+    if _is_stream(path):
+        # Nothing is left beside a device or a pipe.
+        with tempfile.TemporaryDirectory() as folder:
+            part = part_of(Path(folder) / path.name)
+            yield part
+            with naming(path), part.open("rb") as file:
+                _write_into(path, iter(lambda: file.read(_CHUNK), b""))
+        return
+    target = path.resolve()
+    make_folder(target.parent)
+    part = part_of(target)
+    try:
+        yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Adds the path to an `OSError` that names no file, such as that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename == str(path):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _finite(values: Any) -> Any:
+    if isinstance(values, float):
+        return values if math.isfinite(values) else None
+    if isinstance(values, dict):
+        return {key: _finite(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_finite(value) for value in values]
+    return values
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether the path exists and is not a plain file that may be replaced."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(found.st_mode):
+        return True
+    for descriptor in (STDOUT, STDERR):
+        with suppress(OSError):
+            if os.path.samestat(found, os.fstat(descriptor)):
+                return True
+    return False
+
+
+def _write_into(path: Path, chunks: Iterable[bytes]) -> None:
+    # Appended: what a command has printed into a redirected stdout is not overwritten.
+    with path.open("ab", buffering=0) as file:
+        for chunk in chunks:
+            rest = chunk
+            while rest:
+                rest = rest[file.write(rest) :]
+
+
+def _replace(path: Path, content: bytes) -> None:
+    make_folder(path.parent)
+    # A random name: no file of a user is overwritten, and a long name does not become too long.
+    part = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with part.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink()
+        raise
+
+
+def digest_of(content: bytes) -> str:
+    """Returns the beginning of a SHA-256 in hexadecimal, "sha256:" in front of it."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()[:_DIGEST_DIGITS]}"

@@ -1,0 +1,159 @@
+"""The command `evaluate`, which eval.py runs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from subpixel.image import Border, LumaRange
+from subpixel.kernels import Layout
+from subpixel.sr._support.console import make_console
+from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.files import check_outputs
+from subpixel.sr.activation_names import Activation, OutputActivation
+from subpixel.sr.data.degradation import Kind
+from subpixel.sr.data.sources import data_root, find_benchmarks
+from subpixel.sr.evaluation.measurement import (
+    measure_model,
+    show_measurement,
+    write_measurement,
+)
+from subpixel.sr.evaluation.protocol import Channel, Grey, LrFrom, Protocol, ProtocolName, Rounding
+from subpixel.sr.targets import load_target
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measures PSNR and SSIM of a model on benchmarks."""
+
+    target: tyro.conf.Positional[str]
+    """A released model's name (`python -m subpixel models` lists them), a workdir of train.py, a
+    weights file, a PyTorch checkpoint, or "bicubic"."""
+    scale: int
+    """How many times larger the model's output is."""
+    benchmarks: tuple[str, ...]
+    """Folders of original images, under the data root or anywhere, or "embedded:test"."""
+    protocol: ProtocolName = "matlab"
+    """The convention that scores follow; the options from --crop to --shave change single
+    choices of it. See docs/protocol.md."""
+    crop: int | None = None
+    """Originals are cropped to a multiple of this many pixels."""
+    channel: Channel | None = None
+    """What is measured: "y", luma, or "rgb"."""
+    luma_range: LumaRange | None = None
+    """"studio", 16..235 as in MATLAB, or "full", 0..255."""
+    rounding: Rounding | None = None
+    """Whether Y is rounded to "8bit" or left in "double"."""
+    degradation: Kind | None = None
+    """How LR images are made: "bicubic", or "blur", a Gaussian of --sigma and --kernel-size
+    and every r-th pixel; "unknown" means the LR images of the set."""
+    border: Border | None = None
+    """Border of bicubic: "symmetric" as in MATLAB today, "replicate" as before 2014."""
+    sigma: float | None = None
+    """Standard deviation of the Gaussian, in pixels of the original."""
+    kernel_size: int | None = None
+    """Height and width of the Gaussian, odd."""
+    lr_from: Annotated[LrFrom | None, tyro.conf.arg(aliases=["--low-from"])] = None
+    """What LR images are made from: the 8-bit "rgb" image or its "luma", in double; or the LR
+    "files" of the set (default: "files" where the set has them)."""
+    grey: Grey | None = None
+    """Whether grey files are measured on their "luma" or on the values "stored"."""
+    shave: int | None = None
+    """Pixels left out at each side."""
+    self_ensemble: bool = False
+    """Adds a row: the network's mean over the eight flips and rotations of its input."""
+    worst: int = 0
+    """Shows this many images of each benchmark, those with the lowest PSNR, worst first."""
+    json: Path | None = None
+    """File for the scores, of every image too."""
+    csv: Path | None = None
+    """File for the scores of every image, one in a line."""
+    save_images: Path | None = None
+    """Folder for the enlarged images."""
+    error_maps: Path | None = None
+    """Folder for images of the error: black is none, white 48 grey levels or more."""
+    upsampler: Layout | None = None
+    """Which upsampler of the workdir to evaluate (default: the first)."""
+    checkpoint: str | None = None
+    """Which checkpoint of the workdir to evaluate: "best" on the held-out images, "last", or a
+    step (default: the final weights)."""
+    activation: Activation | None = None
+    """Activation after the hidden layers of a PyTorch checkpoint, which does not state it
+    (default: that of the network's paper, "tanh" for ESPCN)."""
+    output_activation: OutputActivation | None = None
+    """Activation at the end of a PyTorch checkpoint, which does not state it (default: "none")."""
+    data_root: Path | None = None
+    """Folder of the data sets (default: the environment variable SUBPIXEL_DATA)."""
+
+    def __post_init__(self):
+        if self.scale < 2:
+            raise InputError(f"scale must be a whole number of at least 2; got {self.scale}")
+        if not self.benchmarks:
+            raise InputError("benchmarks must name at least one folder of images")
+        if self.worst < 0:
+            raise InputError(f"worst must be a number of images; got {self.worst}")
+
+    def choose_protocol(self) -> Protocol:
+        """Returns the protocol by its name, with the choices that were given.
+
+        Raises:
+          InputError: if they do not go together.
+        """
+        return Protocol.chosen(
+            self.protocol,
+            self.scale,
+            degradation=self.degradation,
+            border=self.border,
+            sigma=self.sigma,
+            kernel_size=self.kernel_size,
+            crop=self.crop,
+            channel=self.channel,
+            luma_range=self.luma_range,
+            rounding=self.rounding,
+            lr_from=self.lr_from,
+            grey=self.grey,
+            shave=self.shave,
+        )
+
+
+def run(options: Options) -> int:
+    """Measures a target on benchmarks, shows the scores and writes the files that are asked for.
+
+    Returns:
+      The exit code, 0.
+
+    Raises:
+      InputError: if the target, a benchmark or a choice of the protocol cannot be used.
+    """
+    console, protocol = make_console(), options.choose_protocol()
+    check_outputs(options.json, options.csv)
+    # The LR files of a set are used, unless --lr-from names what to make them from.
+    wanted = None if options.lr_from in ("rgb", "luma") else options.scale
+    benchmarks = find_benchmarks(
+        options.benchmarks, data_root(options.data_root), wanted, protocol.degradation
+    )
+    target = load_target(
+        options.target,
+        options.scale,
+        border=protocol.degradation.border,
+        upsampler=options.upsampler,
+        checkpoint=options.checkpoint,
+        activation=options.activation,
+        output_activation=options.output_activation,
+    )
+    for note in target.notes:
+        console.print(f"note: {note}", soft_wrap=True, highlight=False)
+    measured = measure_model(
+        target.upscaler,
+        benchmarks,
+        protocol,
+        console,
+        self_ensemble=options.self_ensemble,
+        images=options.save_images,
+        error_maps=options.error_maps,
+    )
+    about = target.to_json()
+    write_measurement(measured, about, json=options.json, csv=options.csv)
+    show_measurement(measured, about, console, options.worst)
+    return 0

@@ -1,0 +1,99 @@
+"""The command `export`."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from subpixel.kernels import Layout
+from subpixel.sr._support.console import make_console
+from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.files import check_outputs
+from subpixel.sr.activation_names import Activation, OutputActivation
+from subpixel.sr.export.formats import Choices, export_network
+from subpixel.sr.targets import as_source, load_trained
+
+
+@dataclass(frozen=True)
+class Options:
+    """Writes a trained network for other programs: ONNX, PyTorch, StableHLO or safetensors."""
+
+    model: tyro.conf.Positional[str]
+    """A released model's name, a workdir of train.py, a weights file, or a PyTorch checkpoint."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """The file. Its suffix is the format: .onnx, .safetensors, .pth, .pt or .stablehlo."""
+    layout: Layout = "subpixel"
+    """How the file computes the upsampling. The function is the same, the speed is not."""
+    uint8: bool = False
+    """Images are uint8 in 0..255 instead of float32 in 0..1 (.onnx, .stablehlo)."""
+    opset: int | None = None
+    """Version of ONNX's operators (default: 17)."""
+    compact: bool = False
+    """A .pth file has the layout of SRVGGNetCompact, which spandrel and chaiNNer read."""
+    overwrite: bool = False
+    """Replaces the file if there is one."""
+    upsampler: Layout | None = None
+    """Which upsampler of a workdir to export (default: the first)."""
+    checkpoint: str | None = None
+    """Which checkpoint of a workdir to export: "best", "last" or a step (default: the weights
+    that the run ended with)."""
+    activation: Activation | None = None
+    """Activation after the hidden layers of a PyTorch checkpoint, which does not state it
+    (default: that of the network's paper, "tanh" for ESPCN)."""
+    output_activation: OutputActivation | None = None
+    """Activation at the end of a PyTorch checkpoint, which does not state it (default: "none")."""
+    name: str | None = None
+    """Name that the file states (default: that of the workdir or file)."""
+    version: str | None = None
+    """Version of the weights that the file states (default: the SHA-256 of a released model)."""
+    license: str | None = None
+    """Licence of the weights that the file states, such as Apache-2.0."""
+    training_data: str | None = None
+    """Training data that the file states (default: that of a released model, or the
+    data sets of a workdir's config)."""
+
+
+def run(options: Options) -> int:
+    """Writes the file and describes it.
+
+    Returns:
+      The exit code, 0.
+
+    Raises:
+      InputError: if the model cannot be read, the file exists, or the options do not fit together.
+    """
+    check_outputs(options.output)
+    # A device or a pipe is written into, and holds nothing that could be lost.
+    if options.output.is_file() and not options.overwrite:
+        raise InputError(f"{options.output} exists: give another name, or --overwrite")
+    if options.upsampler is not None and not Path(options.model).is_dir():
+        raise InputError(
+            f"--upsampler is for workdirs of train.py, and {options.model} is none; --layout "
+            "chooses how the file computes the upsampling"
+        )
+    trained = load_trained(
+        options.model,
+        upsampler=options.upsampler,
+        checkpoint=options.checkpoint,
+        activation=options.activation,
+        output_activation=options.output_activation,
+    )
+    source = as_source(trained, options.model)
+    provenance = source.provenance.stating(
+        name=options.name,
+        version=options.version,
+        license=options.license,
+        training_data=options.training_data,
+    )
+    choices = Choices(
+        layout=options.layout, uint8=options.uint8, opset=options.opset, compact=options.compact
+    )
+    told = export_network(replace(source, provenance=provenance), options.output, choices)
+    size = f"{options.output.stat().st_size:,} bytes, " if options.output.is_file() else ""
+    console = make_console()
+    for note in trained.notes:
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{options.output}: {size}{options.layout}", highlight=False)
+    console.print(told, highlight=False, markup=False, soft_wrap=True)
+    return 0

@@ -1,0 +1,112 @@
+"""The command `upscale`."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from subpixel.sr._support.console import make_console, one_line
+from subpixel.sr._support.errors import InputError
+from subpixel.sr.activation_names import Activation, OutputActivation
+from subpixel.sr.photo.batch import other_files, plan_jobs, run_jobs
+from subpixel.sr.photo.engine import DEFAULT_MODEL, Engine, find_models
+from subpixel.sr.photo.photographs import Settings
+from subpixel.sr.photo.plan import Size, parse_fit
+from subpixel.sr.photo.progress import BatchProgress
+from subpixel.sr.photo.reading import MAX_MEGAPIXELS, header
+from subpixel.sr.photo.video import VideoEncoding
+from subpixel.sr.photo.writing import Encoding
+
+
+@dataclass(frozen=True)
+class Options:
+    """Enlarges photographs, folders of them and videos. The same command again enlarges only the
+    missing files."""
+
+    inputs: tyro.conf.Positional[tuple[Path, ...]]
+    """Images, videos, and folders, whose tree is kept."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """The folder for the results; for one image or video it may be a file."""
+    scale: float | None = None
+    """How many times larger the result is (default: the scale of the model, or 3 if it has
+    several). Any number: the nearest larger scale of the model is computed, and shrunk by
+    bicubic."""
+    width: int | None = None
+    """Width of the result in pixels, instead of a scale; the height follows."""
+    height: int | None = None
+    """Height of the result in pixels, instead of a scale; the width follows."""
+    fit: Annotated[str | None, tyro.conf.arg(metavar="WxH")] = None
+    """Box that the result fits into, instead of a scale, such as 1920x1080."""
+    model: str = DEFAULT_MODEL
+    """A released model's name, a weights file, a workdir, a PyTorch checkpoint, or "bicubic"."""
+    engine: Engine = "jax"
+    """Library that computes the network: JAX, or ONNX Runtime, which needs the extra `export`."""
+    activation: Activation | None = None
+    """Activation after the hidden layers of a PyTorch checkpoint, which does not state it
+    (default: that of the network's paper, "tanh" for ESPCN)."""
+    output_activation: OutputActivation | None = None
+    """Activation at the end of a PyTorch checkpoint, which does not state it (default: "none")."""
+    consistent: bool = False
+    """Changes the result until bicubic shrinks it to the input (back-projection)."""
+    format: Literal["png", "jpg", "webp", "tiff", "bmp", "avif"] | None = None
+    """Format of the images (default: each keeps its own)."""
+    quality: int | None = None
+    """Quality of JPEG, WebP and AVIF, 1 to 100 (default: 95, 90 and 80)."""
+    lossless: bool = False
+    """Keeps every value in WebP and AVIF."""
+    crf: int = 18
+    """Quality of videos in H.264 and VP9: 0 is the best, 51 the worst."""
+    overwrite: bool = False
+    """Replaces existing results; by default those files are skipped."""
+    max_megapixels: float = MAX_MEGAPIXELS
+    """Images with more megapixels are refused."""
+
+
+def run(options: Options) -> int:
+    """Enlarges the inputs, and names the failures on the console.
+
+    Returns:
+      The exit code: 0, or 1 if at least one file failed.
+
+    Raises:
+      InputError: if an option or the output cannot be used.
+    """
+    if not options.inputs:
+        raise InputError("name at least one image, video or folder")
+    fit = parse_fit(options.fit) if options.fit is not None else None
+    size = Size(options.scale, options.width, options.height, fit)
+    models = find_models(
+        options.model,
+        options.engine,
+        options.consistent,
+        activation=options.activation,
+        output_activation=options.output_activation,
+    )
+    settings = Settings(
+        models,
+        size.or_scale_of(models.scales),
+        Encoding(options.quality, options.lossless),
+        options.consistent,
+        options.max_megapixels,
+    )
+    video = VideoEncoding(options.crf)
+    suffix = f".{options.format}" if options.format else None
+    jobs = plan_jobs(options.inputs, options.output, suffix)
+    console = make_console(stderr=True)
+    for note in models.notes:
+        console.print(note, soft_wrap=True, highlight=False)
+    sizes = [math.prod(header(job.source)) / 1e6 for job in jobs]
+    with BatchProgress(console, sizes) as progress:
+        outcome = run_jobs(jobs, settings, video, options.overwrite, progress)
+    counts = [f"{outcome.done} enlarged"]
+    if outcome.present:
+        counts.append(f"{outcome.present} there already (--overwrite replaces them)")
+    if outcome.failed:
+        counts.append(f"{outcome.failed} failed")
+    if others := other_files(options.inputs, options.output):
+        suffixes = ", ".join(sorted(others))
+        counts.append(f"{others.total()} of other kinds left out ({suffixes})")
+    console.print(one_line(", ".join(counts)), soft_wrap=True, highlight=False)
+    return outcome.exit_code

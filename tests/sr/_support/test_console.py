@@ -1,0 +1,80 @@
+"""One console: file names are printed as they are."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from subpixel.sr._support.console import one_line
+
+ROOM = Path(__file__).parents[2] / "subpixel"
+NAMES = [
+    "[bold]a[/bold].png",
+    "[/nothing]",
+    ":smile:.png",
+    "\\[a]",
+    "caf\u00e9 \u65e5\u672c",
+    "a[red",
+]
+
+
+def printed(code: str, *words: bytes | str, encoding: str = "utf-8") -> bytes:
+    code = (
+        "import os, sys\n"
+        "from subpixel.sr._support.console import allow_any_name, make_console, one_line\n"
+        f"allow_any_name(); {code}"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "200"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, check=True, env=environment
+    )
+    return done.stdout
+
+
+def test_names_are_no_markup():
+    code = "make_console().print('\\n'.join(sys.argv[1:]), soft_wrap=True)"
+    assert printed(code, *NAMES).decode().splitlines() == NAMES
+
+
+def test_names_in_a_table_are_no_markup():
+    code = (
+        "from rich.table import Table; table = Table('name'); "
+        "[table.add_row(name) for name in sys.argv[1:]]; make_console().print(table)"
+    )
+    shown = printed(code, *NAMES).decode()
+    assert all(name in shown for name in NAMES)
+
+
+def test_a_name_that_is_not_utf8_is_printed_as_its_bytes():
+    assert printed("make_console().print(sys.argv[1])", b"caf\xe9.png") == b"caf\xe9.png\n"
+
+
+def test_characters_that_the_encoding_lacks_are_escapes():
+    assert printed("print(sys.argv[1])", "\u65e5.png", encoding="ascii") == b"\\u65e5.png\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a\nb", "a\\nb"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("tab\t", "tab\\t"),
+        ("caf\u00e9", "caf\u00e9"),
+    ],
+)
+def test_control_characters_are_escapes(text, line):
+    assert one_line(text) == line
+
+
+def test_every_command_prints_by_the_one_console():
+    calls = [
+        str(path.relative_to(ROOM))
+        for path in ROOM.rglob("*.py")
+        if any(
+            "Console(" in line and "make_console(" not in line
+            for line in path.read_text().splitlines()
+        )
+    ]
+    assert calls == ["sr/_support/console.py"]

@@ -1,0 +1,88 @@
+"""Short videos that the tests make."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from skimage import data
+
+from subpixel.sr.photo.engine import find_models
+from subpixel.sr.photo.photographs import Settings
+from subpixel.sr.photo.plan import Size
+from subpixel.sr.photo.video import VideoEncoding, upscale_video
+
+COFFEE = data.coffee()
+# Milliseconds between frames differ, as in the videos of telephones.
+TIMES = (0, 40, 100, 130, 200, 240, 300, 310)
+
+
+def write_clip(
+    path: Path,
+    *,
+    width: int = 64,
+    height: int = 48,
+    pix_fmt: str = "yuv420p",
+    colorspace: int = 1,
+    full_range: bool = False,
+    rotation: int = 0,
+    audio: bool = False,
+    frames: list[np.ndarray] | None = None,
+    times: tuple[int, ...] = TIMES,
+) -> Path:
+    """Encodes a photograph that moves, or given frames of Y, Cb, Cr planes, without loss."""
+    with av.open(str(path), "w") as sink:
+        stream = sink.add_stream("libx264", rate=25, options={"crf": "0"})
+        stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
+        context = stream.codec_context
+        context.time_base = Fraction(1, 1000)
+        context.colorspace = context.color_primaries = context.color_trc = colorspace
+        context.color_range = 2 if full_range else 1
+        if rotation:
+            stream.set_display_rotation(rotation)
+        sound = sink.add_stream("aac", rate=44100, layout="mono") if audio else None
+        for i, time in enumerate(times):
+            frame = frames[i] if frames else moved(i, width, height, pix_fmt, colorspace)
+            if isinstance(frame, np.ndarray):
+                frame = av.VideoFrame.from_ndarray(frame, format=pix_fmt)
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            sink.mux(stream.encode(frame))
+        sink.mux(stream.encode(None))
+        if sound is not None:
+            _add_sound(sink, sound)
+    return path
+
+
+def moved(i: int, width: int, height: int, pix_fmt: str, colorspace: int) -> av.VideoFrame:
+    image = np.ascontiguousarray(np.roll(COFFEE[:height, :width], 2 * i, axis=1))
+    frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+    return frame.reformat(format=pix_fmt, dst_colorspace=colorspace, dst_color_range=1)
+
+
+def _add_sound(sink, sound) -> None:
+    for i in range(12):
+        wave = np.sin(np.arange(1024) / 20 + i) * 8000
+        frame = av.AudioFrame.from_ndarray(wave.astype(np.int16)[None], "s16", "mono")
+        frame.sample_rate, frame.pts = 44100, 1024 * i
+        sink.mux(sound.encode(frame))
+    sink.mux(sound.encode(None))
+
+
+def read_frames(path: Path) -> list[av.VideoFrame]:
+    """Decodes all frames of a video."""
+    with av.open(str(path)) as source:
+        return list(source.decode(source.streams.video[0]))
+
+
+def read_packets(path: Path, kind: str) -> list[tuple[float, bytes]]:
+    """Returns times and content of the packets of the first stream of a kind."""
+    with av.open(str(path)) as source:
+        stream = next(s for s in source.streams if s.type == kind)
+        packets = [p for p in source.demux(stream) if p.dts is not None]
+        return [(float(p.pts * p.time_base), bytes(p)) for p in packets]
+
+
+def enlarge(source: Path, target: Path, scale: float = 2.0, advance=lambda *_: None) -> list[str]:
+    """Enlarges a video by bicubic, without loss."""
+    settings = Settings(find_models("bicubic"), Size(scale=scale))
+    return list(upscale_video(source, target, settings, VideoEncoding(crf=0), advance))

@@ -1,0 +1,138 @@
+"""HEIC files of telephones become JPEG with all that they state; without pillow-heif, one line."""
+
+import sys
+
+import numpy as np
+import pillow_heif
+import pytest
+import pyvips
+from files import COFFEE, HEIGHT, WIDTH, coffee16, rgba
+from PIL import Image
+
+from subpixel.sr._support.errors import InputError
+from subpixel.sr.photo.batch import plan_jobs
+from subpixel.sr.photo.engine import find_models
+from subpixel.sr.photo.photographs import Settings, upscale_photograph
+from subpixel.sr.photo.plan import Size
+from subpixel.sr.photo.reading import open_photograph
+
+MODES = {(3, 8): "RGB", (4, 8): "RGBA", (3, 16): "RGB;16"}
+# Without loss: quality -1, no subsampling, and RGB as it is.
+LOSSLESS = {"quality": -1, "chroma": 444, "matrix_coefficients": 0}
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(find_models("bicubic"), Size(scale=2))
+
+
+def write(path, values, mode=None, **options):
+    """Encodes an array without loss."""
+    height, width, bands = values.shape
+    mode = mode or MODES[bands, 8 * values.itemsize]
+    image = pillow_heif.from_bytes(mode, (width, height), values.tobytes())
+    image.save(path, **LOSSLESS, **options)
+    return path
+
+
+def pixels(path):
+    """Returns the pixels of a file as the application reads them, in 0..1."""
+    return np.concatenate(list(open_photograph(path).strips().rows))
+
+
+def exif(orientation):
+    tags = Image.Exif()
+    tags[271], tags[274] = "Maker", orientation
+    tags.get_ifd(0x8825)[1] = "N"
+    return tags.tobytes()
+
+
+@pytest.mark.parametrize("name", ["a.heic", "a.HEIF", "renamed.jpg"])
+def test_pixels_are_read_exactly_by_content(name, tmp_path):
+    path = tmp_path / name
+    write(tmp_path / "written.heic", COFFEE).rename(path)
+    np.testing.assert_array_equal(np.rint(pixels(path) * 255), COFFEE)
+
+
+def test_ten_bits_become_sixteen(tmp_path):
+    ten = coffee16() >> 6
+    ten[0, 0] = (0, 512, 1023)
+    read = pixels(write(tmp_path / "a.heic", ten << 6))
+    np.testing.assert_allclose(read, ten / 1023, atol=1 / 65535)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
+def test_orientation_exif_xmp_and_profile_are_kept(suffix, tmp_path, settings):
+    stored = np.rot90(COFFEE).copy()
+    profile = pyvips.Operation.call("profile_load", "p3")
+    xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><a b='c'/></x:xmpmeta>"
+    write(tmp_path / "a.heic", stored, exif=exif(6), xmp=xmp, icc_profile=profile)
+    target = tmp_path / f"b.{suffix}"
+    assert upscale_photograph(tmp_path / "a.heic", target, settings) == []
+    with Image.open(target) as result:
+        assert result.size == (2 * WIDTH, 2 * HEIGHT)
+        tags = result.getexif()
+        assert tags[271] == "Maker"
+        assert tags.get(274, 1) == 1
+        assert tags.get_ifd(0x8825)[1] == "N"
+        assert result.info["icc_profile"] == profile
+        mean = np.asarray(result).reshape(HEIGHT, 2, WIDTH, 2, 3).mean(axis=(1, 3))
+    assert pyvips.Image.new_from_file(str(target)).get("xmp-data") == xmp
+    assert np.abs(mean - COFFEE).mean() < 5
+
+
+def test_a_folder_gets_jpeg(tmp_path):
+    write(tmp_path / "IMG_1.HEIC", COFFEE)
+    (job,) = plan_jobs([tmp_path], tmp_path / "out")
+    assert job.target == tmp_path / "out/IMG_1.jpg"
+
+
+def test_transparency_is_enlarged_in_png_and_refused_in_jpeg(tmp_path, settings):
+    source = write(tmp_path / "a.heic", rgba())
+    upscale_photograph(source, tmp_path / "b.png", settings)
+    with Image.open(tmp_path / "b.png") as result:
+        assert result.mode == "RGBA"
+    with pytest.raises(InputError, match="has transparency, which JPEG does not hold: write PNG"):
+        upscale_photograph(source, tmp_path / "b.jpg", settings)
+
+
+def test_premultiplied_colours_become_plain(tmp_path):
+    values = np.dstack([COFFEE // 2, np.full((HEIGHT, WIDTH), 128, np.uint8)])
+    read = 255 * pixels(write(tmp_path / "a.heic", values, "RGBa"))
+    np.testing.assert_allclose(read[..., :3], values[..., :3] * 255.0 / 128, atol=0.5)
+    assert (read[..., 3] == 128).all()
+
+
+@pytest.mark.parametrize(("primaries", "has_profile"), [(1, False), (12, True)])
+def test_colours_that_are_stated_by_a_code_get_a_profile(primaries, has_profile, tmp_path):
+    path = write(tmp_path / "a.heic", COFFEE, color_primaries=primaries)
+    image = open_photograph(path).image
+    assert bool(image.get_typeof("icc-profile-data")) == has_profile
+
+
+@pytest.mark.parametrize("codes", [{"transfer_characteristics": 16}, {"color_primaries": 9}])
+def test_colours_of_hdr_video_are_refused(codes, tmp_path):
+    path = write(tmp_path / "a.heic", COFFEE, **codes)
+    with pytest.raises(InputError, match=r"a\.heic has the colours of HDR video .* convert it to"):
+        open_photograph(path)
+
+
+def test_a_cut_file_and_one_of_several_images_are_named(tmp_path):
+    path = write(tmp_path / "a.heic", COFFEE)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(InputError, match=r"a\.heic cannot be decoded .* copy it again"):
+        open_photograph(path)
+    several = pillow_heif.from_pillow(Image.fromarray(COFFEE))
+    several.add_from_pillow(Image.fromarray(COFFEE))
+    several.save(tmp_path / "b.heic")
+    with pytest.raises(InputError, match=r"b\.heic has 2 images: save them as single files"):
+        open_photograph(tmp_path / "b.heic")
+    with pytest.raises(InputError, match=r"has 0\.0048 megapixels, and at most 0\.001 are read"):
+        open_photograph(write(tmp_path / "c.heic", COFFEE), 0.001)
+
+
+def test_without_pillow_heif_the_line_names_the_remedy(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.heic", COFFEE)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(InputError, match=r"a\.heic is HEIC, which needs pillow-heif .*\[heic\]"):
+        open_photograph(path)

@@ -1,0 +1,193 @@
+"""Tiles and strips give what the whole image at once gives."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+from files import COFFEE, rgba
+from flax import nnx
+
+from subpixel.image import imresize
+from subpixel.sr._support.errors import InputError, NonFiniteError
+from subpixel.sr.export.formats import Choices, Source, export_network
+from subpixel.sr.export.provenance import Provenance
+from subpixel.sr.models.espcn import ESPCNConfig
+from subpixel.sr.models.weights import load_weights, save_weights
+from subpixel.sr.photo import networks, strips
+from subpixel.sr.photo.arrays import upscale
+from subpixel.sr.photo.colour import enlarge_tile
+from subpixel.sr.photo.engine import find_models
+from subpixel.sr.photo.strips import Strips, enlarge, resize
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Returns files of random luma and RGB networks, by channels."""
+    files = {}
+    for channels in (1, 3):
+        config = ESPCNConfig(scale=3, channels=channels, features=(6, 5), residual=True)
+        _, state = nnx.split(config.build("subpixel", seed=3))
+        files[channels] = tmp_path_factory.mktemp("weights") / f"{channels}.safetensors"
+        save_weights(files[channels], nnx.to_pure_dict(state), config, "subpixel")
+    return files
+
+
+def image(height: int, width: int, channels: int) -> np.ndarray:
+    values = np.random.default_rng(1).random((height, width, channels), np.float32)
+    if channels in (2, 4):
+        # Half transparent, in blobs, with hidden colours.
+        values[..., -1] = np.kron(values[::8, ::8, -1] > 0.5, np.ones((8, 8)))[:height, :width]
+    return values
+
+
+def pieces(values: np.ndarray, step: int) -> Strips:
+    rows = (values[i : i + step] for i in range(0, len(values), step))
+    return Strips(*values.shape, rows)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("network", [1, 3])
+@pytest.mark.parametrize("consistent", [False, True])
+def test_strips_of_tiles_equal_the_whole_image(channels, network, consistent, weights, monkeypatch):
+    values = image(152, 184, channels)
+    model = find_models(str(weights[network]), consistent=consistent).of_scale(3)
+    expected = enlarge_tile(values, model.run, model.radius)
+    # As if the image were much wider: the lowest tiles.
+    monkeypatch.setattr(strips, "STRIP_BYTES", 1)
+    parts = list(enlarge(pieces(values, 7), model).rows)
+    assert len(parts) > 1
+    np.testing.assert_allclose(np.concatenate(parts), expected, rtol=0, atol=2e-6)
+
+
+def test_tiles_at_once_change_no_bit(weights):
+    values = image(150, 170, 4)
+    model = find_models(str(weights[1])).of_scale(3)
+    one, three = (
+        np.concatenate(list(enlarge(pieces(values, 50), replace(model, tiles_at_once=n)).rows))
+        for n in (1, 3)
+    )
+    np.testing.assert_array_equal(one, three)
+
+
+def test_tiles_are_compiled_once_for_their_shape(weights):
+    model = find_models(str(weights[1])).of_scale(3)
+    before = networks._enlarge._cache_size()
+    for height, width in ((64, 64), (70, 90), (100, 64), (128, 77)):
+        for _ in enlarge(pieces(image(height, width, 3), 16), model).rows:
+            pass
+    # Sides of 16, 32, 64 and 128 pixels in any pair, and one network and number of channels.
+    assert networks._enlarge._cache_size() - before <= 9
+
+
+@pytest.mark.parametrize(("height", "width"), [(20, 31), (61, 80), (100, 7), (1, 1), (59, 79)])
+def test_resize_by_strips_is_matlab_s(height, width):
+    values = COFFEE.astype(np.float32) / 255
+    result = resize(pieces(values, 11), height, width)
+    parts = list(result.rows)
+    assert (result.height, result.width) == (height, width)
+    expected = values.astype(np.float64)
+    # MATLAB's imresize(image, [rows columns]) is one scale for each axis.
+    for axis, target in ((0, height), (1, width)):
+        moved = np.moveaxis(expected, axis, 0)[:, None]
+        scaled = resize_one_axis(moved, target)
+        expected = np.moveaxis(scaled[:, 0], 0, axis)
+    np.testing.assert_allclose(np.concatenate(parts), expected, rtol=0, atol=1e-5)
+
+
+def resize_one_axis(values: np.ndarray, target: int) -> np.ndarray:
+    """Keys' cubic in float64, written down once more."""
+    size = len(values)
+    scale = target / size
+    stretch = min(scale, 1)
+    result = np.zeros((target, *values.shape[1:]))
+    for i in range(target):
+        centre = (i + 0.5) / scale - 0.5
+        taps = np.arange(np.floor(centre - 2 / stretch) - 1, np.ceil(centre + 2 / stretch) + 2)
+        x = np.abs(centre - taps) * stretch
+        weights = np.where(
+            x <= 1,
+            1.5 * x**3 - 2.5 * x**2 + 1,
+            np.where(x <= 2, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2, 0),
+        )
+        mirrored = taps.astype(int) % (2 * size)
+        mirrored = np.minimum(mirrored, 2 * size - 1 - mirrored)
+        result[i] = np.tensordot(weights / weights.sum(), values[mirrored], 1)
+    return result
+
+
+def test_integer_scales_of_bicubic_are_imresize():
+    result = upscale(COFFEE, "bicubic", scale=2)
+    difference = result.astype(int) - imresize(COFFEE, 2)
+    # imresize rounds to 8 bits after each pass, this once.
+    assert np.abs(difference).max() <= 1
+
+
+def test_no_fringe_of_a_hidden_colour(weights):
+    values = rgba()
+    hidden = values.copy()
+    hidden[:20, :30, :3] = (0, 255, 0)
+    for model in ("bicubic", str(weights[1])):
+        first, second = upscale(values, model, scale=3), upscale(hidden, model, scale=3)
+        visible = first[..., 3] > 0
+        np.testing.assert_array_equal(first[..., 3], second[..., 3])
+        np.testing.assert_array_equal(first[visible], second[visible])
+        # What was opaque or transparent in a 3x3 neighbourhood stays so.
+        assert (first[66:, 96:, 3] == 255).all()
+        assert (first[:54, :84, 3] == 0).all()
+
+
+def test_sixteen_bits_do_not_pass_through_eight():
+    ramp = np.linspace(1000, 1300, 64 * 64).reshape(64, 64).astype(np.uint16)
+    result = upscale(ramp, "bicubic", scale=2)
+    assert result.dtype == np.uint16
+    assert len(np.unique(result)) > 250
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_consistent_results_shrink_to_their_input(channels, weights):
+    smooth = imresize(COFFEE, 0.5)[..., :channels]
+    shrunk = {}
+    for consistent in (False, True):
+        result = upscale(smooth, str(weights[1]), scale=3, consistent=consistent)
+        difference = imresize(np.asarray(result), 1 / 3).astype(int) - smooth
+        shrunk[consistent] = (difference == 0).mean()
+    assert shrunk[True] > 0.98
+    assert shrunk[True] > shrunk[False]
+
+
+def test_a_network_that_is_not_finite_is_named(weights, tmp_path):
+    config = ESPCNConfig(scale=3, features=(6, 5))
+    _, state = nnx.split(config.build("subpixel", seed=0))
+    huge = jax.tree.map(lambda leaf: leaf * 0 + 3e38, nnx.to_pure_dict(state))
+    save_weights(tmp_path / "huge.safetensors", huge, config, "subpixel")
+    with pytest.raises(NonFiniteError, match=r"huge\.safetensors is not finite"):
+        upscale(COFFEE, str(tmp_path / "huge.safetensors"))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("consistent", [False, True])
+def test_onnx_runtime_computes_what_jax_computes(channels, consistent, weights):
+    pytest.importorskip("onnxruntime")
+    values = COFFEE / np.float32(255)
+    results = [
+        upscale(values, str(weights[channels]), engine=engine, consistent=consistent)
+        for engine in ("jax", "onnxruntime")
+    ]
+    np.testing.assert_allclose(*results, rtol=0, atol=1e-5)
+
+
+def test_an_exported_file_is_run(weights, tmp_path):
+    pytest.importorskip("onnxruntime")
+    path = tmp_path / "model.onnx"
+    network = load_weights(weights[1])
+    source = Source(network.config, network.upsampler, network.params, Provenance(name="a"))
+    export_network(source, path, Choices())
+    result = upscale(COFFEE, str(path), engine="onnxruntime")
+    difference = result.astype(int) - upscale(COFFEE, str(weights[1]))
+    assert np.abs(difference).max() <= 1
+    with pytest.raises(InputError, match="add --engine=onnxruntime"):
+        upscale(COFFEE, str(path))
+    export_network(source, tmp_path / "eight.onnx", Choices(uint8=True))
+    with pytest.raises(InputError, match="rounds to 8 bits inside: export it without --uint8"):
+        upscale(COFFEE, str(tmp_path / "eight.onnx"), engine="onnxruntime")

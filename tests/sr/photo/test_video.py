@@ -1,0 +1,264 @@
+"""Videos keep their time, sound, subtitles, orientation and colours."""
+
+import av
+import numpy as np
+import pytest
+from clips import TIMES, enlarge, read_frames, read_packets, write_clip
+
+from subpixel import __version__
+from subpixel.image import imresize
+from subpixel.sr._support.errors import InputError
+from subpixel.sr.models.released import read_release
+from subpixel.sr.photo.engine import find_models
+from subpixel.sr.photo.photographs import Settings
+from subpixel.sr.photo.plan import Size
+from subpixel.sr.photo.video import VideoEncoding, upscale_video
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov"])
+def test_time_stamps_and_sound_are_copied(suffix, tmp_path):
+    source = write_clip(tmp_path / f"a.{suffix}", audio=True)
+    assert enlarge(source, tmp_path / f"b.{suffix}") == []
+    frames = read_frames(tmp_path / f"b.{suffix}")
+    assert [round(1000 * frame.time) for frame in frames] == list(TIMES)
+    assert {(frame.width, frame.height) for frame in frames} == {(128, 96)}
+    sound = read_packets(tmp_path / f"b.{suffix}", "audio")
+    original = read_packets(source, "audio")
+    assert [content for _, content in sound] == [content for _, content in original]
+    assert [t for t, _ in sound] == pytest.approx([t for t, _ in original], abs=1e-3)
+
+
+def test_subtitles_are_copied(tmp_path):
+    text = "1\n00:00:00,000 --> 00:00:00,200\nHello\n\n2\n00:00:00,200 --> 00:00:00,300\nBye\n"
+    (tmp_path / "a.srt").write_text(text)
+    silent = write_clip(tmp_path / "silent.mkv")
+    source = tmp_path / "a.mkv"
+    with (
+        av.open(str(silent)) as video,
+        av.open(str(tmp_path / "a.srt")) as subtitles,
+        av.open(str(source), "w") as sink,
+    ):
+        streams = [video.streams.video[0], subtitles.streams.subtitles[0]]
+        copies = [sink.add_stream_from_template(stream) for stream in streams]
+        copies[1].metadata["language"] = "deu"
+        for stream, copy in zip(streams, copies, strict=True):
+            for packet in stream.container.demux(stream):
+                if packet.dts is not None:
+                    packet.stream = copy
+                    sink.mux(packet)
+    enlarge(source, tmp_path / "b.mkv")
+    assert read_packets(tmp_path / "b.mkv", "subtitle") == [(0.0, b"Hello"), (0.2, b"Bye")]
+    with av.open(str(tmp_path / "b.mkv")) as result:
+        assert result.streams.subtitles[0].language == "deu"
+
+
+@pytest.mark.parametrize("rotation", [90, 180, -90])
+def test_rotation_is_kept(rotation, tmp_path):
+    source = write_clip(tmp_path / "a.mp4", rotation=rotation)
+    enlarge(source, tmp_path / "b.mp4")
+    assert read_frames(tmp_path / "b.mp4")[0].rotation == read_frames(source)[0].rotation
+    assert abs(read_frames(source)[0].rotation) == abs(rotation)
+
+
+@pytest.mark.parametrize(
+    ("rotation", "expected"), [(0, (96, 72)), (90, (128, 96)), (180, (96, 72))]
+)
+def test_a_width_is_that_of_the_rotated_video(rotation, expected, tmp_path):
+    source, target = write_clip(tmp_path / "a.mp4", rotation=rotation), tmp_path / "b.mp4"
+    settings = Settings(find_models("bicubic"), Size(width=96))
+    upscale_video(source, target, settings, VideoEncoding(crf=0), lambda *_: None)
+    frame = read_frames(target)[0]
+    assert (frame.width, frame.height) == expected
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le"])
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize("colorspace", [1, 6])
+def test_a_pattern_of_flat_colours_keeps_every_value(pix_fmt, full_range, colorspace, tmp_path):
+    bits = 10 if pix_fmt.endswith("10le") else 8
+    frames = [pattern(pix_fmt, bits) for _ in TIMES]
+    source = write_clip(
+        tmp_path / "a.mkv",
+        pix_fmt=pix_fmt,
+        full_range=full_range,
+        colorspace=colorspace,
+        frames=frames,
+    )
+    enlarge(source, tmp_path / "b.mkv")
+    before, after = read_frames(source)[0], read_frames(tmp_path / "b.mkv")[0]
+    assert after.format.name == before.format.name
+    for name in ("colorspace", "color_range", "color_primaries", "color_trc"):
+        assert getattr(after, name) == getattr(before, name)
+    assert (after.color_range, after.colorspace) == (2 if full_range else 1, colorspace)
+    for small, large in zip(values(before), values(after), strict=True):
+        assert large.shape == (2 * small.shape[0], 2 * small.shape[1])
+        # In the middle of each quarter nothing of the others is left.
+        for y in (1, 3):
+            for x in (1, 3):
+                at = small.shape[0] * y // 4, small.shape[1] * x // 4
+                assert large[2 * at[0], 2 * at[1]] == small[at]
+
+
+def pattern(pix_fmt: str, bits: int) -> av.VideoFrame:
+    """Returns four flat quarters, darker than black and brighter than white among them."""
+    frame = av.VideoFrame(64, 48, pix_fmt)
+    quarters = [(4, 40, 90, 200), (60, 128, 200, 90), (128, 220, 30, 250)]
+    for plane, (a, b, c, d) in zip(frame.planes, quarters, strict=True):
+        unit = 2 ** (bits - 8)
+        dtype = np.uint8 if bits == 8 else np.uint16
+        flat = np.zeros((plane.height, plane.line_size // dtype().itemsize), dtype)
+        top, left = plane.height // 2, plane.width // 2
+        flat[:top, :left], flat[:top, left:] = a * unit, b * unit
+        flat[top:, :left], flat[top:, left:] = c * unit, d * unit + unit - 1
+        plane.update(flat)
+    return frame
+
+
+def values(frame: av.VideoFrame) -> list[np.ndarray]:
+    dtype = np.uint16 if frame.format.name.endswith("10le") else np.uint8
+    planes = [np.frombuffer(plane, dtype).reshape(plane.height, -1) for plane in frame.planes]
+    return [rows[:, : plane.width] for rows, plane in zip(planes, frame.planes, strict=True)]
+
+
+def test_luma_is_bicubic_of_luma_and_chroma_stays_in_its_place(tmp_path):
+    frames = [ramp() for _ in TIMES]
+    source = write_clip(tmp_path / "a.mkv", frames=frames)
+    enlarge(source, tmp_path / "b.mkv", scale=4)
+    before, after = values(read_frames(source)[0]), values(read_frames(tmp_path / "b.mkv")[0])
+    expected = imresize(before[0][..., None].astype(np.float32), 4)[..., 0]
+    assert np.abs(after[0] - expected).max() <= 0.5001
+    # A sample of Cb lies on every second pixel of luma; centred enlargement would be 1.1 off.
+    places = (2 * np.arange(after[1].shape[1]) + 0.5) / 4
+    np.testing.assert_allclose(after[1][10, 16:-16], 3 * (places[16:-16] - 0.5), atol=0.501)
+
+
+def ramp() -> av.VideoFrame:
+    frame = av.VideoFrame(64, 48, "yuv420p")
+    x = np.arange(64)
+    chroma = np.tile(3 * x[::2], (24, 1))
+    rows = [np.tile(3 * x + 20, (48, 1)), chroma, np.full((24, 32), 9)]
+    for plane, content in zip(frame.planes, rows, strict=True):
+        padded = np.zeros((plane.height, plane.line_size), np.uint8)
+        padded[:, : plane.width] = content
+        plane.update(padded)
+    return frame
+
+
+def test_an_odd_result_is_cropped_with_a_word(tmp_path):
+    source = write_clip(tmp_path / "a.mp4", width=62, height=46)
+    notes = enlarge(source, tmp_path / "b.mp4", scale=1.5)
+    assert notes == ["93x69 was cropped to 92x68: yuv420p needs even sizes"]
+    assert read_frames(tmp_path / "b.mp4")[0].width == 92
+
+
+def test_a_result_wider_than_the_encoder_allows_is_refused(tmp_path):
+    source = write_clip(tmp_path / "a.mp4", width=600, height=16, times=(0,))
+    with pytest.raises(InputError, match=r"a\.mp4: 18000x480 is larger than the encoders allow"):
+        enlarge(source, tmp_path / "b.mp4", scale=30)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_an_odd_input_is_enlarged(tmp_path):
+    source = write_clip(tmp_path / "a.mkv", width=61, height=47, pix_fmt="yuv444p")
+    enlarge(source, tmp_path / "b.mkv")
+    frame = read_frames(tmp_path / "b.mkv")[0]
+    assert (frame.width, frame.height) == (122, 94)
+
+
+def damaged(path, content):
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_video_that_was_cut_is_named_and_leaves_nothing(suffix, tmp_path):
+    times = tuple(range(0, 8000, 100))
+    whole = write_clip(tmp_path / f"whole.{suffix}", audio=True, times=times).read_bytes()
+    source = damaged(tmp_path / f"cut.{suffix}", whole[: len(whole) // 2])
+    (tmp_path / "out").mkdir()
+    with pytest.raises(InputError, match=rf"cut\.{suffix} (was cut|is damaged)"):
+        enlarge(source, tmp_path / f"out/b.{suffix}")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"not a video" * 100])
+def test_what_is_no_video_is_named(content, tmp_path):
+    source = damaged(tmp_path / "a.mp4", content)
+    with pytest.raises(InputError, match=r"a\.mp4 is (empty|damaged or no video)"):
+        enlarge(source, tmp_path / "b.mp4")
+    assert not (tmp_path / "b.mp4.part").exists()
+
+
+def test_a_stop_leaves_no_file(tmp_path):
+    source = write_clip(tmp_path / "a.mp4")
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        enlarge(source, tmp_path / "b.mp4", advance=stop)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_a_missing_video_is_an_error_of_the_system(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        enlarge(tmp_path / "a.mp4", tmp_path / "b.mp4")
+
+
+def test_model_and_version_stand_in_the_comment(tmp_path):
+    source, target = write_clip(tmp_path / "a.mp4"), tmp_path / "b.mp4"
+    settings = Settings(find_models("espcn"), Size(scale=2))
+    upscale_video(source, target, settings, VideoEncoding(), lambda *_: None)
+    digest = read_release("espcn_x2").sha256[:12]
+    with av.open(str(target)) as result:
+        expected = f"subpixel {__version__}, model espcn_x2 sha256:{digest}"
+        assert result.metadata["comment"] == expected
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_an_earlier_comment_stays(suffix, tmp_path):
+    plain, source = write_clip(tmp_path / "plain.mp4"), tmp_path / f"a.{suffix}"
+    with av.open(str(plain)) as given, av.open(str(source), "w") as sink:
+        stream = given.streams.video[0]
+        copy = sink.add_stream_from_template(stream)
+        sink.metadata["comment"] = "A day at sea."
+        for packet in given.demux(stream):
+            if packet.dts is not None:
+                packet.stream = copy
+                sink.mux(packet)
+    enlarge(source, tmp_path / f"b.{suffix}")
+    with av.open(str(tmp_path / f"b.{suffix}")) as result:
+        comment = {name.lower(): text for name, text in result.metadata.items()}["comment"]
+        assert comment == f"A day at sea. subpixel {__version__}, model bicubic"
+
+
+def test_webm_gets_vp9(tmp_path):
+    source = write_clip(tmp_path / "a.mkv")
+    enlarge(source, tmp_path / "b.webm")
+    with av.open(str(tmp_path / "b.webm")) as result:
+        assert result.streams.video[0].codec_context.name in ("vp9", "libvpx-vp9")
+
+
+def test_transparency_is_left_out_with_a_word(tmp_path):
+    with av.open(str(tmp_path / "a.webm"), "w") as sink:
+        stream = sink.add_stream("libvpx-vp9", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuva420p"
+        frame = av.VideoFrame.from_ndarray(np.full((48, 64, 4), 90, np.uint8), format="rgba")
+        sink.mux(stream.encode(frame.reformat(format="yuva420p")))
+        sink.mux(stream.encode(None))
+    notes = enlarge(tmp_path / "a.webm", tmp_path / "b.webm")
+    assert notes == ["the transparency of the video was left out"]
+    with av.open(str(tmp_path / "b.webm")) as result:
+        # Otherwise a player would look for transparency that is not there.
+        assert "alpha_mode" not in {name.lower() for name in result.streams.video[0].metadata}
+
+
+def test_an_interlaced_video_is_named(tmp_path):
+    with av.open(str(tmp_path / "a.mp4"), "w") as sink:
+        stream = sink.add_stream("libx264", rate=25, options={"x264-params": "tff=1"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24")
+        sink.mux(stream.encode(frame.reformat(format="yuv420p")))
+        sink.mux(stream.encode(None))
+    (note,) = enlarge(tmp_path / "a.mp4", tmp_path / "b.mp4")
+    assert note == "the video is interlaced, and was enlarged as if not: deinterlace it first"
