@@ -12,7 +12,7 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import check_outputs
 from subpixel.sr.activation_names import Activation, OutputActivation
 from subpixel.sr.export.formats import Choices, export_network
-from subpixel.sr.targets import as_source, load_trained
+from subpixel.sr.models.find import find_model
 
 
 @dataclass(frozen=True)
@@ -72,15 +72,14 @@ def run(options: Options) -> int:
             f"--upsampler is for workdirs of train.py, and {options.model} is none; --layout "
             "chooses how the file computes the upsampling"
         )
-    trained = load_trained(
+    model = find_model(
         options.model,
         upsampler=options.upsampler,
         checkpoint=options.checkpoint,
         activation=options.activation,
         output_activation=options.output_activation,
     )
-    source = as_source(trained, options.model)
-    provenance = source.provenance.stating(
+    provenance = model.provenance.stating(
         name=options.name,
         version=options.version,
         license=options.license,
@@ -89,10 +88,10 @@ def run(options: Options) -> int:
     choices = Choices(
         layout=options.layout, uint8=options.uint8, opset=options.opset, compact=options.compact
     )
-    told = export_network(replace(source, provenance=provenance), options.output, choices)
+    told = export_network(replace(model, provenance=provenance), options.output, choices)
     size = f"{options.output.stat().st_size:,} bytes, " if options.output.is_file() else ""
     console = make_console()
-    for note in trained.notes:
+    for note in model.notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     console.print(f"{options.output}: {size}{options.layout}", highlight=False)
     console.print(told, highlight=False, markup=False, soft_wrap=True)

@@ -13,8 +13,8 @@ from safetensors.numpy import save_file
 from subpixel.kernels import LAYOUTS
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.models import ESPCNConfig, FSRCNNConfig, PlainConfig
+from subpixel.sr.models.find import find_model
 from subpixel.sr.models.torch_files import read_checkpoint
-from subpixel.sr.targets import load_target, load_trained
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -158,7 +158,7 @@ def assert_same(trained, network, channels, after=lambda y: y):
 def test_public_networks_compute_what_pytorch_computes(tmp_path, network, channels, options, kind):
     network = randomised(network())
     torch.save(network.state_dict(), tmp_path / "a.pth")
-    trained = load_trained(str(tmp_path / "a.pth"), **options)
+    trained = find_model(str(tmp_path / "a.pth"), **options)
     assert isinstance(trained.config, kind)
     assert_same(trained, network, channels)
 
@@ -167,7 +167,7 @@ def test_public_networks_compute_what_pytorch_computes(tmp_path, network, channe
 def test_an_activation_at_the_end_is_an_option(tmp_path, after):
     network = randomised(Espcn(3, channels=3))
     torch.save(network.state_dict(), tmp_path / "a.pth")
-    trained = load_trained(str(tmp_path / "a.pth"), output_activation=after)
+    trained = find_model(str(tmp_path / "a.pth"), output_activation=after)
     assert_same(trained, network, 3, getattr(torch, after))
     assert trained.facts == {"activation": "tanh", "output_activation": after}
 
@@ -253,7 +253,7 @@ def test_the_content_decides_and_not_the_place_or_the_name(tmp_path, content, su
     network = randomised(Fsrcnn(3) if content is sorted_keys else Espcn(3, channels=3))
     path = tmp_path / f"a{suffix}"
     torch.save(content(network), path, _use_new_zipfile_serialization=suffix != ".pth")
-    trained = load_trained(str(path), 3)
+    trained = find_model(str(path), 3)
     assert_same(trained, network, network_channels(network))
     assert ("tensors of no layer are left out: mean" in trained.notes) == (content is with_buffers)
 
@@ -263,7 +263,7 @@ def test_safetensors_of_pytorch_are_read(tmp_path, content):
     network = randomised(Fsrcnn(4) if content is sorted_keys else Espcn(3, channels=3))
     arrays = {name: tensor.numpy() for name, tensor in content(network).items()}
     save_file(arrays, tmp_path / "a.safetensors", {"format": "pt"})
-    trained = load_trained(str(tmp_path / "a.safetensors"), network_scale(network))
+    trained = find_model(str(tmp_path / "a.safetensors"), network_scale(network))
     assert_same(trained, network, network_channels(network))
 
 
@@ -312,7 +312,7 @@ def beside_factories(network):
 def test_the_network_is_found_among_the_modules_of_a_training(tmp_path, content, protocol):
     network = randomised(Espcn(3, channels=3))
     torch.save(content(network), tmp_path / "a.ckpt", pickle_protocol=protocol)
-    assert_same(load_trained(str(tmp_path / "a.ckpt"), 3), network, 3)
+    assert_same(find_model(str(tmp_path / "a.ckpt"), 3), network, 3)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_the_network_is_found_among_the_modules_of_a_training(tmp_path, content,
 def test_a_tensor_of_another_kind_is_refused_as_one(tmp_path, tensor):
     torch.save({**Espcn(3).state_dict(), "other": tensor()}, tmp_path / "a.pth")
     with pytest.raises(InputError, match=r"holds a tensor of a kind that is not read \(torch\."):
-        load_trained(str(tmp_path / "a.pth"))
+        find_model(str(tmp_path / "a.pth"))
 
 
 def network_scale(network):
@@ -354,16 +354,16 @@ def test_views_and_expanded_tensors_are_read_by_their_strides(tmp_path, legacy):
 def test_a_file_tells_of_what_it_does_not_state(tmp_path):
     path = str(tmp_path / "a.pth")
     torch.save(randomised(Espcn(3)).state_dict(), path)
-    (note,) = load_target(path, 3).notes
+    (note,) = find_model(path, 3).notes
     assert note == (
         "the file does not state its activations: activation tanh and output-activation none "
         "assumed; --activation or --output-activation says otherwise"
     )
-    (note,) = load_target(path, 3, activation="relu").notes
+    (note,) = find_model(path, 3, activation="relu").notes
     assert "output-activation none assumed; --output-activation says otherwise" in note
-    assert load_target(path, 3, activation="tanh", output_activation="none").notes == ()
+    assert find_model(path, 3, activation="tanh", output_activation="none").notes == ()
     torch.save(Fsrcnn(3).state_dict(), path)
-    assert load_target(path, 3).notes == ()
+    assert find_model(path, 3).notes == ()
 
 
 @pytest.mark.parametrize(
@@ -401,7 +401,7 @@ def test_a_file_tells_of_what_it_does_not_state(tmp_path):
 def test_other_networks_are_refused_by_what_they_are(tmp_path, network, options, message):
     torch.save(network().state_dict(), tmp_path / "a.pth")
     with pytest.raises(InputError, match=message) as error:
-        load_trained(str(tmp_path / "a.pth"), **options)
+        find_model(str(tmp_path / "a.pth"), **options)
     assert str(error.value).startswith(f"{tmp_path / 'a.pth'} is not a network that is read (ESPCN")
     assert "\n" not in str(error.value)
 
@@ -411,17 +411,17 @@ def test_files_that_hold_no_state_dict_are_refused_by_what_they_are(tmp_path):
     with pytest.warns((DeprecationWarning, FutureWarning), match="torch.jit"):
         torch.jit.script(Espcn(3)).save(str(path))
     with pytest.raises(InputError, match="it is a TorchScript program"):
-        load_trained(str(path))
+        find_model(str(path))
     torch.save(nn.Conv2d(1, 2, 3), path)
     with pytest.raises(InputError, match=r"names torch\.nn\.modules.*a whole model instead"):
-        load_trained(str(path))
+        find_model(str(path))
     optimizer = torch.optim.Adam(Espcn(3).parameters())
     torch.save({"a": Espcn(3).state_dict(), "b": Espcn(3).state_dict()}, path)
     with pytest.raises(InputError, match=r"several networks, 'a', 'b': save the state_dict\(\)"):
-        load_trained(str(path))
+        find_model(str(path))
     torch.save({"optimizer": optimizer.state_dict()}, path)
     with pytest.raises(InputError, match="there is no tensor in it"):
-        load_trained(str(path))
+        find_model(str(path))
     torch.save({"discriminator": nn.Conv2d(3, 4, 3).state_dict()}, path)
     with pytest.raises(InputError, match="are those of 'discriminator', not of a network"):
-        load_trained(str(path))
+        find_model(str(path))
