@@ -312,7 +312,7 @@ def _params(hidden: list[_Conv], head: _Conv, scale: int, config: ModelConfig) -
     k // 2 and the output padding r - 1, as in the public ones: its output is r times its input.
     """
     # FSRCNN has PReLU, of which ReLU is that with the slope 0.
-    has_prelu = isinstance(config, FSRCNNConfig) or config.activation == "prelu"
+    has_prelu = isinstance(config, FSRCNNConfig) or hidden[0].slopes is not None
     params: dict[str, Any] = {}
     for number, conv in enumerate(hidden, start=1):
         kernel = kernels.from_torch_conv(jnp.asarray(conv.weight, jnp.float32))
