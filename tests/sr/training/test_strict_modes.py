@@ -35,4 +35,4 @@ def test_no_step_promotes_implicitly(step):
     with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
         optimizer = make_optimizer(config, 10)
         graph, state = init_state(model, "subpixel", optimizer, seed=0)
-        lower_step(config, graph, state, optimizer, batch, None)
+        lower_step(config, graph, state, optimizer, batch, None, platform="cpu")
