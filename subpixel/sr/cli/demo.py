@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from subpixel.sr._support.console import make_console
 from subpixel.sr.demo.build import build_demo
 from subpixel.sr.models.find import find_model
 
@@ -42,8 +43,10 @@ def run(options: Options) -> int:
     Raises:
       InputError: if a model, the folder or ONNX Runtime Web cannot be used.
     """
-    models = [find_model(name) for name in options.models]
-    size = build_demo(models, options.output, options.runtime)
+    console = make_console(stderr=True)
+    with console.status("reading the models") as status:
+        models = [find_model(name) for name in options.models]
+        size = build_demo(models, options.output, options.runtime, status.update)
     print(f"{options.output}: {size / 1e6:.1f} MB, {len(models)} models")
     print(f"python -m http.server --directory {options.output} shows it at http://localhost:8000")
     return 0

@@ -1,5 +1,6 @@
 """The command `export`."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +30,9 @@ class Options:
     """Images are uint8 in 0..255 instead of float32 in 0..1 (.onnx, .stablehlo)."""
     opset: int | None = None
     """Version of ONNX's operators (default: 17)."""
+    size: Annotated[str | None, tyro.conf.arg(metavar="WxH")] = None
+    """Width and height of the only image that an .onnx file takes, such as 640x360, for programs
+    that need fixed sizes (OpenCV 4.10). Default: any number of images of any size."""
     compact: bool = False
     """A .pth file has the layout of SRVGGNetCompact, which spandrel and chaiNNer read."""
     overwrite: bool = False
@@ -86,13 +90,29 @@ def run(options: Options) -> int:
         training_data=options.training_data,
     )
     choices = Choices(
-        layout=options.layout, uint8=options.uint8, opset=options.opset, compact=options.compact
+        layout=options.layout,
+        uint8=options.uint8,
+        opset=options.opset,
+        size=_size(options.size),
+        compact=options.compact,
     )
-    told = export_network(replace(model, provenance=provenance), options.output, choices)
-    size = f"{options.output.stat().st_size:,} bytes, " if options.output.is_file() else ""
     console = make_console()
+    # JAX compiles the network for each image of the check, which takes most of the time.
+    with console.status(f"writing {options.output} and comparing it with the network in JAX"):
+        told = export_network(replace(model, provenance=provenance), options.output, choices)
+    size = f"{options.output.stat().st_size:,} bytes, " if options.output.is_file() else ""
     for note in model.notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     console.print(f"{options.output}: {size}{options.layout}", highlight=False)
     console.print(told, highlight=False, markup=False, soft_wrap=True)
     return 0
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    """Returns height and width of WIDTHxHEIGHT."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text)
+    if match is None:
+        raise InputError(f"--size must be WIDTHxHEIGHT in pixels, such as 640x360; got {text!r}")
+    return int(match[2]), int(match[1])

@@ -5,7 +5,7 @@ The folder is complete: any web server can serve it, and the page loads nothing 
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from subpixel import __version__
@@ -20,13 +20,19 @@ MODELS = "models.json"
 _SERVICE_WORKER = "sw.js"
 
 
-def build_demo(models: Sequence[TrainedNetwork], output: Path, runtime: Path | None = None) -> int:
+def build_demo(
+    models: Sequence[TrainedNetwork],
+    output: Path,
+    runtime: Path | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> int:
     """Writes the page, the models in ONNX and ONNX Runtime Web into a folder.
 
     Args:
       models: the networks that can be chosen in the page; the first is the default.
       output: the folder. It must be new, empty, or one that this function wrote.
       runtime: a folder or archive with ONNX Runtime Web; None downloads it with npm.
+      tell: is told what is being done.
 
     Returns:
       Size of the folder in bytes.
@@ -43,12 +49,17 @@ def build_demo(models: Sequence[TrainedNetwork], output: Path, runtime: Path | N
             raise InputError(f"two models have the name {name!r}: give each of them once")
     if not models:
         raise InputError("name at least one model")
-    files = {f"ort/{name}": content for name, content in runtime_files(runtime).items()}
+    tell("reading ONNX Runtime Web" if runtime else "downloading ONNX Runtime Web with npm")
+    # Every server knows the type of a .js file; some send .mjs as one that no browser runs.
+    files = {
+        f"ort/{name.replace('.mjs', '.js')}": content
+        for name, content in runtime_files(runtime).items()
+    }
     files |= {path.name: path.read_bytes() for path in sorted(PAGE.iterdir()) if path.is_file()}
-    files |= _model_files(models)
+    files |= _model_files(models, tell)
     files[_SERVICE_WORKER] = _service_worker(files)
-    for stale in (output / "models").glob("*.onnx"):
-        if f"models/{stale.name}" not in files:
+    for stale in (*output.glob("models/*.onnx"), *output.glob("ort/*.mjs")):
+        if stale.relative_to(output).as_posix() not in files:
             stale.unlink()
     for name, content in files.items():
         write_bytes(output / name, content)
@@ -61,16 +72,18 @@ def _check_output(output: Path) -> None:
         raise InputError(f"{output} holds other files: name a new folder, or an earlier demo")
 
 
-def _model_files(models: Sequence[TrainedNetwork]) -> dict[str, bytes]:
+def _model_files(models: Sequence[TrainedNetwork], tell: Callable[[str], None]) -> dict[str, bytes]:
     files, entries = {}, []
-    for model in models:
+    for number, model in enumerate(models, start=1):
+        name = model.provenance.name
+        tell(f"exporting {name} and comparing it with the network ({number} of {len(models)})")
         content, _ = onnx_bytes(model, Choices())
-        name = f"models/{model.provenance.name}.onnx"
-        files[name] = content
+        file = f"models/{name}.onnx"
+        files[file] = content
         entries.append(
             {
-                "name": model.provenance.name,
-                "file": name,
+                "name": name,
+                "file": file,
                 "scale": model.config.scale,
                 "channels": model.config.channels,
                 "radius": model.shapes.radius,

@@ -11,7 +11,7 @@ from subpixel import __version__
 from subpixel.kernels import Layout
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import write_bytes
-from subpixel.sr.export.check import check_onnx, check_stablehlo
+from subpixel.sr.export.check import SIZES, check_onnx, check_stablehlo
 from subpixel.sr.export.onnx_graph import DEFAULT_OPSET, build_onnx
 from subpixel.sr.export.stablehlo import PLATFORMS, stablehlo_bytes
 from subpixel.sr.export.torch_layouts import METADATA, compact_state_dict
@@ -31,12 +31,14 @@ class Choices:
       layout: of the upsampling.
       uint8: whether images are uint8 in 0..255 instead of float32 in 0..1 (ONNX, StableHLO).
       opset: of ONNX; None is the default.
+      size: height and width of the only image that an ONNX file takes; None: any number and size.
       compact: whether a PyTorch state dict has the layout of SRVGGNetCompact.
     """
 
     layout: Layout = "subpixel"
     uint8: bool = False
     opset: int | None = None
+    size: tuple[int, int] | None = None
     compact: bool = False
 
 
@@ -78,11 +80,13 @@ def onnx_bytes(model: TrainedNetwork, choices: Choices) -> tuple[bytes, float]:
         layout=choices.layout,
         uint8=choices.uint8,
         opset=DEFAULT_OPSET if choices.opset is None else choices.opset,
+        size=choices.size,
         metadata=_metadata(model, network, choices.layout),
     )
     graph.producer_version = __version__
     content = graph.SerializeToString()
-    return content, check_onnx(content, network)
+    sizes = SIZES if choices.size is None else ((1, *choices.size),)
+    return content, check_onnx(content, network, sizes)
 
 
 def _refuse_unused(path: Path, choices: Choices) -> None:
@@ -90,6 +94,7 @@ def _refuse_unused(path: Path, choices: Choices) -> None:
     unused = {
         "uint8": choices.uint8 and suffix not in (".onnx", ".stablehlo"),
         "opset": choices.opset is not None and suffix != ".onnx",
+        "size": choices.size is not None and suffix != ".onnx",
         "compact": choices.compact and suffix not in (".pth", ".pt"),
     }
     for option, is_unused in unused.items():
@@ -118,8 +123,11 @@ def _write_onnx(model: TrainedNetwork, path: Path, choices: Choices) -> str:
     write_bytes(path, content)
     kind = "uint8 in 0..255" if choices.uint8 else "float32 in 0..1"
     opset = DEFAULT_OPSET if choices.opset is None else choices.opset
+    shape = "(batch, channels, height, width)"
+    if choices.size is not None:
+        shape = f"(1, {model.config.channels}, {choices.size[0]}, {choices.size[1]})"
     return (
-        f"ONNX, opset {opset}, input and output (batch, channels, height, width) {kind}\n"
+        f"ONNX, opset {opset}, input {shape}, input and output {kind}\n"
         f"ONNX Runtime and JAX differ by at most {difference:.0e} of the range"
     )
 

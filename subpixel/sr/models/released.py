@@ -124,11 +124,14 @@ def is_released(name: str) -> bool:
 
 
 def nearest_released(name: str) -> str:
-    """Returns a sentence that names the released model, or family, whose name is nearest."""
+    """Returns a sentence that names the released model whose name is nearest.
+
+    For a name without a number it is a family of models, "espcn".
+    """
     names = released_names()
-    # Of two equally near names, difflib gives the later one.
-    families = dict.fromkeys(split_name(each)[0] for each in names)
-    nearest = get_close_matches(name, [*names, *families], n=1, cutoff=0.0)
+    if not any(map(str.isdigit, name)):
+        names = sorted({split_name(each)[0] for each in names})
+    nearest = get_close_matches(name, names, n=1, cutoff=0.0)
     if not nearest:
         return "this installation has no released models"
     return f"the nearest released model is {nearest[0]} (`python -m subpixel models` lists all)"

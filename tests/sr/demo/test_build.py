@@ -37,7 +37,9 @@ def test_writes_page_models_and_runtime(files: Path, tmp_path: Path):
     output = tmp_path / "demo"
     size = build_demo([_model()], output, files)
     written = {path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()}
-    assert {f"ort/{name}" for name in CONTENTS} | {"models/espcn_x3.onnx", "index.html"} <= written
+    runtime_names = {"ort/ort.wasm.bundle.min.js", "ort/ort-wasm-simd-threaded.wasm"}
+    assert runtime_names | {"models/espcn_x3.onnx", "index.html"} <= written
+    assert not any(name.endswith(".mjs") for name in written)
     assert size == sum((output / name).stat().st_size for name in written)
     (model,) = json.loads((output / "models.json").read_text())["models"]
     assert model == {

@@ -127,7 +127,12 @@ def test_one_name_serves_every_command(tmp_path, monkeypatch, capsys):
 def test_the_list_names_parameters_and_scores(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["subpixel", "models"])
     assert main() == 0
-    rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
+    rows = {line.split()[0]: line for line in lines}
+    advice = (
+        "which to take: plain_11x24 has the highest PSNR (upscale --model=plain_11x24); espcn, "
+    )
+    assert any(line.startswith(advice) for line in lines)
     for name in NAMES:
         release = read_release(name)
         assert f"{release.parameters:,}" in rows[name]
@@ -141,6 +146,33 @@ def test_the_list_names_parameters_and_scores(monkeypatch, capsys):
 def test_the_nearest_name_is_given_for_an_unknown_one(load):
     with pytest.raises(InputError, match="the nearest released model is espcn_x3"):
         load("espcnx3")
+
+
+@pytest.mark.parametrize(
+    ("typed", "nearest"),
+    [
+        ("espcm", "espcn"),
+        ("escpn", "espcn"),
+        ("plain10x18_x2", "plain_10x18_x2"),
+        ("espcn_x5", "espcn_x4"),
+    ],
+)
+def test_a_family_is_suggested_for_a_name_without_a_scale(typed, nearest):
+    with pytest.raises(InputError, match=f"the nearest released model is {nearest} "):
+        find_model(typed)
+
+
+def test_a_family_has_the_model_of_a_scale():
+    assert find_model("espcn", 4).name == "espcn_x4"
+    assert find_model("plain_10x18", 2).config.scale == 2
+    with pytest.raises(
+        InputError, match="espcn is released for x2, x3, x4: name one of espcn_x2, "
+    ):
+        find_model("espcn")
+    with pytest.raises(InputError, match="plain_10x18 is released for x2, x3, x4: name one of "):
+        find_model("plain_10x18", 5)
+    with pytest.raises(InputError, match="espcn_x3 enlarges x3, but the scale asked for is x2"):
+        find_model("espcn_x3", 2)
 
 
 def test_a_training_that_starts_from_an_unknown_name_ends_before_anything_is_done():
