@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from dataclasses import replace
 
 import interpreter
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from loops import LAYOUTS
 
+from subpixel.__main__ import main
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.export import check, packages
 from subpixel.sr.export.formats import Choices, export_network, onnx_bytes
@@ -113,6 +115,66 @@ def test_sizes_are_free_and_metadata_is_stated(make_model, tmp_path):
     assert (network.scale, network.channels, network.radius) == (2, 1, 3)
     assert network.config["features"] == [5, 4]
     assert json.loads(network.metadata["model"]) == network.config
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_convolution_states_its_kernel_shape(make_model, network, layout):
+    graph = onnx.load_from_string(
+        onnx_bytes(make_model(**network), Choices(layout=layout))[0]
+    ).graph
+    shapes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    convolutions = [node for node in graph.node if node.op_type in ("Conv", "ConvTranspose")]
+    assert len(convolutions) >= 3
+    for node in convolutions:
+        (stated,) = [a.ints for a in node.attribute if a.name == "kernel_shape"]
+        assert list(stated) == shapes[node.input[1]][2:]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_file_of_one_size_computes_its_network_at_that_size(make_model, network, layout):
+    model = make_model(**network)
+    content, difference = onnx_bytes(model, Choices(layout=layout, size=(6, 9)))
+    assert difference < 2e-6
+    exported = OnnxNetwork(content)
+    x = image(exported.channels, 1, 6, 9)
+    expected = check.run_network(model.in_float32("subpixel"), x)
+    np.testing.assert_allclose(exported(x), expected, atol=2e-6)
+    (input_,), (output,) = (
+        getattr(onnx.load_from_string(content).graph, k) for k in ("input", "output")
+    )
+    shapes = [[d.dim_value for d in v.type.tensor_type.shape.dim] for v in (input_, output)]
+    r, channels = exported.scale, exported.channels
+    assert shapes == [[1, channels, 6, 9], [1, channels, 6 * r, 9 * r]]
+    operators = {node.op_type for node in onnx.load_from_string(content).graph.node}
+    assert not operators & {"Shape", "Tile", "Concat"} or layout == "subpixel"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_opencv_computes_a_file_of_one_size(make_model, network, layout):
+    cv2 = pytest.importorskip("cv2", reason="opencv-python-headless is not installed")
+    content, _ = onnx_bytes(make_model(**network), Choices(layout=layout, size=(12, 10)))
+    exported = OnnxNetwork(content)
+    x = image(exported.channels, 1, 12, 10)
+    read = cv2.dnn.readNetFromONNX(np.frombuffer(content, np.uint8))
+    read.setInput(np.moveaxis(x, -1, 1))
+    np.testing.assert_allclose(np.moveaxis(read.forward(), 1, -1), exported(x), atol=2e-5)
+
+
+@pytest.mark.parametrize("text", ["640", "640x", "0x3", "640X360", "-1x3", "640x360x3", "1e3x2"])
+def test_a_size_of_another_form_is_refused(tmp_path, monkeypatch, text):
+    arguments = ["export", "espcn_x3", "-o", str(tmp_path / "m.onnx"), f"--size={text}"]
+    monkeypatch.setattr(sys, "argv", ["subpixel", *arguments])
+    with pytest.raises(InputError, match=f"--size must be WIDTHxHEIGHT .*; got '{text}'"):
+        main()
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".stablehlo"])
+def test_a_size_is_for_onnx_alone(make_model, tmp_path, suffix):
+    with pytest.raises(InputError, match=f"--size does not apply to a {suffix} file: leave it out"):
+        export_network(make_model(), tmp_path / f"m{suffix}", Choices(size=(3, 4)))
 
 
 @pytest.mark.parametrize("opset", [15, 21])
