@@ -128,7 +128,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     )
 
 
-class _Program:
+class _LimitedFile:
     """A file of which no more than a state dict's pickle program is read."""
 
     def __init__(self, file: BinaryIO):
@@ -158,7 +158,7 @@ class _TensorUnpickler(pickle._Unpickler):
     """
 
     def __init__(self, file: BinaryIO):
-        super().__init__(_Program(file))
+        super().__init__(_LimitedFile(file))
         self.storages: dict[str, _Storage] = {}
 
     def find_class(self, module: str, name: str) -> Any:
