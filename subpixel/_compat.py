@@ -55,6 +55,21 @@ def explicit_sharding(x: jax.Array) -> NamedSharding | None:
     return sharding if AxisType.Explicit in types else None
 
 
+def whole_along(x: jax.Array, dimensions: range) -> jax.Array:
+    """Keeps an array whole along some dimensions, where XLA divides it over the devices by itself.
+
+    XLA's partitioner gives wrong values for convolutions of stride 1, and for kernel gradients of
+    strided ones, whose images are divided along a spatial axis (docs/transposed-convolution.md).
+    """
+    mesh = getattr(getattr(jax.typeof(x), "sharding", None), "mesh", None)
+    types = set(getattr(mesh, "axis_types", None) or ())
+    if types != {AxisType.Auto}:
+        return x
+    free = PartitionSpec.UNCONSTRAINED
+    spec = PartitionSpec(*(None if i in dimensions else free for i in range(x.ndim)))
+    return lax.with_sharding_constraint(x, NamedSharding(mesh, spec))
+
+
 def reshape(x: jax.Array, shape: tuple[int, ...], spec: tuple = ()) -> jax.Array:
     """Reshapes an array; on a mesh with explicit axes the result has the sharding `spec`."""
     sharding = explicit_sharding(x)
