@@ -14,10 +14,18 @@ from flax.typing import Dtype, Initializer, PrecisionLike
 from jax.typing import ArrayLike
 from jaxtyping import Array, Num, Shaped
 
+from subpixel._flax import as_tuples, validate_axes
 from subpixel.linen._conv_transpose import ConvTranspose
-from subpixel.ops._axes import Padding, whole_numbers
-from subpixel.ops.conv import subpixel_conv, validate_padding, zero_insert_conv
-from subpixel.ops.pixel_shuffle import Order, Scale, pixel_shuffle, scale_per_axis, validate_order
+from subpixel.ops._axes import Padding, is_single, whole_numbers
+from subpixel.ops.conv import hashable_padding, subpixel_conv, zero_insert_conv
+from subpixel.ops.pixel_shuffle import (
+    Order,
+    Scale,
+    hashable_scale,
+    pixel_shuffle,
+    scale_per_axis,
+    validate_order,
+)
 
 __all__ = ["ConvTranspose", "PixelShuffle", "SubpixelConv", "ZeroInsertConv"]
 
@@ -39,6 +47,7 @@ class PixelShuffle(nn.Module):
 
     def __post_init__(self):
         validate_order(self.order)
+        self.scale = hashable_scale(self.scale)
         super().__post_init__()
 
     def __call__(
@@ -63,7 +72,11 @@ class _Upsampling(nn.Module):
     bias_init: Initializer = nn.initializers.zeros_init()
 
     def __post_init__(self):
-        validate_padding(self.padding, len(whole_numbers("kernel_size", self.kernel_size, None)))
+        sizes = whole_numbers("kernel_size", self.kernel_size, None)
+        self.kernel_size = sizes[0] if is_single(self.kernel_size) else sizes
+        self.scale = hashable_scale(self.scale)
+        self.padding = hashable_padding(self.padding, len(sizes))
+        self.precision = as_tuples(self.precision)
         super().__post_init__()
 
     def _per_axis(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -74,6 +87,7 @@ class _Upsampling(nn.Module):
         self, x: ArrayLike, sizes: tuple[int, ...], outputs: int
     ) -> tuple[jax.Array, jax.Array, jax.Array | None]:
         inputs = jnp.asarray(x)
+        validate_axes(self.kernel_size, inputs.shape)
         kernel_shape = (*sizes, inputs.shape[-1], outputs)
         kernel = self.param("kernel", self.kernel_init, kernel_shape, self.param_dtype)
         bias = None

@@ -15,10 +15,18 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Num, Shaped
 
 from subpixel._compat import no_parameter
+from subpixel._flax import as_tuples, validate_axes
 from subpixel.nnx._conv_transpose import ConvTranspose, swap_conv_transpose
-from subpixel.ops._axes import Padding, whole_numbers
-from subpixel.ops.conv import subpixel_conv, validate_padding, zero_insert_conv
-from subpixel.ops.pixel_shuffle import Order, Scale, pixel_shuffle, scale_per_axis, validate_order
+from subpixel.ops._axes import Padding, is_single, whole_numbers
+from subpixel.ops.conv import hashable_padding, subpixel_conv, zero_insert_conv
+from subpixel.ops.pixel_shuffle import (
+    Order,
+    Scale,
+    hashable_scale,
+    pixel_shuffle,
+    scale_per_axis,
+    validate_order,
+)
 
 __all__ = [
     "ConvTranspose",
@@ -43,7 +51,7 @@ class PixelShuffle(nnx.Module):
 
     def __init__(self, scale: Scale, *, order: Order = "dcr"):
         validate_order(order)
-        self.scale = scale
+        self.scale = hashable_scale(scale)
         self.order: Order = order
 
     def __call__(
@@ -76,13 +84,18 @@ class PhaseBias(nnx.Module):
         bias_init: Initializer = _bias_init,
         rngs: nnx.Rngs,
     ):
-        self.scale = tuple(scale)
+        self.scale = whole_numbers("scale", scale, None, repeat=False)
         shape = (math.prod(self.scale) * features,)
         self.bias = nnx.Param(bias_init(rngs.params(), shape, param_dtype))
 
     def __call__(self, x: Num[Array, "*shape c"]) -> Num[Array, "*shape c"]:
         """(..., r*s1, ..., r*sd, c) -> the same shape."""
-        ndim = len(self.scale)
+        ndim, phases = len(self.scale), math.prod(self.scale)
+        if x.shape[-1:] != (self.bias.shape[0] // phases,):
+            raise ValueError(
+                f"a bias for {self.bias.shape[0] // phases} channels does not fit an input of shape "
+                f"{x.shape}: its last axis must have as many"
+            )
         sizes = x.shape[-ndim - 1 : -1]
         if any(size % r for size, r in zip(sizes, self.scale, strict=True)):
             raise ValueError(
@@ -100,6 +113,7 @@ class _Upsampling(nnx.Module):
 
     def __init__(
         self,
+        kernel_size: int | Sequence[int],
         kernel_shape: tuple[int, ...],
         *,
         scale: tuple[int, ...],
@@ -112,11 +126,11 @@ class _Upsampling(nnx.Module):
         bias_init: Initializer,
         rngs: nnx.Rngs,
     ):
-        validate_padding(padding, len(scale))
+        self.kernel_size = kernel_size if is_single(kernel_size) else kernel_shape[:-2]
         self.scale = scale
-        self.padding = padding
+        self.padding = hashable_padding(padding, len(scale))
         self.dtype = dtype
-        self.precision = precision
+        self.precision = as_tuples(precision)
         self.kernel = nnx.Param(kernel_init(rngs.params(), kernel_shape, param_dtype))
         self.bias: nnx.Param | None
         if use_bias:
@@ -125,6 +139,7 @@ class _Upsampling(nnx.Module):
             self.bias = no_parameter()
 
     def _promote(self, x: ArrayLike) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+        validate_axes(self.kernel_size, jnp.shape(x))
         bias = None if self.bias is None else self.bias[...]
         return promote_dtype((jnp.asarray(x), self.kernel[...], bias), dtype=self.dtype)
 
@@ -177,6 +192,7 @@ class SubpixelConv(_Upsampling):
         sizes = whole_numbers("kernel_size", kernel_size, None)
         scales = scale_per_axis(scale, len(sizes))
         super().__init__(
+            kernel_size,
             (*sizes, in_features, math.prod(scales) * out_features),
             scale=scales,
             padding=padding,
@@ -248,6 +264,7 @@ class ZeroInsertConv(_Upsampling):
     ):
         sizes = whole_numbers("kernel_size", kernel_size, None)
         super().__init__(
+            kernel_size,
             (*sizes, in_features, out_features),
             scale=scale_per_axis(scale, len(sizes)),
             padding=padding,
