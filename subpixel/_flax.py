@@ -32,8 +32,8 @@ def validate_axes(kernel_size: int | Sequence[int], shape: tuple[int, ...]) -> N
     if is_single(kernel_size) and len(shape) > 3:
         raise ValueError(
             f"a kernel_size of {kernel_size} is one number, which means one spatial axis; got an "
-            f"input of shape {shape}: give one number for each axis, ({kernel_size}, {kernel_size}) "
-            f"for images, or ({kernel_size},) for lines with several batch axes"
+            f"input of shape {shape}: give ({kernel_size}, {kernel_size}) for images, or "
+            f"({kernel_size},) for one axis behind several batch axes"
         )
 
 

@@ -181,8 +181,8 @@ def swap_conv_transpose(model: nnx.Module, *, method: Method = "auto") -> dict[s
     validate_choice("method", method, Method)
     if not (isinstance(model, NNX_NODE) or type(model) in _MUTABLE):
         raise TypeError(
-            f"the model must be a module, a list or a dictionary; got {type(model).__name__}, which "
-            "cannot be changed in place: put it into a list"
+            f"the model must be a module, a list or a dictionary; got {type(model).__name__}, "
+            "which cannot be changed in place: put it into a list"
         )
     swapped: dict[str, ConvTranspose] = {}
     # The replacement of each visited object, and the object, so that no other gets its id.

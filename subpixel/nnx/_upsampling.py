@@ -91,10 +91,11 @@ class PhaseBias(nnx.Module):
     def __call__(self, x: Num[Array, "*shape c"]) -> Num[Array, "*shape c"]:
         """(..., r*s1, ..., r*sd, c) -> the same shape."""
         ndim, phases = len(self.scale), math.prod(self.scale)
-        if x.shape[-1:] != (self.bias.shape[0] // phases,):
+        features = self.bias.shape[0] // phases
+        if x.shape[-1:] != (features,):
             raise ValueError(
-                f"a bias for {self.bias.shape[0] // phases} channels does not fit an input of shape "
-                f"{x.shape}: its last axis must have as many"
+                f"a bias for {features} channels does not fit an input of shape {x.shape}: its "
+                "last axis must have as many"
             )
         sizes = x.shape[-ndim - 1 : -1]
         if any(size % r for size, r in zip(sizes, self.scale, strict=True)):
