@@ -27,6 +27,10 @@ class ConvTranspose(nn.ConvTranspose):
       feature_group_count: number of groups of channels; each group has its own kernel.
       method: as in `subpixel.conv_transpose`.
 
+    Raises:
+      ValueError: if the method is unknown; in a call, if the groups do not divide the channels, or
+        the mask or the padding do not fit.
+
     Example:
       >>> import jax, jax.numpy as jnp
       >>> layer = ConvTranspose(features=4, kernel_size=(4, 4), strides=(2, 2))

@@ -37,6 +37,10 @@ class PixelShuffle(nn.Module):
       scale: r, one number for every axis between the first and the last, or one for each.
       order: "dcr" (TensorFlow) or "crd" (PyTorch).
 
+    Raises:
+      ValueError: if the scale is less than 2, or the order is unknown.
+      TypeError: if the scale is not a whole number.
+
     Example:
       >>> PixelShuffle(2).apply({}, jnp.array([[[0, 1], [2, 3]]]))[0, :, 0]
       Array([0, 1, 2, 3], dtype=int32)
@@ -102,7 +106,8 @@ class SubpixelConv(_Upsampling):
 
     Attributes:
       features: number of output channels.
-      kernel_size: k for each spatial axis, in low-resolution pixels; one number means one axis.
+      kernel_size: k for each spatial axis, in low-resolution pixels; one number means one
+        axis, and then images are refused.
       scale: r, one number or one for each spatial axis.
       padding: "SAME", "VALID" or (low, high) pairs, in low-resolution pixels.
       use_bias: whether to add a bias for each phase, r**d * features numbers.
@@ -111,8 +116,14 @@ class SubpixelConv(_Upsampling):
       precision: as in `jax.lax.conv_general_dilated`.
       kernel_init: initializer of the kernel (k1, ..., kd, in, r**d * features);
         `subpixel.initializers.icnr` avoids an initial checkerboard pattern.
-      bias_init: initializer of the bias.
+      bias_init: initializer of the bias (r**d * features,).
       order: order of the channels before the shuffle, as in `subpixel.pixel_shuffle`.
+
+    Raises:
+      ValueError: if the scale is less than 2, an argument does not fit the axes, or the order is
+        unknown; in a call, if the input's channels do not fit, or `kernel_size` is one number and
+        the input has more than three axes.
+      TypeError: if a size or the scale is not a whole number.
 
     Example:
       >>> layer = SubpixelConv(features=1, kernel_size=(3, 3), scale=3)
@@ -150,8 +161,8 @@ class ZeroInsertConv(_Upsampling):
 
     Attributes:
       features: number of output channels.
-      kernel_size: size for each spatial axis, in high-resolution pixels; one number means one axis.
-        With "SAME" it must be a multiple of the scale.
+      kernel_size: size for each spatial axis, in high-resolution pixels; one number means one
+        axis, and then images are refused. With "SAME" it must be a multiple of the scale.
       scale: r, one number or one for each spatial axis.
       padding: "SAME", "VALID" or (low, high) pairs, as in `subpixel.zero_insert_conv`.
       use_bias: whether to add a bias for each output channel.
@@ -159,7 +170,13 @@ class ZeroInsertConv(_Upsampling):
       param_dtype: type of the parameters.
       precision: as in `jax.lax.conv_general_dilated`.
       kernel_init: initializer of the kernel (k1, ..., kd, in, features).
-      bias_init: initializer of the bias.
+      bias_init: initializer of the bias (features,).
+
+    Raises:
+      ValueError: if the scale is less than 2 or an argument does not fit the axes; in a call, if
+        the input's channels do not fit, or `kernel_size` is one number and the input has more than
+        three axes.
+      TypeError: if a size or the scale is not a whole number.
 
     Example:
       >>> layer = ZeroInsertConv(features=1, kernel_size=(9, 9), scale=3)

@@ -36,9 +36,12 @@ class ConvTranspose(nnx.ConvTranspose):
     Args:
       in_features: number of input channels.
       out_features: number of output channels.
-      kernel_size: size of the kernel for each spatial axis; one number means one axis.
+      kernel_size: size of the kernel for each spatial axis. One number means one axis, as in Flax:
+        an image's height is then a batch axis.
       strides: stride for each axis, or one number for all (default: 1).
-      padding: "SAME", "VALID", "CIRCULAR", a number, or (low, high) pairs, as in Flax.
+      padding: "SAME", "VALID", "CIRCULAR", a number, or (low, high) pairs, as in Flax. If the
+        kernel's size is an even multiple of the stride, "SAME" is not that of `SubpixelConv`:
+        see `subpixel.kernels.same_padding`.
       kernel_dilation: distance between the kernel's taps, for each axis or one number for all.
       use_bias: whether to add a bias for each output channel.
       mask: array of the kernel's shape that multiplies the kernel.
@@ -57,7 +60,8 @@ class ConvTranspose(nnx.ConvTranspose):
       bias_metadata: metadata of the bias's variable.
 
     Raises:
-      ValueError: if the groups do not divide the channels, or the method is unknown.
+      ValueError: if the groups do not divide the channels, or the method is unknown; in a call, if
+        the input's channels, the mask or the padding do not fit.
 
     Example:
       >>> layer = ConvTranspose(3, 4, (4, 4), 2, rngs=nnx.Rngs(0))

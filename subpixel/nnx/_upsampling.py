@@ -47,6 +47,14 @@ class PixelShuffle(nnx.Module):
     Args:
       scale: r, one number for every axis between the first and the last, or one for each.
       order: "dcr" (TensorFlow) or "crd" (PyTorch).
+
+    Raises:
+      ValueError: if the scale is less than 2, or the order is unknown.
+      TypeError: if the scale is not a whole number.
+
+    Example:
+      >>> PixelShuffle(2)(jnp.array([[[0, 1], [2, 3]]]))[0, :, 0]
+      Array([0, 1, 2, 3], dtype=int32)
     """
 
     def __init__(self, scale: Scale, *, order: Order = "dcr"):
@@ -73,6 +81,15 @@ class PhaseBias(nnx.Module):
       param_dtype: type of the parameter.
       bias_init: initializer of the parameter, shape (r**d * c,) in the order "dcr".
       rngs: random streams.
+
+    Raises:
+      ValueError: if a scale is less than 1; in a call, if the input's channels or sizes do not fit.
+      TypeError: if the scale is not a sequence of whole numbers.
+
+    Example:
+      >>> from flax import nnx
+      >>> PhaseBias(3, (2, 2), rngs=nnx.Rngs(0))(jnp.ones((1, 4, 4, 3))).shape
+      (1, 4, 4, 3)
     """
 
     def __init__(
@@ -127,7 +144,7 @@ class _Upsampling(nnx.Module):
         bias_init: Initializer,
         rngs: nnx.Rngs,
     ):
-        self.kernel_size = kernel_size if is_single(kernel_size) else kernel_shape[:-2]
+        self.kernel_size = kernel_shape[0] if is_single(kernel_size) else kernel_shape[:-2]
         self.scale = scale
         self.padding = hashable_padding(padding, len(scale))
         self.dtype = dtype
@@ -151,7 +168,8 @@ class SubpixelConv(_Upsampling):
     Args:
       in_features: number of input channels.
       out_features: number of output channels.
-      kernel_size: k for each spatial axis, in low-resolution pixels; one number means one axis.
+      kernel_size: k for each spatial axis, in low-resolution pixels; one number means one
+        axis, and then images are refused.
       scale: r, one number or one for each spatial axis.
       padding: "SAME", "VALID" or (low, high) pairs, in low-resolution pixels.
       order: order of the channels before the shuffle, as in `subpixel.pixel_shuffle`.
@@ -161,8 +179,14 @@ class SubpixelConv(_Upsampling):
       precision: as in `jax.lax.conv_general_dilated`.
       kernel_init: initializer of the kernel (k1, ..., kd, in, r**d * out);
         `subpixel.initializers.icnr` avoids an initial checkerboard pattern.
-      bias_init: initializer of the bias.
+      bias_init: initializer of the bias (r**d * out,).
       rngs: random streams.
+
+    Raises:
+      ValueError: if the scale is less than 2, an argument does not fit the axes, or the order is
+        unknown; in a call, if the input's channels do not fit, or `kernel_size` is one number and
+        the input has more than three axes.
+      TypeError: if a size or the scale is not a whole number.
 
     Example:
       >>> from flax import nnx
@@ -228,8 +252,8 @@ class ZeroInsertConv(_Upsampling):
     Args:
       in_features: number of input channels.
       out_features: number of output channels.
-      kernel_size: size for each spatial axis, in high-resolution pixels; one number means one axis.
-        With "SAME" it must be a multiple of the scale.
+      kernel_size: size for each spatial axis, in high-resolution pixels; one number means one
+        axis, and then images are refused. With "SAME" it must be a multiple of the scale.
       scale: r, one number or one for each spatial axis.
       padding: "SAME", "VALID" or (low, high) pairs, as in `subpixel.zero_insert_conv`.
       use_bias: whether to add a bias for each output channel.
@@ -237,8 +261,14 @@ class ZeroInsertConv(_Upsampling):
       param_dtype: type of the parameters.
       precision: as in `jax.lax.conv_general_dilated`.
       kernel_init: initializer of the kernel (k1, ..., kd, in, out).
-      bias_init: initializer of the bias.
+      bias_init: initializer of the bias (out,).
       rngs: random streams.
+
+    Raises:
+      ValueError: if the scale is less than 2 or an argument does not fit the axes; in a call, if
+        the input's channels do not fit, or `kernel_size` is one number and the input has more than
+        three axes.
+      TypeError: if a size or the scale is not a whole number.
 
     Example:
       >>> from flax import nnx

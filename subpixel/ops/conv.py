@@ -38,8 +38,8 @@ def zero_insert_padding(kernel_size: int, scale: int) -> tuple[int, int]:
     """Returns the (low, high) padding that "SAME" means for the zero-inserted image.
 
     With this padding a kernel of `kernel_size` taps gives ``scale * n`` pixels from n, with the
-    same values as its sub-pixel kernel with "SAME". `jax.lax.conv_transpose` needs the same
-    padding; if ``kernel_size / scale`` is odd, this is its own "SAME".
+    same values as its sub-pixel kernel with "SAME". `subpixel.kernels.same_padding` has the pairs
+    of all axes.
 
     Raises:
       ValueError: if the kernel size is not a multiple of the scale, or one of them is less than 1.
@@ -123,6 +123,10 @@ def insert_zeros(
 
     Returns:
       Shape (batch, r*s1, ..., r*sd, c), zero except at multiples of r.
+
+    Raises:
+      ValueError: if the scale is less than 2, or there is not one for each axis.
+      TypeError: if the scale is not a whole number.
     """
     x = jnp.asarray(x)
     ndim = x.ndim - 2
