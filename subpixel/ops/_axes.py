@@ -15,7 +15,7 @@ Padding = str | Sequence[tuple[int, int]]
 def is_single(value: Any) -> bool:
     """Returns whether an argument is one value for all axes, not one for each."""
     is_scalar = getattr(value, "ndim", None) == 0
-    return is_scalar or isinstance(value, str) or not isinstance(value, Iterable)
+    return is_scalar or isinstance(value, str | bytes) or not isinstance(value, Iterable)
 
 
 def whole_numbers(
@@ -65,7 +65,7 @@ def padding_pairs(padding: Any, ndim: int, *, names: tuple[str, ...] = ("SAME", 
     if isinstance(padding, str) and padding in names:
         return padding
     try:
-        if isinstance(padding, str):
+        if isinstance(padding, str | Set | Mapping):
             raise TypeError
         pairs = tuple((operator.index(low), operator.index(high)) for low, high in padding)
         if len(pairs) != ndim:

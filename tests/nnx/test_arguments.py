@@ -124,6 +124,7 @@ def test_the_scale_of_a_shuffle_may_be_any_whole_number(scale):
         (np.array([2.0, 2.0]), TypeError, "scale must be a whole number.*got array"),
         ({2, 3}, TypeError, "scale must be a whole number.*got {2, 3}"),
         ({2: 3}, TypeError, "scale must be a whole number.*got {2: 3}"),
+        (b"22", TypeError, "scale must be a whole number.*got b'22'"),
         (None, TypeError, "scale must be a whole number.*got None"),
     ],
 )
