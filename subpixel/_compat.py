@@ -39,6 +39,18 @@ def mark_varying(x: jax.Array, axes: tuple[str, ...]) -> jax.Array:
     )
 
 
+def unknown(shape: tuple[int, ...], like: jax.Array) -> Any:
+    """Returns an argument for `jax.linear_transpose` with the dtype of an array.
+
+    Inside `jax.shard_map` it is marked as different over the axes over which the array differs.
+    Without the mark, the transposed function would sum its result over the devices.
+    """
+    axes = tuple(sorted(varying_axes(like)))
+    if not axes:
+        return jax.ShapeDtypeStruct(shape, like.dtype)
+    return mark_varying(jnp.zeros(shape, like.dtype), axes)
+
+
 def explicit_sharding(x: jax.Array) -> NamedSharding | None:
     """Returns the sharding of an array if its mesh has explicit axes, else None."""
     sharding = getattr(jax.typeof(x), "sharding", None)
