@@ -15,6 +15,9 @@ from jax import lax
 from jax.extend.core import Primitive
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+# The base class of what NNX changes in place: modules, and its own lists and dictionaries.
+NNX_NODE: type = getattr(nnx, "Pytree", nnx.Object)  # since Flax 0.12
+
 _FLAX_ARGUMENTS = frozenset(inspect.signature(nnx.ConvTranspose.__init__).parameters)
 # XLA of jaxlib 0.6.2 gives wrong values when it folds a constant gather and the elementwise
 # operations on it into one constant; XLA of jaxlib 0.10.2 gives the right ones.
