@@ -32,7 +32,7 @@ def _memory(facts: Sequence[Facts]) -> Table:
     devices = f"{first.devices} device{'' if first.devices == 1 else 's'}"
     table = _table(
         f"{first.target}, {devices}: memory in MiB, on a device",
-        ("compile\ns", "arguments", "results", "temporaries", "needed", "share"),
+        ("compile\ns", "argu-\nments", "results", "tempo-\nraries", "needed", "share"),
     )
     for each in facts:
         parts = (each.arguments, each.results, each.temporaries, each.needed)
@@ -50,7 +50,7 @@ def _memory(facts: Sequence[Facts]) -> Table:
 def _calls(facts: Sequence[Facts]) -> Table:
     """Returns library calls and their work; in the caption, those of further libraries."""
     table = _table(
-        "library calls, and multiply-adds of convolutions and products, on a device",
+        "library calls; multiply-adds, on a device",
         (*_LETTERS.values(), "other", "useful\n10^9", "executed\n10^9", "ratio"),
     )
     others: set[str] = set()
@@ -80,9 +80,7 @@ def executed_work(facts: Facts) -> int:
 def _cycles(facts: Sequence[Facts]) -> Table:
     purposes = sorted({purpose for each in facts for purpose in each.cycles})
     headings = [purpose.replace(" or ", "\nor ") for purpose in purposes]
-    table = _table(
-        "the compiler's estimate in thousands of cycles, on a device", ("all", *headings)
-    )
+    table = _table("estimated thousands of cycles, on a device", ("all", *headings))
     for each in facts:
         spent = [each.cycles.get(purpose, 0) for purpose in purposes]
         table.add_row(*_names(each), *map(_thousands, (sum(spent), *spent)))
@@ -165,7 +163,8 @@ def _names(facts: Facts) -> tuple[str, str]:
 
 
 def _mib(nbytes: int) -> str:
-    return f"{nbytes / _MIB:,.1f}"
+    mib = nbytes / _MIB
+    return f"{mib:,.1f}" if mib < 1000 else f"{mib:,.0f}"
 
 
 def _thousands(cycles: int) -> str:
