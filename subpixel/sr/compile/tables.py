@@ -77,13 +77,24 @@ def executed_work(facts: Facts) -> int:
     return sum(call["multiply_adds"] for call in facts.calls.values())
 
 
+# The heading of each purpose, in the order of the columns.
+_PURPOSES = {
+    "convolution": "convo-\nlution",
+    "matrix product": "matrix\nproduct",
+    "copy": "copy",
+    "elementwise or sum": "element-\nwise, sum",
+    "gather or scatter": "gather,\nscatter",
+    "collective": "collec-\ntive",
+}
+
+
 def _cycles(facts: Sequence[Facts]) -> Table:
-    purposes = sorted({purpose for each in facts for purpose in each.cycles})
-    headings = [purpose.replace(" or ", "\nor ") for purpose in purposes]
+    spent_on = [key for key in _PURPOSES if any(key in each.cycles for each in facts)]
+    headings = [_PURPOSES[key] for key in spent_on]
     table = _table("estimated thousands of cycles, on a device", ("all", *headings))
     for each in facts:
-        spent = [each.cycles.get(purpose, 0) for purpose in purposes]
-        table.add_row(*_names(each), *map(_thousands, (sum(spent), *spent)))
+        spent = [each.cycles.get(key, 0) for key in spent_on]
+        table.add_row(*_names(each), *map(_thousands, (sum(each.cycles.values()), *spent)))
     return table
 
 
