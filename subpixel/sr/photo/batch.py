@@ -243,9 +243,9 @@ def _run(
         _stop_after(interrupt)
         progress.advance(pixels)
 
-    def advance_video(path: Path, done: float, total: float | None, pixels: int) -> None:
+    def advance_video(done: float, total: float | None, pixels: int) -> None:
         _stop_after(interrupt)
-        progress.video(path, done, total, pixels)
+        progress.video(job.source, done, total, pixels)
 
     if job.source.suffix.lower() in VIDEO_SUFFIXES:
         return upscale_video(job.source, job.target, settings, video, advance_video)
