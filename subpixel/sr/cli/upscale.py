@@ -41,8 +41,9 @@ class Options:
     """Box that the result fits into, instead of a scale, such as 1920x1080."""
     model: str = DEFAULT_MODEL
     """A released model's name, a weights file, a workdir, a PyTorch checkpoint, or "bicubic"."""
-    engine: Engine = "jax"
-    """Library that computes the network: JAX, or ONNX Runtime, which needs the extra `export`."""
+    engine: Engine = "auto"
+    """Library that computes the network: JAX, or ONNX Runtime ("auto": ONNX Runtime where it is
+    installed and there is no accelerator)."""
     activation: Activation | None = None
     """Activation after the hidden layers of a PyTorch checkpoint, which does not state it
     (default: that of the network's paper, "tanh" for ESPCN)."""

@@ -1,20 +1,21 @@
 """Loads networks for tiles. This module imports JAX, which takes a second."""
 
+import hashlib
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-from flax import nnx
-
+from subpixel import __version__
+from subpixel.sr._support.caches import cache_root
 from subpixel.sr._support.compilations import keep_compilations
+from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.files import write_bytes
 from subpixel.sr.export.formats import Choices, Source, onnx_bytes
 from subpixel.sr.export.provenance import Provenance
 from subpixel.sr.export.runtime import OnnxNetwork
-from subpixel.sr.inference.upscaler import forward
+from subpixel.sr.inference.upscaler import enlarge_image
 from subpixel.sr.models.weights import weights_digest
-from subpixel.sr.photo.colour import back_project, enlarge_opaque
 from subpixel.sr.photo.onnx_files import Loaded, with_onnx_runtime
 from subpixel.sr.targets import load_trained
 
@@ -33,7 +34,7 @@ def load_with_jax(target: str, rounds: int, **choices: Any) -> Loaded:
     keep_compilations()
     trained = load_trained(target, **choices)
     scale, channels = trained.config.scale, trained.config.channels
-    run = partial(_enlarge, trained.graph, scale, channels, rounds, trained.params)
+    run = partial(enlarge_image, trained.graph, scale, channels, rounds, trained.params)
     return Loaded(weights_digest(trained), scale, trained.shapes.radius, run, trained.notes)
 
 
@@ -49,18 +50,17 @@ def load_exported(target: str, rounds: int, **choices: Any) -> Loaded:
       InputError: if there is no such target, it cannot be read, or ONNX Runtime is not installed.
     """
     trained = load_trained(target, **choices)
+    digest = weights_digest(trained)
+    # Activations are no part of the digest.
+    options = hashlib.sha256(repr((trained.config, trained.upsampler)).encode()).hexdigest()[:16]
+    kept = cache_root() / "onnx" / f"{digest.partition(':')[2]}-{options}-{__version__}.onnx"
+    if kept.is_file():
+        with suppress(InputError):
+            return with_onnx_runtime(OnnxNetwork(kept), target, digest, rounds, trained.notes)
     provenance = Provenance(name=Path(target).name)
     source = Source(trained.config, trained.upsampler, trained.params, provenance)
-    network = OnnxNetwork(onnx_bytes(source, Choices())[0])
-    return with_onnx_runtime(network, target, weights_digest(trained), rounds, trained.notes)
-
-
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _enlarge(
-    graph: nnx.GraphDef[Any], scale: int, channels: int, rounds: int, params: Any, tile: jax.Array
-) -> jax.Array:
-    def network(x: jax.Array) -> jax.Array:
-        return forward(graph, params, x[None])[0]
-
-    hr = enlarge_opaque(jnp.asarray(tile), network, scale, channels)
-    return back_project(tile, hr.clip(0, 1), scale, rounds) if rounds else hr
+    content = onnx_bytes(source, Choices())[0]
+    # Exporting takes seconds; without a place to keep the graph it is exported each time.
+    with suppress(OSError, InputError):
+        write_bytes(kept, content)
+    return with_onnx_runtime(OnnxNetwork(content), target, digest, rounds, trained.notes)

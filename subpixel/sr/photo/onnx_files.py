@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import digest_of
 from subpixel.sr.export.runtime import UNKNOWN, OnnxNetwork
-from subpixel.sr.photo.colour import back_project, enlarge_opaque
+from subpixel.sr.inference.colour import back_project, enlarge_opaque
 
 
 @dataclass(frozen=True)

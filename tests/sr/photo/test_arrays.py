@@ -11,6 +11,7 @@ from PIL import Image
 
 import subpixel.sr
 from subpixel.sr._support.errors import InputError
+from subpixel.sr.targets import load_target
 
 
 @pytest.mark.parametrize(
@@ -117,3 +118,12 @@ def test_importing_the_package_stays_light():
     )
     printed = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert printed.strip() == "[]"
+
+
+@pytest.mark.parametrize("model", ["espcn_x3", "bicubic"])
+def test_images_that_eval_saves_have_the_same_pixels(model):
+    upscaler = load_target(model, 3).upscaler
+    result = subpixel.sr.upscale(COFFEE, model, scale=3, engine="jax")
+    np.testing.assert_array_equal(upscaler.image(COFFEE), result)
+    # Rounded once: more exact than luma and chroma rounded by themselves.
+    assert (upscaler.rgb(COFFEE) != result).mean() > 0.01

@@ -12,11 +12,12 @@ from subpixel.image import imresize
 from subpixel.sr._support.errors import InputError, NonFiniteError
 from subpixel.sr.export.formats import Choices, Source, export_network
 from subpixel.sr.export.provenance import Provenance
+from subpixel.sr.inference import upscaler
+from subpixel.sr.inference.colour import enlarge_tile
 from subpixel.sr.models.espcn import ESPCNConfig
 from subpixel.sr.models.weights import load_weights, save_weights
-from subpixel.sr.photo import networks, strips
+from subpixel.sr.photo import strips
 from subpixel.sr.photo.arrays import upscale
-from subpixel.sr.photo.colour import enlarge_tile
 from subpixel.sr.photo.engine import find_models
 from subpixel.sr.photo.strips import Strips, enlarge, resize
 
@@ -72,12 +73,12 @@ def test_tiles_at_once_change_no_bit(weights):
 
 def test_tiles_are_compiled_once_for_their_shape(weights):
     model = find_models(str(weights[1])).of_scale(3)
-    before = networks._enlarge._cache_size()
+    before = upscaler.enlarge_image._cache_size()
     for height, width in ((64, 64), (70, 90), (100, 64), (128, 77)):
         for _ in enlarge(pieces(image(height, width, 3), 16), model).rows:
             pass
     # Sides of 16, 32, 64 and 128 pixels in any pair, and one network and number of channels.
-    assert networks._enlarge._cache_size() - before <= 9
+    assert upscaler.enlarge_image._cache_size() - before <= 9
 
 
 @pytest.mark.parametrize(("height", "width"), [(20, 31), (61, 80), (100, 7), (1, 1), (59, 79)])
