@@ -23,7 +23,20 @@ _PEAKS = {"uint8": 255, "uint16": 65535}
 
 
 class UpscaledImage(np.ndarray):
-    """An array (h, w) or (h, w, c) that a notebook displays as an image."""
+    """An array (h, w) or (h, w, c) that a notebook displays as an image.
+
+    What is computed from it is a plain array or number, since it need not be an image.
+    """
+
+    def __array_wrap__(
+        self, array: np.ndarray, context: Any = None, return_scalar: bool = False
+    ) -> Any:
+        del context
+        return array[()] if return_scalar else np.asarray(array)
+
+    def astype(self, *arguments: Any, **options: Any) -> np.ndarray:
+        """Returns a plain array."""
+        return np.asarray(self).astype(*arguments, **options)
 
     def _repr_png_(self) -> bytes | None:
         if self.ndim not in (2, 3) or self.size == 0:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from subpixel.image import imresize
+from subpixel.sr._support.command import command_name
 from subpixel.sr._support.errors import InputError, NonFiniteError
 from subpixel.sr.activation_names import Activation, OutputActivation
 from subpixel.sr.inference.bicubic import BICUBIC_NAME, BICUBIC_RADIUS
@@ -159,7 +160,7 @@ def _importing_jax(target: str) -> Iterator[None]:
             raise
         raise InputError(
             f"{target} needs the package {package}, which is not installed: install it, or give "
-            "--engine=onnxruntime and --model=FILE.onnx, a file of `python -m subpixel export`"
+            f"--engine=onnxruntime and --model=FILE.onnx, a file of `{command_name()} export`"
         ) from None
 
 
@@ -175,7 +176,7 @@ def _network(target: str, name: str, engine: Engine, rounds: int, **choices: Any
     if engine == "onnxruntime" and is_onnx_file(target):
         loaded = load_onnx_file(target, rounds)
     elif is_onnx_file(target):
-        raise InputError(f"{target} is run by ONNX Runtime: add --engine=onnxruntime")
+        raise InputError(f"{target} is run by ONNX Runtime: leave out --engine=jax")
     else:
         # This import loads JAX, which bicubic and an exported file do not need.
         with _importing_jax(target):

@@ -79,18 +79,25 @@ def result_suffix(suffix: str) -> str:
     return _READ_ONLY.get(suffix.lower(), suffix)
 
 
-def megapixels(path: Path) -> float:
+def video_size(path: Path) -> tuple[int, int]:
+    """Returns width and height of the frames as the header states them."""
+    with pyav().open(str(path)) as source:
+        context = source.streams.video[0].codec_context
+        return context.width, context.height
+
+
+def video_megapixels(path: Path) -> float:
     """Returns the megapixels of all frames as the header states them; 0 if it cannot be read."""
-    try:
-        av = pyav()
-    except InputError:
+    # Opening a pipe blocks until somebody writes into it.
+    if not path.is_file():
         return 0.0
     try:
-        with av.open(str(path)) as source:
+        with pyav().open(str(path)) as source:
             stream = source.streams.video[0]
             frames = stream.frames or (source.duration or 0) / 1e6 * float(stream.average_rate or 0)
             return frames * stream.codec_context.width * stream.codec_context.height / 1e6
-    except (av.error.FFmpegError, OSError, IndexError, UnicodeEncodeError):
+    except (OSError, ValueError, IndexError):
+        # The file is named when its turn comes; InputError is a ValueError.
         return 0.0
 
 

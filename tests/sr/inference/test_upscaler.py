@@ -147,8 +147,10 @@ def test_everything_that_eval_leaves(monkeypatch, files, tmp_path, capsys):
             np.testing.assert_array_equal(saved, same)
         brightness = np.asarray(Image.open(maps / "set a" / f"ä b{suffix}.png"), int).sum(axis=2)
         wrong = abs(saved - original).mean(axis=2)
-        assert brightness[wrong >= BRIGHTEST].min() == brightness.max()
-        assert brightness[wrong == wrong.min()].max() < brightness[wrong >= BRIGHTEST].min()
+        # The measured image, of which the map is, is rounded twice.
+        bright = wrong >= BRIGHTEST + 4
+        assert brightness[bright].min() == brightness.max()
+        assert brightness[wrong == wrong.min()].max() < brightness[bright].min()
 
     printed = capsys.readouterr().out
     assert "eight flips and rotations" in printed
