@@ -11,8 +11,7 @@ from flax import nnx
 
 from subpixel.image import imresize
 from subpixel.sr._support.errors import InputError, NonFiniteError
-from subpixel.sr.export.formats import Choices, Source, export_network
-from subpixel.sr.export.provenance import Provenance
+from subpixel.sr.export.formats import Choices, export_network
 from subpixel.sr.inference import upscaler
 from subpixel.sr.inference.colour import enlarge_tile
 from subpixel.sr.models.espcn import ESPCNConfig
@@ -207,15 +206,13 @@ def test_an_exported_graph_is_kept(weights, tmp_path, monkeypatch):
 def test_an_exported_file_is_run(weights, tmp_path):
     pytest.importorskip("onnxruntime")
     path = tmp_path / "model.onnx"
-    network = load_weights(weights[1])
-    source = Source(network.config, network.upsampler, network.params, Provenance(name="a"))
-    export_network(source, path, Choices())
+    export_network(load_weights(weights[1]), path, Choices())
     result = upscale(COFFEE, str(path), engine="onnxruntime")
     difference = result.astype(int) - upscale(COFFEE, str(weights[1]))
     assert np.abs(difference).max() <= 1
     np.testing.assert_array_equal(upscale(COFFEE, str(path)), result)
     with pytest.raises(InputError, match="is run by ONNX Runtime: leave out --engine=jax"):
         upscale(COFFEE, str(path), engine="jax")
-    export_network(source, tmp_path / "eight.onnx", Choices(uint8=True))
+    export_network(load_weights(weights[1]), tmp_path / "eight.onnx", Choices(uint8=True))
     with pytest.raises(InputError, match="rounds to 8 bits inside: export it without --uint8"):
         upscale(COFFEE, str(tmp_path / "eight.onnx"), engine="onnxruntime")
