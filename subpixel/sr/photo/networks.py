@@ -5,6 +5,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from subpixel import __version__
 from subpixel.sr._support.caches import cache_root
 from subpixel.sr._support.compilations import keep_compilations
@@ -55,7 +57,9 @@ def load_exported(target: str, rounds: int, **choices: Any) -> Loaded:
     if kept.is_file():
         with suppress(InputError):
             return with_onnx_runtime(OnnxNetwork(kept), target, digest, rounds, trained.notes)
-    content = onnx_bytes(trained, Choices())[0]
+    # A network whose output is not finite is named when it runs.
+    with np.errstate(invalid="ignore", over="ignore"):
+        content = onnx_bytes(trained, Choices())[0]
     # Exporting takes seconds; without a place to keep the graph it is exported each time.
     with suppress(OSError, InputError):
         write_bytes(kept, content)
