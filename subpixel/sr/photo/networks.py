@@ -57,9 +57,12 @@ def load_exported(target: str, rounds: int, **choices: Any) -> Loaded:
     if kept.is_file():
         with suppress(InputError):
             return with_onnx_runtime(OnnxNetwork(kept), target, digest, rounds, trained.notes)
-    # A network whose output is not finite is named when it runs.
-    with np.errstate(invalid="ignore", over="ignore"):
-        content = onnx_bytes(trained, Choices())[0]
+    try:
+        with np.errstate(invalid="ignore", over="ignore"):
+            content = onnx_bytes(trained, Choices())[0]
+    except RuntimeError:
+        # The graph cannot be compared with a network whose output is not finite: JAX names it.
+        return load_with_jax(target, rounds, **choices)
     # Exporting takes seconds; without a place to keep the graph it is exported each time.
     with suppress(OSError, InputError):
         write_bytes(kept, content)
