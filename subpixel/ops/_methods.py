@@ -85,13 +85,16 @@ def _choose_on_tpu(a, b, result: Result, axes: tuple[Axis, ...]) -> Method:
     return "native"
 
 
+_OPERANDS: dict[Result, tuple[Result, Result]] = {
+    "output": ("input", "kernel"),
+    "input": ("output", "kernel"),
+    "kernel": ("input", "output"),
+}
+
+
 def operands(result: Result) -> tuple[Result, Result]:
     """Returns which of (input, kernel, output) the operands of a result are, in their order."""
-    return {
-        "output": ("input", "kernel"),
-        "input": ("output", "kernel"),
-        "kernel": ("input", "output"),
-    }[result]
+    return _OPERANDS[result]
 
 
 def columns(a, b, result: Result, axes: tuple[Axis, ...]) -> int:
