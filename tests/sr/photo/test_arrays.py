@@ -95,7 +95,7 @@ def test_what_is_no_image_is_refused(image, options, message):
 
 
 def test_an_unknown_model_is_named():
-    with pytest.raises(InputError, match="no target 'nonesuch'"):
+    with pytest.raises(InputError, match="no model 'nonesuch'"):
         subpixel.sr.upscale(COFFEE, "nonesuch")
 
 
