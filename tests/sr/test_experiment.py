@@ -14,8 +14,8 @@ import train as train_command
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.comparison.result import read_comparison
 from subpixel.sr.config import DataConfig, load_config
-from subpixel.sr.data import check_no_leak, find_images
-from subpixel.sr.data.sources import find_training
+from subpixel.sr.data import check_no_leak, find_pairs
+from subpixel.sr.data.pairs import find_training
 from subpixel.sr.targets import load_target
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -38,10 +38,10 @@ def test_configs_leave_out_what_set5_has_of_bsds(data_root, scale):
     config = load_config(CONFIGS / f"espcn_x{scale}_bsds.py")
     training = find_training(config.data, scale, data_root)
     assert len(training) == 290
-    woman = [p for p in find_images("BSDS500/train", data_root) if p.name == "302003"]
+    woman = [p for p in find_pairs("BSDS500/train", data_root) if p.name == "302003"]
     assert "302003" not in [image.name for image in training]
     with pytest.raises(InputError, match=r"302003.* is .*woman.*data\.exclude"):
-        check_no_leak(woman, find_images("Set5", data_root))
+        check_no_leak(woman, find_pairs("Set5", data_root))
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from PIL import Image
 
 from subpixel.image import modcrop
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import Degradation, find_images, load_pair, make_lr
-from subpixel.sr.data.sources import source_name
+from subpixel.sr.data import Degradation, find_pairs, load_pair, make_lr
+from subpixel.sr.data.pairs import source_name
 from subpixel.sr.evaluation import Protocol, evaluate
 from subpixel.sr.inference.upscaler import BicubicUpscaler
 
@@ -110,7 +110,7 @@ def write_pairs(root, scale, hr, lr, count=2):
 def test_known_layouts_are_paired(tmp_path, layout, caplog):
     source, scale, hr, lr, name = PAIRED[layout]
     write_pairs(tmp_path, scale, hr, lr)
-    found = find_images(f"folder:{source}", tmp_path, scale)
+    found = find_pairs(f"folder:{source}", tmp_path, scale)
     assert len(found) == 2
     assert found[0].name == name
     for seed, pair in enumerate(found, 1):
@@ -124,12 +124,12 @@ def test_known_layouts_are_paired(tmp_path, layout, caplog):
 def test_another_degradation_is_named_and_taken_as_unknown(tmp_path, kind, caplog):
     lr = f"D/DIV2K_train_LR_{kind}/000{{}}x4{kind[0]}"
     write_pairs(tmp_path, 4, "D/DIV2K_train_HR/000{}", lr)
-    made = find_images("folder:D/train", tmp_path, 4)
-    assert [p.load_lr for p in made] == [None, None]
+    made = find_pairs("folder:D/train", tmp_path, 4)
+    assert [p.lr for p in made] == [None, None]
     assert caplog.text.count("\n") == 1
     assert f"2 images in {tmp_path}/D/DIV2K_train_LR_{kind} are LR images" in caplog.text
     unknown = Degradation("unknown")
-    for seed, pair in enumerate(find_images("folder:D/train", tmp_path, 4, unknown), 1):
+    for seed, pair in enumerate(find_pairs("folder:D/train", tmp_path, 4, unknown), 1):
         np.testing.assert_array_equal(load_pair(pair, 4, unknown)[0], given(image(seed), 4))
 
 
@@ -137,18 +137,18 @@ def test_wild_has_four_lr_images_of_each_original(tmp_path):
     for variant in (1, 2, 3, 4):
         lr = f"D/DIV2K_train_LR_wild/000{{}}x4w{variant}"
         write_pairs(tmp_path, 4, "D/DIV2K_train_HR/000{}", lr)
-    found = find_images("folder:D/train", tmp_path, 4, Degradation("unknown"))
+    found = find_pairs("folder:D/train", tmp_path, 4, Degradation("unknown"))
     assert [p.name for p in found] == [f"000{n}w{v}" for n in (1, 2) for v in (1, 2, 3, 4)]
-    assert [p.lr_source[-12:] for p in found[:2]] == ["0001x4w1.png", "0001x4w2.png"]
+    assert [p.lr.source[-12:] for p in found[:2]] == ["0001x4w1.png", "0001x4w2.png"]
 
 
 def test_a_file_of_several_scales_beside_its_original_is_used_for_its_own(tmp_path, caplog):
     write_pairs(tmp_path, 2, "R/Canon_00{}_HR", "{}_LR2")
     write_pairs(tmp_path, 4, "R/Canon_00{}_HR", "{}_LR4")
     for scale in (2, 4):
-        for seed, pair in enumerate(find_images("R", tmp_path, scale), 1):
+        for seed, pair in enumerate(find_pairs("R", tmp_path, scale), 1):
             np.testing.assert_array_equal(load_pair(pair, scale)[0], given(image(seed), scale))
-    assert [p.load_lr for p in find_images("R", tmp_path, 3)] == [None, None]
+    assert [p.lr for p in find_pairs("R", tmp_path, 3)] == [None, None]
     assert caplog.text == ""
 
 
@@ -158,7 +158,7 @@ def test_a_folder_of_several_scales_is_used_for_each(tmp_path):
         save(tmp_path / "M/HR/4x4.png", image(9))
         save(tmp_path / f"M/LR/4x4x{scale}.png", given(image(9), scale))
     for scale in (2, 3):
-        found = find_images("M", tmp_path, scale)
+        found = find_pairs("M", tmp_path, scale)
         assert [p.name for p in found] == ["1", "2", "4x4"]
         np.testing.assert_array_equal(load_pair(found[2], scale)[0], given(image(9), scale))
 
@@ -186,7 +186,7 @@ def test_what_is_no_original_is_named_and_not_counted(tmp_path, case, caplog):
     place, (height, width), message = NAMED[case]
     save(tmp_path / "M/1.png", image(1))
     save(tmp_path / place, image(1, height, width))
-    found = find_images("M", tmp_path, 2)
+    found = find_pairs("M", tmp_path, 2)
     assert [p.name for p in found] == ["1"]
     assert len(caplog.messages) == 1
     assert caplog.messages[0].startswith("M: left out: ")
@@ -196,7 +196,7 @@ def test_what_is_no_original_is_named_and_not_counted(tmp_path, case, caplog):
 def test_a_smaller_copy_is_named_beside_a_larger_one_of_the_same_words(tmp_path, caplog):
     for name, shown, size in (("a_large", 1, (48, 60)), ("a_small", 1, (24, 30)), ("b", 2, (9, 9))):
         save(tmp_path / f"M/{name}.png", image(shown, *size))
-    assert [p.name for p in find_images("M", tmp_path, 2)] == ["a_large", "b"]
+    assert [p.name for p in find_pairs("M", tmp_path, 2)] == ["a_large", "b"]
     (message,) = caplog.messages
     assert re.search(r"1 image in .*M \(a_small.png, ...\) are smaller copies", message)
 
@@ -216,18 +216,18 @@ def test_a_smaller_copy_is_named_beside_a_larger_one_of_the_same_words(tmp_path,
 )
 def test_lr_images_of_sequences_are_named(tmp_path, hr, lr, source, caplog):
     write_pairs(tmp_path, 4, f"{hr}/0000{{}}", f"{lr}/0000{{}}")
-    assert len(find_images(source, tmp_path, 4)) == 2
+    assert len(find_pairs(source, tmp_path, 4)) == 2
     (message,) = caplog.messages
     assert f"2 images in {tmp_path / lr} look like LR images of these originals for x4" in message
     with pytest.raises(InputError, match=f"{lr} look like LR images"):
-        find_images(source, tmp_path, 4, Degradation("unknown"))
+        find_pairs(source, tmp_path, 4, Degradation("unknown"))
 
 
 def test_a_smaller_image_that_shows_something_else_is_an_original(tmp_path, caplog):
     for name, shown, size in (("b", 1, (48, 60)), ("b_2", 5, (24, 30)), ("DSLR", 3, (24, 30))):
         save(tmp_path / f"M/{name}.png", image(shown, *size))
     save(tmp_path / "Other/b.png", image(4, 24, 30))
-    assert [p.name for p in find_images("M", tmp_path, 2)] == ["DSLR", "b", "b_2"]
+    assert [p.name for p in find_pairs("M", tmp_path, 2)] == ["DSLR", "b", "b_2"]
     assert caplog.text == ""
 
 
@@ -235,7 +235,7 @@ def test_names_that_only_resemble_are_originals(tmp_path, caplog):
     """DSC1x2 beside DSC1 that is neither half nor twice as large is a photograph."""
     for name in ("DSC1", "DSC1x2", "MEX4", "a_HR", "x3"):
         save(tmp_path / f"M/{name}.png", image(1))
-    names = [p.name for p in find_images("M", tmp_path, 2)]
+    names = [p.name for p in find_pairs("M", tmp_path, 2)]
     assert names == ["DSC1", "DSC1x2", "MEX4", "a_HR", "x3"]
     assert caplog.text == ""
 
@@ -244,27 +244,27 @@ def test_names_that_only_resemble_are_originals(tmp_path, caplog):
 def test_a_folder_of_lr_images_is_refused_as_originals(tmp_path, folder):
     save(tmp_path / folder / "1.png", image(1))
     with pytest.raises(InputError, match=r"is named as a folder of LR images, .* rename this one"):
-        find_images(f"folder:{folder}", tmp_path, 2)
+        find_pairs(f"folder:{folder}", tmp_path, 2)
 
 
 def test_a_folder_of_lr_files_only_is_refused(tmp_path):
     save(tmp_path / "M/1_LR.png", image(1))
     with pytest.raises(InputError, match=r"has no originals: 1 image .* look like LR images"):
-        find_images("M", tmp_path, 2)
+        find_pairs("M", tmp_path, 2)
 
 
 def test_an_original_without_its_lr_beside_it_is_named(tmp_path):
     write_pairs(tmp_path, 2, "R/Canon_00{}_HR", "{}_LR2")
     (tmp_path / "R/Canon_002_LR2.png").unlink()
     with pytest.raises(InputError, match=r"Canon_002_HR\.png has no counterpart"):
-        find_images("R", tmp_path, 2)
+        find_pairs("R", tmp_path, 2)
 
 
 def test_lr_that_was_enlarged_to_the_originals_size_is_refused(tmp_path):
     """Versions 1 and 2 of RealSR hold such pairs."""
     save(tmp_path / "R/Canon_001_HR.png", image(1))
     save(tmp_path / "R/Canon_001_LR2.png", image(1))
-    (pair,) = find_images("R", tmp_path, 2)
+    (pair,) = find_pairs("R", tmp_path, 2)
     with pytest.raises(InputError, match=r"LR2.png is as large as its original.*x2 are 30x24"):
         load_pair(pair, 2)
 
@@ -275,8 +275,8 @@ def test_a_scale_that_a_set_does_not_have_is_refused(tmp_path):
             tmp_path, scale, f"S/image_SRF_{scale}/i{{}}_SRF_{scale}_HR", f"{{}}_SRF_{scale}_LR"
         )
     with pytest.raises(InputError, match=r"originals for x2, x4 and none for x3: .*image_SRF_2"):
-        find_images("S", tmp_path, 3)
-    assert [p.name for p in find_images("S", tmp_path)] == ["i1", "i2"]
+        find_pairs("S", tmp_path, 3)
+    assert [p.name for p in find_pairs("S", tmp_path)] == ["i1", "i2"]
 
 
 @pytest.mark.parametrize(
@@ -297,11 +297,11 @@ def test_a_folder_of_a_scale_is_named_by_its_set(source, name):
 def test_set5_in_the_layout_of_selfexsr_has_bicubics_psnr(data_root, tmp_path):
     """33.64 dB over five images was established independently; over ten it would be 32.19."""
     folder = tmp_path / "Set5/image_SRF_2"
-    for number, original in enumerate(find_images("Set5", data_root), 1):
-        hr = modcrop(original.load(), 2)
+    for number, original in enumerate(find_pairs("Set5", data_root), 1):
+        hr = modcrop(original.hr.load(), 2)
         save(folder / f"img_{number:03}_SRF_2_HR.png", hr)
         save(folder / f"img_{number:03}_SRF_2_LR.png", make_lr(hr, 2))
-    images = find_images("folder:Set5", tmp_path, 2)
+    images = find_pairs("folder:Set5", tmp_path, 2)
     scores = evaluate({"bicubic": BicubicUpscaler(2)}, images, Protocol(2))["bicubic"]
     assert len(scores.psnr) == 5
     assert scores.protocol.lr_from == "files"

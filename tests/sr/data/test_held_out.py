@@ -10,18 +10,18 @@ import pytest
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import SourceImage, find_images
+from subpixel.sr.data import ImageSource, Pair, find_pairs
 from subpixel.sr.data.held_out import hold_out, split_images
 from subpixel.sr.data.leak import fingerprint
 
 
 @pytest.fixture(scope="module")
 def photographs():
-    return [image.load() for image in find_images("embedded:train", None)]
+    return [image.hr.load() for image in find_pairs("embedded:train", None)]
 
 
 def split(arrays, count):
-    images = [SourceImage(str(i), f"image {i}", lambda a=a: a) for i, a in enumerate(arrays)]
+    images = [Pair(str(i), ImageSource(f"image {i}", lambda a=a: a)) for i, a in enumerate(arrays)]
     return split_images(images, [fingerprint(a) for a in arrays], count)
 
 
@@ -82,8 +82,8 @@ def test_folders_that_overlap_are_on_one_side_only(photographs, tmp_path, overla
     for number, array in enumerate(photographs[:4]):
         Image.fromarray(array).save(tmp_path / f"A/{number}.png")
     OVERLAPS[overlap](tmp_path / "A", tmp_path / "B")
-    images = [image for name in "AB" for image in find_images(str(tmp_path / name), None)]
-    found = split_images(images, [fingerprint(image.load()) for image in images], 1)
+    images = [image for name in "AB" for image in find_pairs(str(tmp_path / name), None)]
+    found = split_images(images, [fingerprint(image.hr.load()) for image in images], 1)
     assert len(images) == 8
     assert not {i % 4 for i in found.train} & {i % 4 for i in found.held_out}
     assert {i % 4 for i in (*found.train, *found.held_out)} == set(range(4))

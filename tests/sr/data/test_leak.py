@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import SourceImage, check_no_leak, find_images
+from subpixel.sr.data import ImageSource, Pair, check_no_leak, find_pairs
 
 
 def saved_as_jpeg(image, quality):
@@ -36,15 +36,15 @@ COPIES = {
 
 
 def as_image(name, image):
-    return SourceImage(name, name, lambda: np.ascontiguousarray(image))
+    return Pair(name, ImageSource(name, lambda: np.ascontiguousarray(image)))
 
 
 @pytest.mark.parametrize("copy", COPIES)
 def test_a_copy_is_found_among_photographs(copy):
-    benchmark = find_images("embedded:test", None)
-    training = find_images("embedded:train", None)[:2]
+    benchmark = find_pairs("embedded:test", None)
+    training = find_pairs("embedded:train", None)[:2]
     check_no_leak(training, benchmark)
-    made = as_image("made.png", COPIES[copy](benchmark[1].load()))
+    made = as_image("made.png", COPIES[copy](benchmark[1].hr.load()))
     message = r"1 training images .*made\.png is skimage\.data\.chelsea"
     with pytest.raises(InputError, match=message):
         check_no_leak([*training, made], benchmark)
@@ -59,23 +59,23 @@ def test_images_without_contrast_are_not_taken_for_copies():
 
 
 def test_the_benchmark_in_bsds_is_caught_and_nothing_else(data_root, tmp_path):
-    b100 = find_images("B100", data_root)[:20]
+    b100 = find_pairs("B100", data_root)[:20]
     # B100 is BSDS500's val: saved again, under other names, among images that are not of it.
     for index, image in enumerate(b100[:6]):
-        Image.fromarray(image.load()).save(tmp_path / f"{index}.jpg", quality=70)
-    others = find_images("BSDS500/train", data_root)[:10]
-    copies = find_images(str(tmp_path), None)
+        Image.fromarray(image.hr.load()).save(tmp_path / f"{index}.jpg", quality=70)
+    others = find_pairs("BSDS500/train", data_root)[:10]
+    copies = find_pairs(str(tmp_path), None)
     with pytest.raises(InputError) as error:
         check_no_leak([*others, *copies], b100)
     assert str(error.value).startswith("6 training images")
-    assert f"{copies[0].source} is {b100[0].source}" in str(error.value)
+    assert f"{copies[0].hr.source} is {b100[0].hr.source}" in str(error.value)
     check_no_leak(others, b100)
 
 
 @pytest.mark.slow
 def test_one_image_of_the_training_sets_is_in_a_benchmark(data_root):
-    benchmark = [p for name in ("Set5", "Set14", "B100") for p in find_images(name, data_root)]
+    benchmark = [p for name in ("Set5", "Set14", "B100") for p in find_pairs(name, data_root)]
     for name in ("T91", "General100", "BSDS500/test"):
-        check_no_leak(find_images(name, data_root), benchmark)
+        check_no_leak(find_pairs(name, data_root), benchmark)
     with pytest.raises(InputError, match=r"^1 training images .*302003\.jpg is .*woman\.png"):
-        check_no_leak(find_images("BSDS500/train", data_root), benchmark)
+        check_no_leak(find_pairs("BSDS500/train", data_root), benchmark)

@@ -11,13 +11,13 @@ from scipy import ndimage
 
 from subpixel.image import modcrop
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import SourceImage, find_images
+from subpixel.sr.data import ImageSource, Pair, find_pairs
 from subpixel.sr.data.leak import check_no_leak, find_copies, fingerprint
 
 
 def as_images(arrays):
     return [
-        SourceImage(str(i), f"image {i}", lambda array=array: np.ascontiguousarray(array))
+        Pair(str(i), ImageSource(f"image {i}", lambda array=array: np.ascontiguousarray(array)))
         for i, array in enumerate(arrays)
     ]
 
@@ -186,7 +186,7 @@ def found_among(images, change):
 
 @pytest.mark.parametrize("change", COPIES)
 def test_copies_of_photographs_are_found(change):
-    benchmark = [image.load() for image in find_images("embedded:test", None)]
+    benchmark = [image.hr.load() for image in find_pairs("embedded:test", None)]
     assert found_among(benchmark, COPIES[change][0]) == len(benchmark)
 
 
@@ -201,7 +201,7 @@ def test_copies_of_graphics_are_found(kind):
 @pytest.mark.parametrize("change", COPIES)
 def test_copies_of_the_benchmarks_are_found(data_root, change):
     sources = ("Set5", "Set14", "B100")
-    images = [image.load() for source in sources for image in find_images(source, data_root)]
+    images = [image.hr.load() for source in sources for image in find_pairs(source, data_root)]
     alter, share = COPIES[change]
     found = found_among(images, alter)
     print(f"{change}: {found} of {len(images)}")
@@ -210,8 +210,8 @@ def test_copies_of_the_benchmarks_are_found(data_root, change):
 
 def test_a_leak_can_be_a_warning_that_counts_images(caplog):
     """Three training images of which one is in two benchmarks are one image, not two pairs."""
-    benchmark = find_images("embedded:test", None)
-    chelsea = benchmark[1].load()
+    benchmark = find_pairs("embedded:test", None)
+    chelsea = benchmark[1].hr.load()
     training = as_images([jpeg(chelsea, 60), UNRELATED["satellite"](np.random.default_rng(3))])
     twice = [*benchmark, *as_images([chelsea])]
     with pytest.raises(InputError, match=r"^1 training images .*data\.on_leak=warn"):

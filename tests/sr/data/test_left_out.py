@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from subpixel.sr.data import find_images
+from subpixel.sr.data import find_pairs
 from subpixel.sr.data.catalogue import find_sets
 from subpixel.sr.datasets.reporting import verify
 
@@ -24,18 +24,18 @@ def test_less_common_suffixes_are_read(tmp_path, suffix, caplog):
     kind = {".dib": "DIB", ".pnm": "PPM"}.get(suffix, "JPEG")
     pixels = save(tmp_path / "M/a.png")
     save(tmp_path / f"M/b{suffix}", format=kind)
-    found = find_images("M", tmp_path)
+    found = find_pairs("M", tmp_path)
     assert [image.name for image in found] == ["a", "b"]
-    np.testing.assert_allclose(found[1].load(), pixels, atol=0 if kind != "JPEG" else 40)
+    np.testing.assert_allclose(found[1].hr.load(), pixels, atol=0 if kind != "JPEG" else 40)
     assert caplog.messages == []
 
 
 def test_one_name_with_two_suffixes_is_two_images(tmp_path):
     for seed, name in enumerate(("a.png", "a.jpg", "a.bmp", "b.png")):
         save(tmp_path / "M" / name, seed)
-    found = find_images("M", tmp_path)
+    found = find_pairs("M", tmp_path)
     assert [image.name for image in found] == ["a.bmp", "a.jpg", "a.png", "b"]
-    assert [image.source.rsplit("/", 1)[1] for image in found[:3]] == ["a.bmp", "a.jpg", "a.png"]
+    assert [image.hr.source.rsplit("/", 1)[1] for image in found[:3]] == ["a.bmp", "a.jpg", "a.png"]
 
 
 # Files beside M/1.png, and what is said of them.
@@ -56,7 +56,7 @@ def test_what_is_left_out_is_named_and_the_set_is_not_complete(tmp_path, case, c
     for file in files:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(tmp_path / "M/1.png", tmp_path / file)
-    assert [image.name for image in find_images("M", tmp_path)] == ["1"]
+    assert [image.name for image in find_pairs("M", tmp_path)] == ["1"]
     assert len(caplog.messages) == 1
     assert caplog.messages[0].startswith(f"M: left out: {sentence}")
     code = verify(find_sets(f"folder:{tmp_path}/M"), tmp_path)
@@ -70,7 +70,7 @@ def test_files_that_are_no_images_are_not_mentioned(tmp_path, caplog, capsys):
     save(tmp_path / "M/1.png")
     for name in ("README.txt", "Thumbs.db", "._1.png", ".hidden.jpg", "notes.md", "clip.mp4"):
         (tmp_path / "M" / name).write_bytes(b"x")
-    assert [image.name for image in find_images("M", tmp_path)] == ["1"]
+    assert [image.name for image in find_pairs("M", tmp_path)] == ["1"]
     assert caplog.messages == []
     assert verify(find_sets(f"folder:{tmp_path}/M"), tmp_path) == 0
     assert "complete" in capsys.readouterr().out
