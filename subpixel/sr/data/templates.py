@@ -53,6 +53,8 @@ PLAIN = LAYOUTS[-1]
 
 _FIELDS = {"name": ".+", "set": ".+", "kind": "[a-z]+", "r": r"\d+", "x": r"(?:x\d+)?"}
 _LR_FOLDER = re.compile(r"(.+_)?(LR|LQ)(bi\w*|[_x\d-].*)?", re.I)
+# "LR" or "LQ" as a word in the name of a file, as in a_LR, LR_a and a.LR4, and not in DSLR.
+_LR_WORD = re.compile(r"(?<![a-z])(LR|LQ)(?![a-z])", re.I)
 _SPLITS = frozenset({"train", "valid", "val", "test"})
 # Image formats that are not read and that Python's table of media types lacks: camera raw, HEIC,
 # JPEG XL and others. Their files are reported.
@@ -241,6 +243,13 @@ def _read(base: Path, folder: Path, template: str, fields: dict[str, str], scan:
                     f"{layout.lr_name}"
                 )
             return Originals(base, folder, (layout,), fields, hr, lr, tuple(notes))
+    if folder == base and any(map(_LR_WORD.search, content.images)):
+        named = next(filter(_LR_WORD.search, content.images))
+        raise InputError(
+            f"image {content.images[named]} is named as an LR image and fits no layout: expected "
+            "beside its original are {name}_LR or {name}_LR{r} of {name}_HR, or {name}x{r} of "
+            "{name}; data.lr states any other folder. Rename or move it"
+        )
     own = tuple(layout for layout in layouts if layout not in beside)
     return Originals(base, folder, own, fields, content.images, {}, tuple(notes))
 
@@ -294,7 +303,8 @@ def find_lr(
         return _complete(originals, inside, originals.folder)
     found: dict[Path, Layout] = {}
     for layout in originals.layouts:
-        if not layout.lr_name or layout.kind not in ("", kind):
+        beside = layout.lr_folder == layout.folder
+        if beside or layout.kind not in ("", kind):
             continue
         place = layout.lr_folder.format(**{**originals.fields, "r": scale, "kind": kind})
         folder = _descend(originals.base, place, scan)
