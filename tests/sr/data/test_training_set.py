@@ -176,11 +176,11 @@ def test_every_image_that_cannot_be_used_is_named_at_once(root):
         )
 
 
-def test_small_images_of_a_cache_are_named_at_once(root, monkeypatch):
-    monkeypatch.setitem(prepare.__kwdefaults__, "small", 0)
-    assert load(root).pairs.folder is not None
+def test_small_images_of_a_cache_are_named_at_once(root):
+    pairs = find_pairs("folder:train", root, 2)
+    assert prepare(pairs, 2, 1, small=0).folder is not None
     with pytest.raises(InputError, match=rf"^{COUNT} images cannot be used: .*a patch takes 30x30"):
-        load(root, patch_size=30)
+        prepare(pairs, 2, 1, small=0, min_size=30)
 
 
 def test_lr_images_of_files_are_said(root):
