@@ -11,9 +11,9 @@ from jax import lax
 
 from subpixel.ops.conv_transpose import Method, conv_transpose
 from subpixel.sr._support.environment import environment
-from subpixel.sr.bench.geometries import GEOMETRIES, Geometry
 from subpixel.sr.bench.race import Program, race, torch_process
 from subpixel.sr.comparison.measure import compile_anew, temporary_mib
+from subpixel.sr.compile.geometries import GEOMETRIES, Geometry
 
 PROGRAMS = ("forward", "gradients", "layer")
 
