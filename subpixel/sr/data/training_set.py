@@ -155,9 +155,10 @@ def _held_out(
     pairs: Sequence[Pair], digests: Sequence[str], count: int, workdir: Path | None
 ) -> list[int]:
     """Returns the indices of the held-out images: those of the workdir, or chosen by content."""
+    # Asked first: another process may begin the training meanwhile, and writes the record before.
+    trained = workdir is not None and (workdir / "checkpoints").is_dir()
     recorded = _read_record(workdir / RECORD) if workdir else None
     if recorded is None:
-        trained = workdir is not None and (workdir / "checkpoints").is_dir()
         # Versions without the record chose by position, and their trainings resume so.
         return (choose_by_position if trained else choose_by_content)(digests, count)
     changes = _differences(recorded, [(p.name, d) for p, d in zip(pairs, digests, strict=True)])
