@@ -9,7 +9,7 @@ from pathlib import Path
 import cattrs
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data.templates import Originals, find_originals
+from subpixel.sr.data.folders import Originals, find_originals
 
 FOLDER = "folder:"
 

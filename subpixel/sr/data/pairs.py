@@ -16,9 +16,10 @@ from subpixel.sr.data.catalogue import FOLDER, SETS
 from subpixel.sr.data.config import DataConfig
 from subpixel.sr.data.degradation import BICUBIC, Degradation, make_lr
 from subpixel.sr.data.embedded import PHOTOGRAPHS, embedded_images
+from subpixel.sr.data.folders import Folder, Originals, find_lr, find_originals
 from subpixel.sr.data.given_lr import check_lr
 from subpixel.sr.data.images import ImageSource
-from subpixel.sr.data.templates import Folder, Originals, find_lr, find_originals, set_name
+from subpixel.sr.data.templates import set_name
 from subpixel.sr.data.tfds_source import TFDS, tfds_images
 
 EMBEDDED = "embedded:"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.catalogue import NamedSet
+from subpixel.sr.data.folders import find_lr
 from subpixel.sr.data.images import UnsupportedImageError, open_image, read_image
-from subpixel.sr.data.templates import find_lr
 from subpixel.sr.datasets.digests import Digest, digest_file, digest_pixels, known_digests
 
 # The end of a complete file; an incomplete copy lacks it. JPEGs may have padding after it.
