@@ -17,7 +17,7 @@ from subpixel.sr.data.templates import LAYOUTS, LR_FOLDER, LR_WORD, Layout, is_l
 # JPEG XL and others. Their files are reported.
 _UNREAD = frozenset(
     {".3fr", ".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw"}
-    | {".rw2", ".srw", ".heic", ".heif", ".jxl", ".exr", ".hdr", ".pfm", ".tga"}
+    | {".rw2", ".srw", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".exr", ".hdr", ".pfm", ".tga"}
 )
 
 

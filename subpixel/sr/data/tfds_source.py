@@ -2,8 +2,6 @@
 
 import os
 import re
-import struct
-from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -46,8 +44,12 @@ def tfds_images(
     key = next((key for key in ("hr", "image") if key in features), None)
     if key is None:
         raise InputError(f"{source} has no feature 'hr' or 'image': it has {', '.join(features)}")
+    try:
+        instructions = builder.info.splits[split or "train"].file_instructions
+    except (KeyError, ValueError) as error:
+        splits = ", ".join(builder.info.splits)
+        raise InputError(f"{source} has no split {split!r}: there are {splits}") from error
     records = _records(builder, split or "train", source)
-    instructions = builder.info.splits[split or "train"].file_instructions
     files = tuple(Path(instruction.filename) for instruction in instructions)
     lr = _has_lr(name, features, scale, kind)
     if kind == "unknown" and not lr:
@@ -104,66 +106,9 @@ def _records(builder: Any, split: str, source: str) -> ImageRecords:
     features = builder.info.features
     skip = {key: tfds.decode.SkipDecoding() for key in ("hr", "lr", "image") if key in features}
     try:
-        instructions = builder.info.splits[split].file_instructions
-    except (KeyError, ValueError) as error:
-        splits = ", ".join(builder.info.splits)
-        raise InputError(f"{source} has no split {split!r}: there are {splits}") from error
-    if builder.info.file_format == tfds.core.FileFormat.TFRECORD:
-        return TFRecords(instructions, partial(features.deserialize_example_np, decoders=skip))
-    try:
         return builder.as_data_source(split=split, decoders=skip)
     except NotImplementedError as error:
         raise InputError(
             f"{source} is prepared as {builder.info.file_format.value}, which only TensorFlow "
             "reads: prepare it with file_format='array_record'"
         ) from error
-
-
-class TFRecords:
-    """Random access to TFRecord files, the format that TFDS has by default.
-
-    A record is its length in 8 bytes, 4 bytes of checksum, its content, 4 bytes of checksum
-    (https://www.tensorflow.org/tutorials/load_data/tfrecord). TFDS itself reads them with
-    TensorFlow only.
-    """
-
-    def __init__(self, instructions: Sequence[Any], parse: Callable[[bytes], dict[str, Any]]):
-        """Finds the offset of each record.
-
-        Args:
-          instructions: TFDS's of a split: which records of which files.
-          parse: converts the bytes of a record to features.
-
-        Raises:
-          InputError: if a file is damaged.
-        """
-        self.parse = parse
-        self.places: list[tuple[Path, int, int]] = []
-        for instruction in instructions:
-            path = Path(instruction.filename)
-            places = _scan(path)
-            stop = None if instruction.take == -1 else instruction.skip + instruction.take
-            self.places += [(path, *place) for place in places[instruction.skip : stop]]
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        path, start, length = self.places[index]
-        with path.open("rb") as file:
-            file.seek(start)
-            return self.parse(file.read(length))
-
-
-def _scan(path: Path) -> list[tuple[int, int]]:
-    places, position, end = [], 0, path.stat().st_size
-    with path.open("rb") as file:
-        while position < end:
-            file.seek(position)
-            header = file.read(12)
-            length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else end
-            places.append((position + 12, length))
-            position += length + 16
-    if position != end:
-        raise InputError(f"{path} breaks off or is no TFRecord file: prepare the set again")
-    return places

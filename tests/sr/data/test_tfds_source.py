@@ -1,7 +1,8 @@
-"""Sets that TFDS prepared, as ArrayRecord and as TFRecord."""
+"""Sets that TensorFlow Datasets prepared are read without TensorFlow."""
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 from typing import ClassVar
@@ -9,7 +10,6 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from PIL import Image
-from tensorboardX.record_writer import RecordWriter
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data import find_pairs
@@ -89,58 +89,29 @@ def div2k(tmp_path_factory):
     """The data root that holds the prepared set."""
     root = tmp_path_factory.mktemp("div2k")
     prepare(Div2k, root)
-    (root / "tensorflow_datasets/div2k").rename(root / "tensorflow_datasets/prepared_div2k")
     return root
 
 
 def test_what_is_prepared_as_array_record_is_read(div2k):
     for split, original in (("train", "train"), ("validation", "valid")):
-        found = find_pairs(f"tfds:prepared_div2k/bicubic_x4:{split}", div2k, 4)
+        found = find_pairs(f"tfds:div2k/bicubic_x4:{split}", div2k, 4)
         assert [pair.name for pair in found] == [f"{i:05}" for i in range(len(HIGH[original]))]
         for pair, image in zip(found, HIGH[original].values(), strict=True):
             low, high = load_pair(pair, 4)
             np.testing.assert_array_equal(high, image)
             np.testing.assert_array_equal(low, lr(image))
     with pytest.raises(InputError, match=r'"unknown", and tfds:.* has none for x4'):
-        find_pairs("tfds:prepared_div2k/bicubic_x4:train", div2k, 4, Degradation(kind="unknown"))
+        find_pairs("tfds:div2k/bicubic_x4:train", div2k, 4, Degradation(kind="unknown"))
 
 
-@pytest.fixture(scope="module")
-def official(div2k):
-    """TFDS's own div2k as it prepares it: TFRecord, several files, features hr and lr."""
-    home = div2k / "tensorflow_datasets"
-    ours = home / "prepared_div2k" / "bicubic_x4" / "1.0.0"
-    theirs = home / "div2k" / "bicubic_x4" / "2.0.0"
-    theirs.mkdir(parents=True)
-    info = json.loads((ours / "dataset_info.json").read_text())
-    info |= {"name": "div2k", "version": "2.0.0", "fileFormat": "tfrecord"}
-    for split in info["splits"]:
-        split["shardLengths"] = ["1"] * int(split["shardLengths"][0])
-        split["filepathTemplate"] = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
-    (theirs / "dataset_info.json").write_text(json.dumps(info))
-    features = tfds.features.FeaturesDict(
-        {"hr": tfds.features.Image(), "lr": tfds.features.Image()}
-    )
-    features.save_config(theirs)
-    for split, images in (("train", HIGH["train"]), ("validation", HIGH["valid"])):
-        for index, image in enumerate(images.values()):
-            example = {"hr": io.BytesIO(encoded(image)), "lr": io.BytesIO(encoded(lr(image)))}
-            record = features.serialize_example(features.encode_example(example))
-            file = f"div2k-{split}.tfrecord-{index:05}-of-{len(images):05}"
-            writer = RecordWriter(str(theirs / file))
-            writer.write(record)
-            writer.close()
-    return div2k
-
-
-def test_what_tfds_prepared_itself_is_read_as_it_is(official):
-    found = find_pairs("tfds:div2k/bicubic_x4:train", official, 4)
+def test_lr_images_are_those_of_the_sets_name(div2k):
+    found = find_pairs("tfds:div2k/bicubic_x4:train", div2k, 4)
     assert len(found) == 2
     for one, image in zip(found, HIGH["train"].values(), strict=True):
         np.testing.assert_array_equal(one.hr.load(), image)
         assert one.lr is not None
         np.testing.assert_array_equal(one.lr.load(), lr(image))
-    part = find_pairs("tfds:div2k/bicubic_x4:train[1:]", official, 3)
+    part = find_pairs("tfds:div2k/bicubic_x4:train[1:]", div2k, 3)
     assert len(part) == 1
     assert part[0].lr is None
     np.testing.assert_array_equal(part[0].hr.load(), HIGH["train"]["0002"])
@@ -162,13 +133,15 @@ def test_served_images_follow_the_rules_of_files(tmp_path, monkeypatch):
         refused.hr.load()
 
 
-def test_a_record_file_that_breaks_off_is_named(official):
-    path = next((official / "tensorflow_datasets/div2k").rglob("*validation.tfrecord*"))
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-10])
-    with pytest.raises(InputError, match=f"{path.name} breaks off"):
-        find_pairs("tfds:div2k/bicubic_x4:validation", official)
-    path.write_bytes(whole)
+def test_a_set_that_only_tensorflow_reads_is_refused(div2k, tmp_path):
+    folder = tmp_path / "tensorflow_datasets"
+    shutil.copytree(div2k / "tensorflow_datasets", folder)
+    path = next(folder.rglob("dataset_info.json"))
+    info = json.loads(path.read_text()) | {"fileFormat": "tfrecord"}
+    path.write_text(json.dumps(info))
+    message = r"is prepared as tfrecord, .*: prepare it with file_format='array_record'"
+    with pytest.raises(InputError, match=message):
+        find_pairs("tfds:div2k/bicubic_x4", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -180,16 +153,16 @@ def test_a_record_file_that_breaks_off_is_named(official):
         ("tfds:div2k/bicubic_x4:tst", "has no split 'tst': there are train, validation"),
     ],
 )
-def test_what_is_not_prepared_is_explained(official, source, message):
+def test_what_is_not_prepared_is_explained(div2k, source, message):
     with pytest.raises(InputError, match=message):
-        find_pairs(source, official)
+        find_pairs(source, div2k)
 
 
-def test_no_tensorflow_is_imported(official):
+def test_no_tensorflow_is_imported(div2k):
     script = (
         "import sys; from pathlib import Path;"
         "from subpixel.sr.data import find_pairs;"
-        f"p = find_pairs('tfds:div2k/bicubic_x4', Path({str(official)!r}), 4);"
+        f"p = find_pairs('tfds:div2k/bicubic_x4', Path({str(div2k)!r}), 4);"
         "p[0].hr.load(); assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
@@ -203,10 +176,10 @@ def test_without_tfds_one_line_says_what_to_install(monkeypatch):
         find_pairs("tfds:div2k/bicubic_x4", None)
 
 
-def test_parts_of_one_file_are_different_caches(official, tmp_path):
+def test_parts_of_one_file_are_different_caches(div2k, tmp_path):
     first, second = (
         prepare_pairs(
-            find_pairs(f"tfds:prepared_div2k/bicubic_x4:train{part}", official),
+            find_pairs(f"tfds:div2k/bicubic_x4:train{part}", div2k),
             4,
             3,
             cache=tmp_path,
