@@ -14,6 +14,7 @@ COMMANDS = {
     "bench inference": ("bench_inference", "networks on one image: ours, PyTorch, ONNX Runtime"),
     "bench training": ("bench_training", "the training step and the input pipeline"),
     "bench upscale": ("bench_upscale", "ways to enlarge to a size: PSNR and time"),
+    "compile": ("compile", "compiles training and network for a GPU or TPU that is not here"),
     "data": ("data", "lists the named data sets"),
     "data download": ("data_download", "downloads a data set"),
     "data prepare": ("data_prepare", "decodes data sets into the cache"),
