@@ -4,7 +4,6 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -18,10 +17,10 @@ from subpixel.sr.comparison.result import FILE_NAME, write_comparison
 from subpixel.sr.comparison.speed import measure_speed
 from subpixel.sr.comparison.tables import cost_table
 from subpixel.sr.config import Experiment
-from subpixel.sr.data import SourceImage, check_no_leak, prepare
-from subpixel.sr.data.held_out import hold_out, split_images
-from subpixel.sr.data.sources import find_benchmarks, find_training
+from subpixel.sr.data.pairs import Pair
+from subpixel.sr.data.training_set import TrainingSet, load_training_set
 from subpixel.sr.evaluation import Protocol, Scores, evaluate, scores_table
+from subpixel.sr.evaluation.scores import protocol_as_measured
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.weights import save_weights
 from subpixel.sr.report import select_images, write_report
@@ -62,34 +61,27 @@ def run(
     check_devices(experiment)
     if experiment.start_from is not None:
         check_warm_start(model, experiment.start_from)
-    training = find_training(data, model.scale, root)
-    benchmarks = find_benchmarks(data.benchmarks, root, model.scale, data.degradation)
     check_workdir(workdir, experiment)
-    console.print(
-        f"{experiment.name}: {len(training)} training images, "
-        + ", ".join(f"{name} {len(images)}" for name, images in benchmarks.items())
-    )
-    # Too few images are an error, raised before the images are decoded.
-    hold_out(len(training), data.validation_images)
     with first_before_others(), console.status("preparing images") as status:
-        prepared = prepare(
-            training,
-            model.scale,
-            model.channels,
-            data.degradation,
-            progress=lambda done, of: status.update(f"preparing images: {done} of {of}"),
-            least=data.patch_size,
+        images = load_training_set(
+            model,
+            data,
+            root,
+            workdir=workdir,
+            progress=lambda done, total: status.update(f"preparing images: {done} of {total}"),
         )
-        measured = [p for images in benchmarks.values() for p in images]
-        leak = check_no_leak(training, measured, prepared.fingerprints, data.on_leak)
-        split = split_images(training, prepared.fingerprints, data.validation_images)
-    if split.note:
-        console.print(split.note, soft_wrap=True, markup=False, highlight=False)
-    pairs, validation = prepared.select(split.train), prepared.select(split.held_out)
+    console.print(
+        f"{experiment.name}: {len(images.pairs)} images to train on, {len(images.validation)} held "
+        "out for validation, "
+        + ", ".join(f"{name} {len(pairs)}" for name, pairs in images.benchmarks.items())
+    )
+    for note in images.notes:
+        console.print(note, soft_wrap=True, markup=False, highlight=False)
     if is_first():
         claim_workdir(workdir, experiment)
+        images.record(workdir)
     traces = workdir / "profile" if profile else None
-    trained = train(experiment, pairs, validation, workdir, console, traces)
+    trained = train(experiment, images.pairs, images.validation, workdir, console, traces)
     if trained.signal is not None:
         console.print(
             f"stopped at step {trained.run.step} of {experiment.steps}, which is saved in "
@@ -98,29 +90,19 @@ def run(
         )
         return 128 + trained.signal
     if is_first():
-        about = {
-            "training_images": len(split.train),
-            "validation_images": len(split.held_out),
-            **({"duplicates": split.note} if split.note else {}),
-            **({"leak": leak} if leak else {}),
-        }
         with _finishing(workdir):
-            _write_results(experiment, trained, benchmarks, about, workdir, console)
+            _write_results(experiment, trained, images, workdir, console)
     return 0
 
 
 def _write_results(
     experiment: Experiment,
     trained: Trained,
-    benchmarks: dict[str, list[SourceImage]],
-    about: dict[str, Any],
+    images: TrainingSet,
     workdir: Path,
     console: Console,
 ) -> None:
-    """Writes the weights, then measures the networks and writes the results.
-
-    `about` says which images were trained on, for the settings of comparison.json.
-    """
+    """Writes the weights, then measures the networks and writes the results."""
     model, data, optimizer = experiment.model, experiment.data, experiment.optimizer
     networks = {}
     for name in experiment.upsamplers:
@@ -134,12 +116,15 @@ def _write_results(
         )
     protocol = Protocol(model.scale, degradation=data.degradation)
     upscalers: dict[str, Upscaler] = {"bicubic": BicubicUpscaler(model.scale), **networks}
-    scores = _measure_scores(upscalers, benchmarks, protocol, console)
+    scores = _measure_scores(upscalers, images.benchmarks, protocol, console)
+    protocol, line = protocol_as_measured(
+        protocol, {name: by_model["bicubic"] for name, by_model in scores.items()}
+    )
     settings = {
         "steps": experiment.steps,
         "seed": experiment.seed,
         "training_data": ", ".join(data.train),
-        **about,
+        **images.to_json(),
         "batch_size": data.batch_size,
         "patch_size": data.patch_size,
         "learning_rate": optimizer.learning_rate,
@@ -147,7 +132,7 @@ def _write_results(
         "ema_decay": optimizer.ema_decay,
         "train_seconds": trained.run.seconds,
     }
-    comparison = compare(experiment.name, protocol, scores, costs, settings)
+    comparison = compare(experiment.name, protocol, scores, costs, settings, line)
     write_comparison(workdir / FILE_NAME, comparison)
     first = experiment.upsamplers[0]
     kernel = networks[first].params["upsampler"]["kernel"]
@@ -157,11 +142,11 @@ def _write_results(
         page,
         comparison,
         [record for record in history if record.get("validation_psnr") is not None],
-        list(select_images(upscalers, benchmarks, scores, first, protocol)),
+        list(select_images(upscalers, images.benchmarks, scores, first, protocol)),
         np.asarray(kernels.convert(kernel, model.scale, first, "zero_insert")),
     )
     rows = {name: {b: scores[b][name] for b in scores} for name in upscalers}
-    console.print(protocol.describe())
+    console.print(line)
     console.print(scores_table(experiment.name, rows, list(scores)))
     console.print(cost_table(costs))
     console.print(f"page: {page}", soft_wrap=True)
@@ -169,7 +154,7 @@ def _write_results(
 
 def _measure_scores(
     upscalers: dict[str, Upscaler],
-    benchmarks: Mapping[str, Sequence[SourceImage]],
+    benchmarks: Mapping[str, Sequence[Pair]],
     protocol: Protocol,
     console: Console,
 ) -> dict[str, dict[str, Scores]]:

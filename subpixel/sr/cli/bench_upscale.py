@@ -7,7 +7,7 @@ from rich.table import Column, Table
 
 from subpixel.sr._support.console import make_console
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data.sources import data_root, find_benchmarks
+from subpixel.sr.data.pairs import data_root, find_benchmarks
 from subpixel.sr.photo.engine import DEFAULT_MODEL
 from subpixel.sr.photo.measure import measure_way, ways_to
 

@@ -21,6 +21,7 @@ def compare(
     scores: Mapping[str, Mapping[str, Scores]],
     costs: Mapping[Layout, Cost],
     settings: Mapping[str, Any],
+    protocol_line: str = "",
 ) -> Comparison:
     """Returns the comparison of networks that differ in their upsampler.
 
@@ -30,6 +31,7 @@ def compare(
       scores: by benchmark, then by "bicubic" or upsampler.
       costs: of each upsampler.
       settings: of the training.
+      protocol_line: the protocol in words, if benchmarks differ in it.
     """
 
     def scores_of(model: str) -> ModelScores:
@@ -44,7 +46,7 @@ def compare(
         },
         bicubic=scores_of("bicubic"),
         psnr_spread_db=psnr_spread(of_upsampler),
-        protocol=protocol.to_json(),
+        protocol=protocol.to_json(protocol_line),
         settings=settings,
         environment=environment(),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from subpixel.image import imresize, modcrop, psnr, rgb_to_luma
-from subpixel.sr.data.images import SourceImage
+from subpixel.sr.data.pairs import Pair
 from subpixel.sr.photo.engine import ModelFamily, find_models
 from subpixel.sr.photo.strips import Strips, enlarge, resize
 
@@ -60,11 +60,11 @@ def ways_to(scale: int, model: str) -> list[Way]:
     return ways
 
 
-def measure_way(way: Way, images: Sequence[SourceImage], scale: int) -> Cost:
+def measure_way(way: Way, images: Sequence[Pair], scale: int) -> Cost:
     """Shrinks images by MATLAB's bicubic, enlarges them again and compares."""
     scores, returning, seconds, pixels = [], [], 0.0, 0
     for image in images:
-        hr = modcrop(image.load(), scale)
+        hr = modcrop(image.hr.load(), scale)
         lr = imresize(hr, 1 / scale)
         # The first call compiles.
         _enlarge(way, lr, hr.shape[:2])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from subpixel.sr.data import SourceImage, load_pair
+from subpixel.sr.data.pairs import Pair, load_pair
 from subpixel.sr.evaluation import Protocol, Scores
 from subpixel.sr.inference.upscaler import Upscaler
 from subpixel.sr.report.images import SourceImage as ReportImage
@@ -10,7 +10,7 @@ from subpixel.sr.report.images import SourceImage as ReportImage
 
 def select_images(
     upscalers: Mapping[str, Upscaler],
-    benchmarks: Mapping[str, Sequence[SourceImage]],
+    benchmarks: Mapping[str, Sequence[Pair]],
     scores: Mapping[str, Mapping[str, Scores]],
     model: str,
     protocol: Protocol,
@@ -36,10 +36,8 @@ def select_images(
             )
 
 
-def _extremes(
-    images: Sequence[SourceImage], scores: Mapping[str, Scores], model: str
-) -> list[SourceImage]:
-    def gain(image: SourceImage) -> float:
+def _extremes(images: Sequence[Pair], scores: Mapping[str, Scores], model: str) -> list[Pair]:
+    def gain(image: Pair) -> float:
         return scores[model].psnr[image.name] - scores["bicubic"].psnr[image.name]
 
     ranked = sorted(images, key=gain, reverse=True)

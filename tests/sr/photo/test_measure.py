@@ -10,14 +10,14 @@ from files import COFFEE
 
 from subpixel.__main__ import main
 from subpixel.image import imresize, psnr, rgb_to_luma
-from subpixel.sr.data.images import SourceImage
+from subpixel.sr.data import ImageSource, Pair
 from subpixel.sr.models.released import read_release
 from subpixel.sr.photo.measure import measure_way, ways_to
 
 
 def test_bicubic_has_the_psnr_of_imresize():
     (bicubic, *_) = ways_to(3, "bicubic")
-    source = SourceImage("coffee", "coffee", lambda: COFFEE)
+    source = Pair("coffee", ImageSource("coffee", lambda: COFFEE))
     cost = measure_way(bicubic, [source], 3)
     hr = COFFEE[:, :78]
     back = imresize(imresize(hr, 1 / 3), 3)
@@ -29,7 +29,7 @@ def test_bicubic_has_the_psnr_of_imresize():
 
 def test_consistent_ways_return_to_the_input():
     ways = {way.name: way for way in ways_to(2, "bicubic")}
-    source = SourceImage("coffee", "coffee", lambda: imresize(COFFEE, 0.5))
+    source = Pair("coffee", ImageSource("coffee", lambda: imresize(COFFEE, 0.5)))
     plain, consistent = (measure_way(ways[name], [source], 2) for name in ("x2", "x2, consistent"))
     assert consistent.returning > 0.95 > plain.returning
     assert "x3, shrunk" in ways
