@@ -88,7 +88,7 @@ def fastest_method(a, b, result: Result, axes: tuple[Axis, ...]) -> Method:
     EPYC 12.1 / 15.4 / 13.1, where XLA's convolution uses two threads and polyphase's one. Where the
     kernel is larger than the output, as in a vocoder, the rearrangement of the kernel takes as much
     time as the method saves.
-    ``python -m subpixel bench conv-transpose --method METHOD`` measures one method.
+    ``python benchmarks/conv_transpose.py --method METHOD`` measures one method.
     """
     if result != "output" or len(axes) > 2 or a.dtype != jnp.float32 or a.shape[-2] > 1:
         return "im2col"

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import report
+from race import Program, race
 from rich.console import Console
 
 from subpixel.sr._support.files import write_json
-from subpixel.sr.bench import report
-from subpixel.sr.bench.race import Program, race
 from subpixel.sr.comparison import measure, speed
 from subpixel.sr.comparison.measure import compile_anew, time_interleaved
 from subpixel.sr.config import DataConfig, ESPCNConfig, OptimizerConfig
