@@ -44,14 +44,13 @@ def native_output(
     extent. So the padding is clamped to 0..extent - 1, and the output is padded or cropped instead.
     Symbolic sizes keep their padding, because a symbolic size cannot be cropped.
     """
-    groups, features = x.shape[-2:]
-    n, last = len(axes), len(axes) + 1
+    groups, n, last = x.shape[-2], len(axes), len(axes) + 1
     kernel = jnp.moveaxis(w, -3, -2)
     y = lax.conv_general_dilated(
-        _join(x, groups * features),
-        _join(kernel, groups * kernel.shape[-1]),
+        join_channels(x),
+        join_channels(kernel),
         window_strides=(1,) * n,
-        padding=[_clamped(axis) for axis in axes],
+        padding=[clamped(axis) for axis in axes],
         lhs_dilation=[axis.stride for axis in axes],
         rhs_dilation=[axis.dilation for axis in axes],
         dimension_numbers=lax.ConvDimensionNumbers(
@@ -62,24 +61,25 @@ def native_output(
         preferred_element_type=preferred_element_type,
     )
     for number, axis in enumerate(axes, start=1):
-        low, high = _clamped(axis)
-        y = _resize(y, number, axis.low - low, axis.high - high)
+        low, high = clamped(axis)
+        y = resize(y, number, axis.low - low, axis.high - high)
     return reshape(y, (*y.shape[:-1], groups, w.shape[-1]), (*partition(y)[:-1], None, None))
 
 
-def _join(x: jax.Array, features: int) -> jax.Array:
+def join_channels(x: jax.Array) -> jax.Array:
     """(..., g, i) -> (..., g * i)."""
-    return reshape(x, (*x.shape[:-2], features), (*partition(x)[:-2], None))
+    return reshape(x, (*x.shape[:-2], x.shape[-2] * x.shape[-1]), (*partition(x)[:-2], None))
 
 
-def _clamped(axis: Axis) -> tuple[int, int]:
+def clamped(axis: Axis) -> tuple[int, int]:
+    """Returns the padding of the axis, at least 0 and less than the kernel's extent."""
     if not isinstance(axis.size, int):
         return axis.low, axis.high
     low, high = (min(max(p, 0), axis.extent - 1) for p in (axis.low, axis.high))
     return low, high
 
 
-def _resize(y: jax.Array, axis: int, before: int, after: int) -> jax.Array:
+def resize(y: jax.Array, axis: int, before: int, after: int) -> jax.Array:
     """Adds zeros before and after, or removes as many pixels where a number is negative."""
     # XLA merges `lax.pad` into the convolution, whose padding is then negative again.
     shape = list(y.shape)

@@ -9,7 +9,7 @@ import pytest
 
 from subpixel.sr._support.console import one_line
 
-ROOM = Path(__file__).parents[2] / "subpixel"
+ROOM = Path(__file__).parents[3] / "subpixel"
 NAMES = [
     "[bold]a[/bold].png",
     "[/nothing]",
