@@ -18,6 +18,8 @@ from versions import HAS_EXPLICIT_GRADIENTS, export, set_mesh
 import subpixel
 from subpixel import _compat
 
+pytestmark = pytest.mark.usefixtures("unoptimized")
+
 
 def both(transform):
     """The same transformation of ours and of lax's, as a pair of results."""
