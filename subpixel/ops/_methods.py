@@ -12,9 +12,10 @@ from subpixel._compat import not_inlined
 from subpixel.ops._geometry import Axis
 from subpixel.ops._im2col import im2col_result
 from subpixel.ops._native import Result, native_result, result_shape
-from subpixel.ops._polyphase import grid, polyphase_output, product_ratio
+from subpixel.ops._polyphase import grid, polyphase_result, product_ratio
+from subpixel.ops._strided import strided_result
 
-Method = Literal["auto", "im2col", "polyphase", "native"]
+Method = Literal["auto", "im2col", "polyphase", "strided", "native"]
 
 
 def compute(
@@ -36,15 +37,19 @@ def compute(
     a, b = a.astype(common), b.astype(common)
     if method == "auto":
         method = fastest_method(a, b, result, axes) if platform == "cpu" else "native"
-    if method == "native":
-        return native_result(a, b, result=result, axes=axes, precision=precision).astype(dtype)
-    # Sums of half-precision numbers are accumulated in float32 and rounded once.
-    accumulator = widest(common, dtype, jnp.float32)
-    if method == "polyphase" and result == "output":
-        y = polyphase_output(
-            a, b, axes=axes, precision=precision, preferred_element_type=accumulator
+    if method != "im2col":
+        computations = {"native": native_result, "polyphase": polyphase_result}
+        computation = computations.get(method) or functools.partial(
+            strided_result, keep_reversal=platform == "cuda"
+        )
+        # A result that is wider than its operands is also accumulated so.
+        wide = None if widest(common, dtype) == common else dtype
+        y = computation(
+            a, b, result=result, axes=axes, precision=precision, preferred_element_type=wide
         )
         return y.astype(dtype)
+    # Sums of half-precision numbers are accumulated in float32 and rounded once.
+    accumulator = widest(common, dtype, jnp.float32)
     # Without overlap, im2col copies each element once, and a fused operation costs nothing.
     overlap = any(axis.taps > axis.stride for axis in axes)
     mark = not_inlined if platform == "cpu" and overlap else lambda y: y

@@ -1,6 +1,7 @@
 """The three results of `subpixel.ops._primitive` by XLA's own convolution."""
 
 import functools
+from collections.abc import Callable
 from typing import Literal
 
 import jax
@@ -23,19 +24,45 @@ def result_shape(a, b, result: Result, axes: tuple[Axis, ...]) -> tuple[int, ...
     return (*(axis.taps for axis in axes), a.shape[-2], a.shape[-1], b.shape[-1])
 
 
-def native_result(a, b, *, result: Result, axes: tuple[Axis, ...], precision) -> jax.Array:
+def native_result(
+    a, b, *, result: Result, axes: tuple[Axis, ...], precision, preferred_element_type=None
+) -> jax.Array:
     """Computes the result with XLA's convolution over the dilated input, or a transpose of it."""
-    third = jax.ShapeDtypeStruct(result_shape(a, b, result, axes), a.dtype)
-    convolve = functools.partial(native_output, axes=axes, precision=precision)
+    return result_of(native_output, a, b, result, axes, precision, preferred_element_type)
+
+
+def result_of(
+    output: Callable[..., jax.Array],
+    a,
+    b,
+    result: Result,
+    axes: tuple[Axis, ...],
+    precision,
+    preferred_element_type,
+) -> jax.Array:
+    """Computes a result from a function of the output, as the function or a transpose of it.
+
+    `preferred_element_type` is that of the output. A gradient has the type of its operands.
+    """
     if result == "output":
-        return convolve(a, b)
+        return output(
+            a, b, axes=axes, precision=precision, preferred_element_type=preferred_element_type
+        )
+    third = jax.ShapeDtypeStruct(result_shape(a, b, result, axes), a.dtype)
+    convolve = functools.partial(output, axes=axes, precision=precision)
     if result == "input":
         return jax.linear_transpose(lambda x: convolve(x, b), third)(a)[0]
     return jax.linear_transpose(lambda w: convolve(a, w), third)(b)[0]
 
 
 def native_output(
-    x, w, *, axes: tuple[Axis, ...], precision=None, preferred_element_type=None
+    x,
+    w,
+    *,
+    axes: tuple[Axis, ...],
+    precision=None,
+    preferred_element_type=None,
+    keep_reversal: bool = False,
 ) -> jax.Array:
     """XLA's own transposed convolution, (n, s..., g, i), (k..., g, i, o) -> (n, q..., g, o).
 
@@ -43,12 +70,18 @@ def native_output(
     A gradient has one where the padding of the forward convolution reaches beyond the kernel's
     extent. So the padding is clamped to 0..extent - 1, and the output is padded or cropped instead.
     Symbolic sizes keep their padding, because a symbolic size cannot be cropped.
+
+    `keep_reversal` reverses the kernel twice. XLA's GPU compiler recognises the input gradient of a
+    strided convolution by a reversed kernel (`conv_rewriter.cc`), and otherwise writes the
+    zero-inserted image into memory. Without a barrier XLA would cancel the two reversals.
     """
     groups, n, last = x.shape[-2], len(axes), len(axes) + 1
-    kernel = jnp.moveaxis(w, -3, -2)
+    kernel = join_channels(jnp.moveaxis(w, -3, -2))
+    if keep_reversal and any(axis.taps > 1 for axis in axes):
+        kernel = lax.rev(lax.optimization_barrier(lax.rev(kernel, range(n))), range(n))
     y = lax.conv_general_dilated(
         join_channels(x),
-        join_channels(kernel),
+        kernel,
         window_strides=(1,) * n,
         padding=[clamped(axis) for axis in axes],
         lhs_dilation=[axis.stride for axis in axes],

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from subpixel.ops._geometry import Axis
-from subpixel.ops._native import native_output
+from subpixel.ops._native import Result, native_output, result_of
 
 
 class Grid(NamedTuple):
@@ -53,6 +53,13 @@ def product_ratio(axes: tuple[Axis, ...]) -> float:
     grids = [grid(axis) for axis in axes]
     done = math.prod(g.size * g.taps * axis.stride for g, axis in zip(grids, axes, strict=True))
     return done / math.prod(axis.size * axis.taps for axis in axes)
+
+
+def polyphase_result(
+    a, b, *, result: Result, axes: tuple[Axis, ...], precision, preferred_element_type=None
+) -> jax.Array:
+    """Computes the result as a convolution of stride 1 and a pixel shuffle, or a transpose of it."""
+    return result_of(polyphase_output, a, b, result, axes, precision, preferred_element_type)
 
 
 def polyphase_output(

@@ -192,4 +192,5 @@ primitive.def_impl(_eager)
 ad.defbilinear(primitive, functools.partial(_transpose, 0), functools.partial(_transpose, 1))
 batching.primitive_batchers[primitive] = _batch
 mlir.register_lowering(primitive, _lowering(None))
-mlir.register_lowering(primitive, _lowering("cpu"), platform="cpu")
+for _platform in ("cpu", "cuda", "tpu"):
+    mlir.register_lowering(primitive, _lowering(_platform), platform=_platform)
