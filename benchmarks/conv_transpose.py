@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import report
-from geometries import GEOMETRIES, Geometry
 from jax import lax
 from race import Program, race, torch_process
 
@@ -25,6 +24,7 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import check_outputs, write_json
 from subpixel.sr.cli._run import parse_options, run_command
 from subpixel.sr.comparison.measure import compile_anew, temporary_mib
+from subpixel.sr.compile.geometries import GEOMETRIES, Geometry
 
 PROGRAMS = ("forward", "gradients", "layer")
 

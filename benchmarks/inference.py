@@ -36,6 +36,7 @@ from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.training.config import OptimizerConfig
+from subpixel.sr.training.parallel import run_platform
 from subpixel.sr.training.state import compiler_options
 
 WHOLE, EIGEN, TILES, ONNX = "subpixel, whole", "subpixel, whole, Eigen", "subpixel, tiles", "onnx"
@@ -194,7 +195,7 @@ def _add_ours(
     contenders: Contenders, graph: nnx.GraphDef[Any], source: Source, image: np.ndarray
 ) -> None:
     """Adds our network on the whole image, with each convolution library of XLA, and in tiles."""
-    eigen = compiler_options(OptimizerConfig(cpu_convolutions="eigen"))
+    eigen = compiler_options(OptimizerConfig(cpu_convolutions="eigen"), run_platform())
     if not eigen:
         contenders.skipped[EIGEN] = "this version of XLA has one kind of convolution"
     for name, options in {WHOLE: {}, **({EIGEN: eigen} if eigen else {})}.items():

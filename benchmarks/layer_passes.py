@@ -22,6 +22,7 @@ from subpixel.sr.cli._run import run_command
 from subpixel.sr.comparison.measure import time_interleaved
 from subpixel.sr.models.layers import Layer
 from subpixel.sr.training.config import OptimizerConfig
+from subpixel.sr.training.parallel import run_platform
 from subpixel.sr.training.state import compiler_options
 
 HEAD = ("convolution", "pass", "GFLOP", "ms", "library", "GFLOP/s", "plain product, GFLOP/s")
@@ -81,7 +82,7 @@ def measure(layer: Layer, options: Options) -> list[str]:
     shape = (options.batch, options.patch_size, options.patch_size, inputs)
     x = jax.random.normal(jax.random.key(0), shape)
     kernel = jax.random.normal(jax.random.key(1), layer.kernel)
-    eigen = compiler_options(OptimizerConfig(cpu_convolutions="eigen"))
+    eigen = compiler_options(OptimizerConfig(cpu_convolutions="eigen"), run_platform())
     pixels, taps = math.prod(shape[:3]), math.prod(sizes) * inputs
     dense = (jnp.ones((pixels, taps)), jnp.ones((taps, outputs)))
     libraries: dict[str, dict[str, str | bool]] = {"YNNPACK": {}, "Eigen": eigen}

@@ -31,6 +31,7 @@ from subpixel.sr.data.patches import PatchCutter, batches
 from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.models.base import Dtype
 from subpixel.sr.training.config import CpuConvolutions
+from subpixel.sr.training.parallel import run_platform
 from subpixel.sr.training.state import compiler_options, lower_step, start_training
 
 # Timed steps in a round. Consecutive steps find memory and caches as in a training.
@@ -195,9 +196,10 @@ def compile_step(experiment: Experiment) -> Program:
     optimizer, graph, state = start_training(
         model, experiment.optimizer, experiment.steps, name, experiment.seed
     )
+    platform = run_platform()
     compiled, seconds = compile_anew(
-        lambda: lower_step(experiment.optimizer, graph, state, optimizer, batch),
-        compiler_options(experiment.optimizer),
+        lambda: lower_step(experiment.optimizer, graph, state, optimizer, batch, platform=platform),
+        compiler_options(experiment.optimizer, platform),
     )
     return Program(RepeatedStep(compiled, state, batch), seconds, temporary_mib(compiled))
 

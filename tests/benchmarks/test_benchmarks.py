@@ -5,7 +5,6 @@ import json
 import signal
 import subprocess
 
-import geometries
 import jax
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from rich.console import Console
 
 from subpixel.ops import conv_transpose
 from subpixel.sr._support.errors import InputError
+from subpixel.sr.compile.geometries import GEOMETRIES, Geometry
 from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, PlainConfig
 
 
@@ -106,14 +106,14 @@ def test_the_training_step_is_measured(tmp_path, capsys, monkeypatch):
     assert "2 x 9x9" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("geometry", geometries.GEOMETRIES, ids=lambda geometry: geometry.name)
+@pytest.mark.parametrize("geometry", GEOMETRIES, ids=lambda geometry: geometry.name)
 def test_the_shapes_of_the_geometries_fit(geometry):
     y, dx, dw = compile_program(geometry, conv_transpose, "gradients").run()
     assert (y.shape, dx.shape, dw.shape) == (geometry.y, geometry.x, geometry.kernel)
 
 
 def test_the_programs_compute_gradients_of_a_loss_of_the_output():
-    geometry = geometries.Geometry("small", (2, 3, 4, 3), (4, 4), 2, 2)
+    geometry = Geometry("small", (2, 3, 4, 3), (4, 4), 2, 2)
     rng = np.random.default_rng(0)
     shapes = (geometry.x, geometry.kernel, (2,))
     x, w, bias = (rng.standard_normal(shape).astype(np.float32) for shape in shapes)

@@ -14,6 +14,7 @@ from subpixel.sr.comparison.measure import temporary_mib
 from subpixel.sr.config import Experiment
 from subpixel.sr.data.sources import find_benchmarks, find_training
 from subpixel.sr.models.layers import Layer
+from subpixel.sr.training.parallel import run_platform
 from subpixel.sr.training.state import lower_step, start_training
 
 
@@ -28,7 +29,9 @@ def describe_upsampler(experiment: Experiment, name: Layout) -> Table:
         key: jax.ShapeDtypeStruct((shape[0], r * shape[1], r * shape[2], shape[3]), np.uint8)
         for key, r in (("lr", 1), ("hr", model.scale))
     }
-    lowered = lower_step(experiment.optimizer, graph, state, optimizer, batch)
+    lowered = lower_step(
+        experiment.optimizer, graph, state, optimizer, batch, platform=run_platform()
+    )
     memory = temporary_mib(lowered.compile())
     table = Table(title=f"{name}, on a training batch of {_size(shape)}", title_justify="left")
     table.add_column("layer")

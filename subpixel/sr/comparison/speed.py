@@ -24,6 +24,7 @@ from subpixel.sr.data.config import DataConfig
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.layers import gflop
 from subpixel.sr.training.config import OptimizerConfig
+from subpixel.sr.training.parallel import run_platform
 from subpixel.sr.training.reparameterization import collapse
 from subpixel.sr.training.state import compiler_options, lower_step, pixel_loss, start_training
 
@@ -56,14 +57,15 @@ def measure_speed(
       the plain network.
     """
     batch = noise_batch(model, data, seed)
+    platform = run_platform()
     starts: dict[Layout, Any] = {
         name: start_training(model, optimizer, steps, name, seed) for name in upsamplers
     }
     lower: dict[Layout, Callable[[], jax.stages.Lowered]] = {
-        name: partial(lower_step, optimizer, graph, state, transform, batch)
+        name: partial(lower_step, optimizer, graph, state, transform, batch, platform=platform)
         for name, (transform, graph, state) in starts.items()
     }
-    compiled, seconds = _compile_interleaved(lower, compiler_options(optimizer))
+    compiled, seconds = _compile_interleaved(lower, compiler_options(optimizer, platform))
     x, target = (jnp.float32(batch[key]) / 255 for key in ("lr", "hr"))
     passes: dict[str, dict[str, Callable[[], Any]]] = {
         "forward_ms": {},

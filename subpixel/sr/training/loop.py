@@ -27,6 +27,7 @@ from subpixel.sr.training.parallel import (
     local,
     replicate,
     rows_of_process,
+    run_platform,
 )
 from subpixel.sr.training.profiling import Profiler
 from subpixel.sr.training.records import Records, open_records
@@ -69,7 +70,8 @@ def check_devices(config: TrainingConfig) -> None:
     data = config.data
     mesh = data_mesh(data.batch_size)
     patches = data.batch_size // (1 if mesh is None else mesh.size)
-    choose_accumulation(config.optimizer.accumulation, patches, data.patch_size**2)
+    accumulation = config.optimizer.accumulation
+    choose_accumulation(accumulation, patches, data.patch_size**2, platform=run_platform())
 
 
 def train(
@@ -109,7 +111,15 @@ def train(
     iterator = batches(cutter, steps=config.steps, seed=config.seed)
     batch = divide(cutter(0, np.random.default_rng(0)), mesh)
     steps = {
-        name: compile_step(config.optimizer, graph, states[name], optimizers[name], batch, mesh)
+        name: compile_step(
+            config.optimizer,
+            graph,
+            states[name],
+            optimizers[name],
+            batch,
+            mesh,
+            platform=run_platform(),
+        )
         for name, graph in graphs.items()
     }
     run = restored or initial_run(states, iterator.get_state())

@@ -92,6 +92,11 @@ def _end(line: str) -> None:
     os._exit(1)
 
 
+def run_platform() -> str:
+    """Returns the platform of the devices on which this process computes, such as "cpu"."""
+    return jax.local_devices()[0].platform
+
+
 def is_first() -> bool:
     """Whether this is the first process, which alone writes and prints."""
     return jax.process_index() == 0
@@ -132,14 +137,23 @@ def data_mesh(batch_size: int, axis_type: AxisType = AxisType.Auto) -> Mesh | No
       InputError: if the number of devices does not divide the batch.
     """
     devices = jax.device_count()
+    check_division(batch_size, devices)
+    if devices == 1:
+        return None
+    return jax.make_mesh((devices,), (AXIS,), axis_types=(axis_type,))
+
+
+def check_division(batch_size: int, devices: int) -> None:
+    """Checks that a batch can be divided over a number of devices.
+
+    Raises:
+      InputError: if the number of devices does not divide the batch.
+    """
     if batch_size % devices:
         raise InputError(
             f"data.batch_size, {batch_size}, must be a multiple of the {devices} devices over "
             f"which it is divided, such as {batch_size // devices * devices or devices}"
         )
-    if devices == 1:
-        return None
-    return jax.make_mesh((devices,), (AXIS,), axis_types=(axis_type,))
 
 
 def rows_of_process(batch_size: int) -> slice:

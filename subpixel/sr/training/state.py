@@ -223,6 +223,8 @@ def lower_step(
     optimizer: optax.GradientTransformationExtraArgs,
     batch: Any,
     mesh: Mesh | None = None,
+    *,
+    platform: str,
 ) -> jax.stages.Lowered:
     """Lowers the training step; compiled, it takes a state and a batch.
 
@@ -235,11 +237,12 @@ def lower_step(
       optimizer: as from `make_optimizer`.
       batch: arrays, or their shapes and dtypes, of the whole batch over all devices.
       mesh: as in `train_step`.
+      platform: of the devices for which the step is compiled, such as "cpu".
 
     Raises:
       InputError: if optimizer.accumulation does not divide the batch of a device.
     """
-    options = _step_options(config, graph, state.params, optimizer, batch, mesh)
+    options = _step_options(config, graph, state.params, optimizer, batch, mesh, platform)
     # JAX finds earlier traces by the identity of the function, and this one is new.
     step = partial(inspect.unwrap(train_step), **options)
     return jax.jit(step, donate_argnums=0).lower(state, batch)
@@ -252,30 +255,30 @@ def compile_step(
     optimizer: optax.GradientTransformationExtraArgs,
     batch: Any,
     mesh: Mesh | None = None,
+    *,
+    platform: str,
 ) -> Callable[[TrainState, Any], tuple[TrainState, Metrics]]:
     """Returns the training step as a function of a state and a batch; arguments: `lower_step`.
 
     It is compiled, unless JAX_DISABLE_JIT is set: JAX then refuses to run compiled programs.
     """
     if jax.config.values["jax_disable_jit"]:
-        return partial(
-            train_step, **_step_options(config, graph, state.params, optimizer, batch, mesh)
-        )
-    lowered = lower_step(config, graph, state, optimizer, batch, mesh)
-    return lowered.compile(compiler_options(config))
+        options = _step_options(config, graph, state.params, optimizer, batch, mesh, platform)
+        return partial(train_step, **options)
+    lowered = lower_step(config, graph, state, optimizer, batch, mesh, platform=platform)
+    return lowered.compile(compiler_options(config, platform))
 
 
-def compiler_options(config: OptimizerConfig) -> dict[str, str | bool]:
-    """Returns the XLA options with which a training step is compiled."""
-    return _eigen_options() if config.cpu_convolutions == "eigen" else {}
+def compiler_options(config: OptimizerConfig, platform: str) -> dict[str, str | bool]:
+    """Returns the XLA options with which a training step is compiled for a platform."""
+    eigen = config.cpu_convolutions == "eigen" and platform == "cpu"
+    return _eigen_options() if eigen else {}
 
 
 @cache
 def _eigen_options() -> dict[str, str | bool]:
     """Returns the options that choose Eigen's convolutions on a CPU, if this XLA has them."""
     options: dict[str, str | bool] = {"xla_cpu_experimental_ynn_fusion_type": ""}
-    if jax.default_backend() != "cpu":
-        return {}
     try:
         jax.jit(lambda x: x, compiler_options=options).lower(0.0).compile()
     except jax.errors.JaxRuntimeError:
@@ -289,7 +292,8 @@ def _step_options(
     params: Params,
     optimizer: optax.GradientTransformationExtraArgs,
     batch: Any,
-    mesh: Mesh | None = None,
+    mesh: Mesh | None,
+    platform: str,
 ) -> dict[str, Any]:
     """Returns the keyword arguments of `train_step` for a config; see `lower_step`."""
     count, height, width, _ = batch["lr"].shape
@@ -300,10 +304,13 @@ def _step_options(
         "ema_decay": config.ema_decay,
         "accumulation": choose_accumulation(
             # Eigen's convolutions are fastest on a whole batch.
-            1 if config.accumulation is None and compiler_options(config) else config.accumulation,
+            1
+            if config.accumulation is None and compiler_options(config, platform)
+            else config.accumulation,
             count // (1 if mesh is None else mesh.size),
             height * width,
             most_parts(params),
+            platform=platform,
         ),
         "mesh": mesh,
     }
@@ -317,7 +324,7 @@ def most_parts(params: Params) -> int:
 
 
 def choose_accumulation(
-    wanted: int | None, patches: int, pixels: int, most: int = MOST_PARTS
+    wanted: int | None, patches: int, pixels: int, most: int = MOST_PARTS, *, platform: str
 ) -> int:
     """Returns the number of parts into which a device divides its batch.
 
@@ -327,6 +334,7 @@ def choose_accumulation(
       patches: number of patches that a device takes in a step.
       pixels: number of LR pixels of a patch.
       most: the largest number that is chosen.
+      platform: of the devices, such as "cpu".
 
     Raises:
       InputError: if `wanted` does not divide the patches.
@@ -338,7 +346,7 @@ def choose_accumulation(
                 "that a device takes in a step: choose a divisor of it"
             )
         return wanted
-    if jax.default_backend() != "cpu":
+    if platform != "cpu":
         return 1
     divisors = [parts for parts in range(1, most + 1) if patches % parts == 0]
     fitting = [parts for parts in divisors if patches // parts * pixels <= PIXELS_IN_CACHE]

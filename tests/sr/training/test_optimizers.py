@@ -128,15 +128,19 @@ def test_the_parts_of_a_batch_add_up_to_its_gradient():
 
 
 def test_accumulation_is_what_is_asked_for_or_what_fits_a_cache():
-    assert choose_accumulation(4, patches=16, pixels=17**2) == 4
-    assert choose_accumulation(4, patches=4, pixels=17**2) == 4
+    assert choose_accumulation(4, patches=16, pixels=17**2, platform="cpu") == 4
+    assert choose_accumulation(4, patches=4, pixels=17**2, platform="cpu") == 4
     with pytest.raises(InputError, match=r"accumulation is 4, which does not divide the 2 patches"):
-        choose_accumulation(4, patches=2, pixels=17**2)
-    assert choose_accumulation(None, patches=16, pixels=17**2) == 2
-    assert choose_accumulation(None, patches=2, pixels=8**2) == 1
+        choose_accumulation(4, patches=2, pixels=17**2, platform="cpu")
+    assert choose_accumulation(None, patches=16, pixels=17**2, platform="cpu") == 2
+    assert choose_accumulation(None, patches=2, pixels=8**2, platform="cpu") == 1
     # Where no number of parts fits the cache, the largest divisor up to the limit.
-    assert choose_accumulation(None, patches=36, pixels=96**2) == 12
-    assert choose_accumulation(None, patches=37, pixels=96**2) == 1
+    assert choose_accumulation(None, patches=36, pixels=96**2, platform="cpu") == 12
+    assert choose_accumulation(None, patches=37, pixels=96**2, platform="cpu") == 1
+    # Elsewhere a batch is whole, whatever its size; the platform is the target's, not this one's.
+    for platform in ("gpu", "cuda", "tpu"):
+        assert choose_accumulation(None, patches=36, pixels=96**2, platform=platform) == 1
+        assert choose_accumulation(4, patches=16, pixels=17**2, platform=platform) == 4
 
 
 @pytest.mark.parametrize(
@@ -145,7 +149,9 @@ def test_accumulation_is_what_is_asked_for_or_what_fits_a_cache():
 def test_a_batch_has_two_parts_at_most_where_a_convolution_is_narrow(config, parts):
     params = nnx.to_pure_dict(nnx.state(config.build("subpixel", seed=0)))
     assert most_parts(params) == parts
-    assert choose_accumulation(None, patches=16, pixels=96**2, most=most_parts(params)) == parts
+    most = most_parts(params)
+    chosen = choose_accumulation(None, patches=16, pixels=96**2, most=most, platform="cpu")
+    assert chosen == parts
 
 
 def test_bfloat16_computes_beside_parameters_and_outputs_in_float32():
@@ -212,7 +218,8 @@ def test_eigens_convolutions_give_the_step_of_the_default_ones():
     for convolutions in ("default", "eigen"):
         graph, state = init_state(ESPCNConfig(scale=3), "subpixel", optimizer, 0)
         chosen = dataclasses.replace(config, cpu_convolutions=convolutions)
-        results.append(compile_step(chosen, graph, state, optimizer, batch)(state, batch)[1])
+        step = compile_step(chosen, graph, state, optimizer, batch, platform="cpu")
+        results.append(step(state, batch)[1])
     (default, eigen) = results
     np.testing.assert_allclose(eigen["loss"], default["loss"], rtol=1e-5)
     np.testing.assert_allclose(eigen["gradient_norm"], default["gradient_norm"], rtol=1e-4)

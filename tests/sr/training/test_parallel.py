@@ -127,7 +127,7 @@ def _steps() -> None:
         mesh = None if kind is None else data_mesh(8, kind)
         graph, state = init_state(config, "subpixel", optimizer, seed=0)
         state, divided = replicate(state, mesh), divide(batch, mesh)
-        step = compile_step(choices, graph, state, optimizer, divided, mesh)
+        step = compile_step(choices, graph, state, optimizer, divided, mesh, platform="cpu")
         for _ in range(3):
             state, _ = step(state, divided)
         ended.append(jax.device_get(state.params))

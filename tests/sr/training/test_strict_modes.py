@@ -38,4 +38,4 @@ def test_no_step_promotes_implicitly(step):
         graph, state = init_state(
             model, "subpixel", optimizer, seed=0, reparameterization=config.reparameterization
         )
-        lower_step(config, graph, state, optimizer, batch, None)
+        lower_step(config, graph, state, optimizer, batch, None, platform="cpu")

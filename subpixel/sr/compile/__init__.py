@@ -1,0 +1,1 @@
+"""Programs for targets that are not here: TPUs and NVIDIA GPUs, compiled without owning one."""

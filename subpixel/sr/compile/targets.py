@@ -1,0 +1,172 @@
+"""What a program can be compiled for without owning it: TPU topologies and NVIDIA GPUs."""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jax.experimental import topologies
+
+from subpixel.sr._support.errors import InputError
+
+GPUS: Mapping[str, Any] = json.loads(Path(__file__).with_name("gpus.json").read_text())
+
+# A host of a GPU cluster has eight at most.
+_GPUS_OF_HOST = 8
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A generation of TPUs.
+
+    Attributes:
+      axes: number of axes of its topology.
+      memory: of a device, in bytes, as far as libtpu 0.0.42.1 lets a program use it: it states the
+        size when it refuses a program that is larger.
+      devices: that JAX sees of one chip.
+    """
+
+    axes: int
+    memory: int
+    devices: int = 1
+
+
+_GIB = 2**30
+TPUS = {
+    "v4": Generation(3, round(30.75 * _GIB)),
+    "v5e": Generation(2, round(15.75 * _GIB)),
+    "v5p": Generation(3, round(95.74 * _GIB)),
+    "v6e": Generation(2, round(31.25 * _GIB)),
+    "tpu7x": Generation(3, round(94.75 * _GIB), devices=2),
+}
+
+# The largest topology: 256 chips, which compile here within minutes.
+MAX_CHIPS = 256
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a program is compiled for.
+
+    Attributes:
+      name: as the user writes it, such as "h100", "h100:16" or "v5e:4x4".
+      platform: "cuda" or "tpu".
+      kind: the GPU or the generation of TPUs, such as "h100" or "v5e".
+      topology: number of chips along each axis.
+      memory: of one device, in bytes.
+    """
+
+    name: str
+    platform: str
+    kind: str
+    topology: tuple[int, ...]
+    memory: int
+
+    @property
+    def size(self) -> int:
+        """Number of devices, as JAX counts them."""
+        each = TPUS[self.kind].devices if self.platform == "tpu" else 1
+        return math.prod(self.topology) * each
+
+
+def find_target(name: str) -> Target:
+    """Returns the target of a name.
+
+    A GPU's name may be followed by a number of them, "h100:16". A TPU's is followed by its
+    topology, "v5e:4x4"; alone it is one chip.
+
+    Raises:
+      InputError: if there is no such target; the message names the nearest.
+
+    Example:
+      >>> find_target("v5e:4x4").size
+      16
+    """
+    kind, _, layout = name.partition(":")
+    if kind not in TPUS and kind not in GPUS["gpus"]:
+        known = [*GPUS["gpus"], *TPUS]
+        nearest = get_close_matches(kind.lower(), known, n=1, cutoff=0.0)[0]
+        raise InputError(
+            f"unknown target {name!r}: the nearest is {nearest}; the targets are "
+            f"{', '.join(GPUS['gpus'])}, alone or with their number, such as h100:8, and the TPUs "
+            f"{', '.join(TPUS)} with their topology, such as v5e:4x4"
+        )
+    if kind in TPUS:
+        return _tpu(name, kind, layout)
+    if ":" in name and not re.fullmatch(r"[1-9]\d*", layout):
+        raise InputError(f"target {name!r}: a GPU is followed by their number, such as {kind}:8")
+    count = int(layout or 1)
+    if count > MAX_CHIPS or (count > _GPUS_OF_HOST and count % _GPUS_OF_HOST):
+        raise InputError(
+            f"target {name!r}: the number of GPUs must be 1 to {_GPUS_OF_HOST}, which one machine "
+            f"holds, or a multiple of {_GPUS_OF_HOST} up to {MAX_CHIPS}"
+        )
+    return Target(name, "cuda", kind, (count,), GPUS["gpus"][kind]["device_memory_size"])
+
+
+def _tpu(name: str, kind: str, layout: str) -> Target:
+    generation = TPUS[kind]
+    example = f"{kind}:{'x'.join('4' * generation.axes)}"
+    if ":" in name and not re.fullmatch(r"[1-9]\d*(x[1-9]\d*)*", layout):
+        raise InputError(f"target {name!r}: a TPU is followed by its topology, such as {example}")
+    topology = tuple(map(int, layout.split("x"))) if layout else (1,) * generation.axes
+    if len(topology) != generation.axes:
+        raise InputError(
+            f"target {name!r}: the topology of a {kind} has {generation.axes} axes, such as "
+            f"{example}"
+        )
+    one = math.prod(topology) == 1
+    if not one and any(size % host for size, host in zip(topology, (2, 2, 1), strict=False)):
+        raise InputError(
+            f"target {name!r}: the first two axes must be even, since a host holds 2x2 chips, or "
+            f"all 1, for one chip; such as {example}"
+        )
+    if math.prod(topology) > MAX_CHIPS:
+        raise InputError(f"target {name!r}: at most {MAX_CHIPS} chips, such as {example}")
+    return Target(name, "tpu", kind, topology, generation.memory)
+
+
+@cache
+def devices(target: Target) -> Sequence[Any]:
+    """Returns the devices of a target, for which programs can be compiled but not run.
+
+    The variables of `packages.VARIABLES` must be set before JAX is imported.
+    """
+    if target.platform == "cuda":
+        (count,) = target.topology
+        hosts = -(-count // _GPUS_OF_HOST)
+        return topologies.get_topology_desc(
+            platform="cuda",
+            topology_name="",
+            topology=f"1x{hosts}x{count // hosts}",
+            target_config=gpu_config(target.kind),
+        ).devices
+    # One chip is less than a host has by default. A v4 chip is one device of two cores in JAX.
+    options: dict[str, Any] = {}
+    if math.prod(target.topology) == 1:
+        options["chips_per_host_bounds"] = (1, 1, 1)
+    if target.kind == "v4":
+        options["chip_config_name"] = "megacore"
+    name = f"{target.kind}:{'x'.join(map(str, target.topology))}"
+    return topologies.get_topology_desc(platform="tpu", topology_name=name, **options).devices
+
+
+def gpu_config(kind: str) -> str:
+    """Returns XLA's description of a GPU, a GpuTargetConfigProto in text form."""
+    facts = {**GPUS["all"], **GPUS["gpus"][kind]}
+    name = facts.pop("name")
+    major, minor = facts.pop("compute_capability")
+    device = "\n".join(f"  {key}: {value}" for key, value in facts.items())
+    capability = f"cuda_compute_capability {{ major: {major} minor: {minor} }}"
+    # The version of cuDNN only decides which of its functions XLA may use.
+    return (
+        f"gpu_device_info {{\n{device}\n  {capability}\n}}\n"
+        'platform_name: "CUDA"\n'
+        "dnn_version_info { major: 9 minor: 10 patch: 0 }\n"
+        f'device_description_str: "{name}"\n'
+    )
