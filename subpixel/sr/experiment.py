@@ -144,7 +144,6 @@ def _write_results(
         "patch_size": data.patch_size,
         "learning_rate": optimizer.learning_rate,
         "loss": optimizer.loss,
-        "reparameterization": optimizer.reparameterization,
         "ema_decay": optimizer.ema_decay,
         "train_seconds": trained.run.seconds,
     }

@@ -10,6 +10,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints, overload
 
 import cattrs
+from cattrs.gen import make_dict_structure_fn
 from cattrs.v import format_exception
 
 from subpixel.sr._support.errors import InputError
@@ -25,6 +26,18 @@ KINDS = {
     Path: "a path",
     NoneType: "none",
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Retired:
+    """A field that a config had in earlier versions: what "no" was, and why it went.
+
+    A config's class lists them by name in `retired`. A file that holds the value `ignored` is
+    read; one that holds another value is refused with the reason.
+    """
+
+    ignored: Any
+    reason: str
 
 
 def require(holds: bool, message: str) -> None:
@@ -139,11 +152,30 @@ def _converter() -> cattrs.Converter:
     for kind in (int, float, bool, str):
         converter.register_structure_hook(kind, _keep_kind(kind))
     converter.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _keep)
+    converter.register_structure_hook_factory(
+        lambda kind: _is_dataclass(kind) and hasattr(kind, "retired"), _without_retired
+    )
     converter.register_structure_hook_func(
         lambda kind: _tag_of(kind) is not None,
         lambda values, kind: converter.structure(values, _member(values, kind)),
     )
     return converter
+
+
+def _without_retired(kind: Any, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
+    """Returns the hook of a dataclass that had more fields in earlier versions."""
+    read = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True)
+
+    def structure(values: Any, _: Any) -> Any:
+        if not isinstance(values, dict):
+            return read(values, kind)
+        for name, field in kind.retired.items():
+            found = values.get(name, field.ignored)
+            require(found == field.ignored, f"{name} {found!r} is not supported: {field.reason}")
+        kept = {name: value for name, value in values.items() if name not in kind.retired}
+        return read(kept, kind)
+
+    return structure
 
 
 def _keep(value: Any, kind: Any) -> Any:

@@ -24,7 +24,6 @@ from subpixel.sr.models.torch_import import load_torch
 from subpixel.sr.models.trained import TrainedNetwork, check_params
 from subpixel.sr.models.weights import load_weights
 from subpixel.sr.training.checkpoints import restore
-from subpixel.sr.training.reparameterization import collapse
 from subpixel.sr.training.state import start_training
 from subpixel.sr.workdir import read_config, weights_file
 
@@ -244,7 +243,7 @@ def _from_workdir(workdir: Path, upsampler: str | None, checkpoint: str | None) 
     run = restore(workdir, experiment, states, make_console(stderr=True), checkpoint or "last")
     if run is None:
         raise InputError(f"workdir {workdir} has neither weights nor a checkpoint yet")
-    _, params = collapse(graphs[name], run.states[name].ema)
+    params = run.states[name].ema
     facts = {"step": run.step, **facts}
     return TrainedNetwork(experiment.model, name, params, facts, notes)
 

@@ -278,3 +278,17 @@ def test_a_defect_of_ours_keeps_its_traceback():
 
     with pytest.raises(RuntimeError, match="defect"):
         run_command(command)
+
+
+def test_a_field_that_is_gone_is_read_with_the_value_that_changed_nothing():
+    values = to_json(Experiment(name="a"))
+    assert "reparameterization" not in values["optimizer"]
+    values["optimizer"]["reparameterization"] = "none"
+    assert from_json(values, Experiment, "here") == Experiment(name="a")
+    for kind in ("ecb", "repvgg", None):
+        values["optimizer"]["reparameterization"] = kind
+        with pytest.raises(InputError, match=f"reparameterization {kind!r} is not supported: .*"):
+            from_json(values, Experiment, "here")
+    values["optimizer"] = {"reparameterisation": "none"}
+    with pytest.raises(InputError, match="has no field reparameterisation: remove it"):
+        from_json(values, Experiment, "here")

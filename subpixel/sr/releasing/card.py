@@ -22,7 +22,6 @@ RECIPE = (
     "optimizer.warmup_steps",
     "optimizer.schedule",
     "optimizer.loss",
-    "optimizer.reparameterization",
     "optimizer.ema_decay",
     "start_from",
 )

@@ -1,23 +1,28 @@
 """Config of a training: the optimiser and everything else that `train` takes."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from subpixel.kernels import LAYOUTS, Layout
 from subpixel.sr.data.config import DataConfig
 from subpixel.sr.models import ESPCNConfig, ModelConfig
-from subpixel.sr.serialization import check_fields, require
+from subpixel.sr.serialization import Retired, check_fields, require
 
 # JAX holds the seed in a signed 64-bit integer.
 SEEDS = range(2**63)
 
 CpuConvolutions = Literal["default", "eigen"]
-Reparameterization = Literal["none", "repvgg", "ecb"]
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
     """The optimiser and its learning rate schedule."""
+
+    retired: ClassVar = {
+        "reparameterization": Retired(
+            "none", "training with branches gained nothing (docs/recipe.md) and was removed"
+        )
+    }
 
     name: Literal["adam", "muon", "soap"] = "adam"
     """"adam"; "muon", optax.contrib's, on kernels as matrices; or "soap", Adam in the eigenbasis of
@@ -54,10 +59,6 @@ class OptimizerConfig:
     which uses all cores in each convolution; the results differ by rounding."""
     loss: Literal["mse", "l1", "charbonnier"] = "mse"
     """Mean squared error, mean absolute error or Charbonnier loss of the pixels, in 0..1."""
-    reparameterization: Reparameterization = "none"
-    """Branches with which 3x3 convolutions train; at the end they are plain again. "none";
-    "repvgg", a 1x1 kernel and the identity (arXiv 2101.03697); or "ecb", edge filters and an
-    expansion as well (Zhang et al., ACM MM 2021)."""
     ema_decay: float = 0.999
     """Decay of the moving average of the parameters; the averaged model is the one measured."""
 

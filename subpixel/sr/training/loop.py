@@ -31,7 +31,6 @@ from subpixel.sr.training.parallel import (
 )
 from subpixel.sr.training.profiling import Profiler
 from subpixel.sr.training.records import Records, open_records
-from subpixel.sr.training.reparameterization import collapse
 from subpixel.sr.training.run_state import RunState, initial_run
 from subpixel.sr.training.state import (
     TrainState,
@@ -194,13 +193,8 @@ def _cutter(config: TrainingConfig, pairs: Sequence[Pair]) -> PatchCutter:
 
 def _end(graphs: dict[str, nnx.GraphDef[Any]], run: RunState, signal: int | None) -> Trained:
     run = replace(run, states=local(run.states))
-    plain = {name: collapse(graph, run.states[name].ema) for name, graph in graphs.items()}
-    return Trained(
-        graphs={name: graph for name, (graph, _) in plain.items()},
-        params={name: params for name, (_, params) in plain.items()},
-        run=run,
-        signal=signal,
-    )
+    params = {name: state.ema for name, state in run.states.items()}
+    return Trained(graphs=graphs, params=params, run=run, signal=signal)
 
 
 def _record(run: RunState, stepper: Stepper, records: Records, display: Display) -> RunState:

@@ -17,10 +17,9 @@ from subpixel.kernels import Layout
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.base import Params
-from subpixel.sr.training.config import OptimizerConfig, Reparameterization
+from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.parallel import over_devices
-from subpixel.sr.training.reparameterization import reparameterize
 from subpixel.sr.training.warm_start import warm_start
 
 # The keys are "lr" and "hr", whose heights and widths differ.
@@ -72,7 +71,7 @@ def start_training(
 
     Args:
       model: the network's config.
-      config: the optimiser's config, branches included.
+      config: the optimiser's config.
       steps: number of steps of the run, as in `make_optimizer`.
       upsampler: of the network.
       seed: of the initial parameters.
@@ -82,9 +81,7 @@ def start_training(
       InputError: as `init_state` does.
     """
     optimizer = make_optimizer(config, steps, upsampler, model.scale)
-    graph, state = init_state(
-        model, upsampler, optimizer, seed, start_from, config.reparameterization
-    )
+    graph, state = init_state(model, upsampler, optimizer, seed, start_from)
     return optimizer, graph, state
 
 
@@ -94,7 +91,6 @@ def init_state(
     optimizer: optax.GradientTransformationExtraArgs,
     seed: int,
     start_from: str | None = None,
-    reparameterization: Reparameterization = "none",
 ) -> tuple[nnx.GraphDef[Any], TrainState]:
     """Returns the network's definition and the state before the first step.
 
@@ -104,11 +100,9 @@ def init_state(
       optimizer: as from `make_optimizer`.
       seed: of the initial parameters.
       start_from: trained network whose parameters replace them; see `TrainingConfig`.
-      reparameterization: branches of the 3x3 convolutions; see `OptimizerConfig`.
 
     Raises:
-      InputError: if the trained network cannot be read, its parameters do not fit, or there is no
-        convolution to train with branches.
+      InputError: if the trained network cannot be read, or its parameters do not fit.
     """
     network = model.build(upsampler, seed)
     if start_from is not None:
@@ -116,7 +110,7 @@ def init_state(
         params = nnx.to_pure_dict(nnx.state(network))
         nnx.update(network, warm_start(params, model, start_from))
         network = network.with_upsampler(upsampler)
-    graph, state = nnx.split(reparameterize(network, reparameterization, seed))
+    graph, state = nnx.split(network)
     params = nnx.to_pure_dict(state)
     # The average is a copy: a donated state must not hold one buffer twice.
     ema = jax.tree.map(jnp.copy, params)

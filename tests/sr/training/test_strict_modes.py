@@ -12,7 +12,6 @@ from subpixel.sr.training.state import init_state, lower_step
 SMALL = ESPCNConfig(scale=2, features=(4, 3))
 STEPS = {
     "ESPCN, SOAP": (SMALL, {"name": "soap"}),
-    "ESPCN, edge-oriented blocks": (SMALL, {"name": "soap", "reparameterization": "ecb"}),
     "ESPCN, Muon": (SMALL, {"name": "muon", "clip_norm": 1.0}),
     "ESPCN, plateau": (SMALL, {"name": "adam", "schedule": "plateau", "loss": "charbonnier"}),
     "ESPCN in bfloat16": (
@@ -35,7 +34,5 @@ def test_no_step_promotes_implicitly(step):
     }
     with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
         optimizer = make_optimizer(config, 10)
-        graph, state = init_state(
-            model, "subpixel", optimizer, seed=0, reparameterization=config.reparameterization
-        )
+        graph, state = init_state(model, "subpixel", optimizer, seed=0)
         lower_step(config, graph, state, optimizer, batch, None, platform="cpu")
