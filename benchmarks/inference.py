@@ -37,7 +37,7 @@ from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.parallel import run_platform
-from subpixel.sr.training.state import compiler_options
+from subpixel.sr.training.step import compiler_options
 
 WHOLE, EIGEN, TILES, ONNX = "subpixel, whole", "subpixel, whole, Eigen", "subpixel, tiles", "onnx"
 

@@ -23,7 +23,7 @@ from subpixel.sr.comparison.measure import time_interleaved
 from subpixel.sr.models.layers import Layer
 from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.parallel import run_platform
-from subpixel.sr.training.state import compiler_options
+from subpixel.sr.training.step import compiler_options
 
 HEAD = ("convolution", "pass", "GFLOP", "ms", "library", "GFLOP/s", "plain product, GFLOP/s")
 PASSES = ("forward", "gradient of the kernel", "gradient of the input")

@@ -32,7 +32,8 @@ from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.models.base import Dtype
 from subpixel.sr.training.config import CpuConvolutions
 from subpixel.sr.training.parallel import run_platform
-from subpixel.sr.training.state import compiler_options, lower_step, start_training
+from subpixel.sr.training.state import start_training
+from subpixel.sr.training.step import compiler_options, lower_step
 
 # Timed steps in a round. Consecutive steps find memory and caches as in a training.
 STEPS = 5

@@ -39,8 +39,7 @@ from subpixel.sr.evaluation.checkerboard import checkerboard_energy, flat_energy
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.base import Network
 from subpixel.sr.sweep import seeded
-from subpixel.sr.training import train
-from subpixel.sr.training.loop import Trained
+from subpixel.sr.training.loop import Trained, train
 from subpixel.sr.training.records import read_records
 from subpixel.sr.workdir import claim_workdir
 

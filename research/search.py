@@ -56,8 +56,7 @@ from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models.released import load_released
 from subpixel.sr.models.trained import named_params
 from subpixel.sr.models.weights import save_weights
-from subpixel.sr.training import train
-from subpixel.sr.training.loop import Trained
+from subpixel.sr.training.loop import Trained, train
 
 HELD_OUT_FROM = ("BSDS500/test",)
 HELD_OUT_EVERY = 8
