@@ -24,7 +24,8 @@ from subpixel.sr.data.sources import find_benchmarks, find_training
 from subpixel.sr.evaluation import Protocol, Scores, evaluate, scores_table
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.weights import save_weights
-from subpixel.sr.report import select_images, write_report
+from subpixel.sr.report.images import select_images
+from subpixel.sr.report.page import write_report
 from subpixel.sr.training.loop import Trained, check_devices, train
 from subpixel.sr.training.parallel import first_before_others, is_first
 from subpixel.sr.training.records import Record, read_records
