@@ -7,7 +7,7 @@ MATLAB's digits, which published PSNR values are based on.
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Num
+from jaxtyping import Real
 
 from subpixel._choices import validate_choice
 from subpixel.image._arrays import ImageArray, as_float, namespace, to_uint8, validate_image
@@ -24,8 +24,8 @@ _FULL_RANGE = np.array([[0.299, 0.587, 0.114]])
 
 
 def rgb_to_luma(
-    rgb: Num[ImageArray, "*batch h w 3"], luma_range: LumaRange = "studio"
-) -> Num[ImageArray, "*batch h w 1"]:
+    rgb: Real[ImageArray, "*batch h w 3"], luma_range: LumaRange = "studio"
+) -> Real[ImageArray, "*batch h w 1"]:
     """Returns Y of an RGB image.
 
     Args:
@@ -45,7 +45,7 @@ def rgb_to_luma(
     return _transform(rgb, _FROM_RGB[:1], _OFFSET[:1])
 
 
-def rgb_to_ycbcr(rgb: Num[ImageArray, "*batch h w 3"]) -> Num[ImageArray, "*batch h w 3"]:
+def rgb_to_ycbcr(rgb: Real[ImageArray, "*batch h w 3"]) -> Real[ImageArray, "*batch h w 3"]:
     """Returns Y, Cb and Cr of an RGB image.
 
     Args:
@@ -60,7 +60,7 @@ def rgb_to_ycbcr(rgb: Num[ImageArray, "*batch h w 3"]) -> Num[ImageArray, "*batc
     return _transform(rgb, _FROM_RGB, _OFFSET)
 
 
-def ycbcr_to_rgb(ycbcr: Num[ImageArray, "*batch h w 3"]) -> Num[ImageArray, "*batch h w 3"]:
+def ycbcr_to_rgb(ycbcr: Real[ImageArray, "*batch h w 3"]) -> Real[ImageArray, "*batch h w 3"]:
     """Inverts `rgb_to_ycbcr`; a uint8 image gives a uint8 result, clipped and rounded.
 
     Args:
@@ -86,5 +86,7 @@ def _transform(image, matrix: np.ndarray, offset: np.ndarray):
     values = as_float(image)
     weights = xp.asarray(matrix.T, dtype=values.dtype)
     constant = xp.asarray(offset.reshape((1,) * (image.ndim - 1) + (-1,)), dtype=values.dtype)
-    result = xp.matmul(values, weights) + constant
+    # JAX's default precision on accelerators is too low for 8 bits.
+    precise = {"precision": "highest"} if xp is not np else {}
+    result = xp.matmul(values, weights, **precise) + constant
     return to_uint8(result) if image.dtype == np.uint8 else result

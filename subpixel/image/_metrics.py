@@ -1,105 +1,179 @@
 """PSNR and SSIM with the conventions of super-resolution."""
 
+import math
 from functools import reduce
 from operator import add
+from types import ModuleType
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Float, Real
 
-from subpixel.image._arrays import ImageArray, as_float, namespace, validate_image
+from subpixel.image._arrays import (
+    Array,
+    ImageArray,
+    RealScalar,
+    as_float,
+    is_integer,
+    namespace,
+    real_scalar,
+    validate_image,
+    whole_number,
+)
 
 
 def psnr(
-    image: Num[ImageArray, "*batch h w c"],
-    reference: Num[ImageArray, "*batch h w c"],
+    image: Real[ImageArray, "*batch h w c"],
+    reference: Real[np.ndarray, "*batch h w c"] | Real[Array, "*batch h w c"],
     *,
     shave: int = 0,
-    peak: float = 255.0,
-) -> Float[ImageArray, "*batch"]:
+    peak: RealScalar = 255.0,
+) -> Float[np.ndarray, "*batch"] | Float[Array, "*batch"] | np.float64:
     """Returns the peak signal-to-noise ratio, 10 log10(peak**2 / mean squared error).
 
+    NumPy arrays are compared in float64. If an argument is a JAX array, the comparison is JAX's: in
+    float32, or in float64 where x64 is enabled.
+
     Args:
-      image: (..., h, w, c).
+      image: (..., h, w, c), of any integer or floating-point type.
       reference: the same shape.
       shave: number of pixels removed from every side.
-      peak: largest possible value.
+      peak: largest possible value, a positive number.
 
     Returns:
-      dB, shape (...); infinity where the two are identical.
+      dB, shape (...): for one image a float from NumPy, an array without axes from JAX. Infinity
+      where the two are identical.
 
     Raises:
-      ValueError: if the shapes differ, or no pixel is left after shaving.
+      ValueError: if the shapes differ, no pixel is left after shaving, `shave` is negative, or
+        `peak` is not positive and finite.
+      TypeError: if an image or `peak` is complex or bool, or `shave` is not a whole number.
+
+    Example:
+      >>> import numpy as np
+      >>> reference = np.zeros((8, 8, 1), np.uint8)
+      >>> round(float(psnr(reference + np.uint8(1), reference)), 2)
+      48.13
     """
-    image, reference = _pair(image, reference, shave)
-    xp = namespace(image)
-    error = xp.mean((image - reference) ** 2, axis=(-3, -2, -1))
+    peak = real_scalar("peak", peak)
+    image, reference, xp = _pair(image, reference, shave, peak)
+    peak, unit = _units(peak, image, xp)
+    error = xp.mean((_difference(image, reference, xp) * unit) ** 2, axis=(-3, -2, -1))
     # NumPy warns about a division by zero, so identical images are replaced before the division.
     identical = error == 0
     ratio = peak**2 / xp.where(identical, 1.0, error)
-    return xp.where(identical, xp.inf, 10 * xp.log10(ratio))
+    return _result(xp.where(identical, xp.inf, 10 * xp.log10(ratio)), xp)
 
 
 def ssim(
-    image: Num[ImageArray, "*batch h w c"],
-    reference: Num[ImageArray, "*batch h w c"],
+    image: Real[ImageArray, "*batch h w c"],
+    reference: Real[np.ndarray, "*batch h w c"] | Real[Array, "*batch h w c"],
     *,
     shave: int = 0,
-    peak: float = 255.0,
-) -> Float[ImageArray, "*batch"] | np.floating:
+    peak: RealScalar = 255.0,
+) -> Float[np.ndarray, "*batch"] | Float[Array, "*batch"] | np.float64:
     """Returns the structural similarity with an 11x11 Gaussian window, sigma 1.5, 'valid'.
 
+    The library and the precision are those of `psnr`. Variances are sums of squared differences
+    from the mean of their window, so a large common offset costs no digits.
+
     Args:
-      image: (..., h, w, c); each channel is measured separately.
+      image: (..., h, w, c), of any integer or floating-point type; each channel is measured
+        separately.
       reference: the same shape.
       shave: number of pixels removed from every side first.
-      peak: largest possible value.
+      peak: largest possible value, a positive number.
 
     Returns:
-      The mean over pixels and channels, shape (...).
+      The mean over pixels and channels, shape (...): for one image a float from NumPy, an array
+      without axes from JAX.
 
     Raises:
-      ValueError: if the shapes differ, or fewer than 11x11 pixels are left after shaving.
+      ValueError: if the shapes differ, fewer than 11x11 pixels are left after shaving, `shave` is
+        negative, or `peak` is not positive and finite.
+      TypeError: if an image or `peak` is complex or bool, or `shave` is not a whole number.
+
+    Example:
+      >>> import numpy as np
+      >>> image = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+      >>> float(ssim(image, image))
+      1.0
 
     Reference: Wang et al., "Image quality assessment: from error visibility to structural
     similarity", 2004; K1 = 0.01, K2 = 0.03.
     """
-    image, reference = _pair(image, reference, shave)
+    peak = real_scalar("peak", peak)
+    image, reference, xp = _pair(image, reference, shave, peak)
     if min(image.shape[-3:-1]) < _WINDOW.size:
         raise ValueError(
             f"SSIM needs at least {_WINDOW.size} pixels in height and width after shaving; "
             f"got the shape {image.shape}"
         )
-    xp = namespace(image)
+    peak, unit = _units(peak, image, xp)
+    x, y = _real(image, xp) * unit, _real(reference, xp) * unit
     c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
-    mean, mean_reference = _blur(image), _blur(reference)
-    variance = _blur(image * image) - mean**2
-    variance_reference = _blur(reference * reference) - mean_reference**2
-    covariance = _blur(image * reference) - mean * mean_reference
-    similarity = ((2 * mean * mean_reference + c1) * (2 * covariance + c2)) / (
-        (mean**2 + mean_reference**2 + c1) * (variance + variance_reference + c2)
+    (mean_x, mean_y), (variance_x, variance_y, covariance) = _moments(x, y, xp)
+    similarity = ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)) / (
+        (mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)
     )
-    return xp.mean(similarity, axis=(-3, -2, -1))
+    return _result(xp.mean(similarity, axis=(-3, -2, -1)), xp)
 
 
 _WINDOW = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
 _WINDOW /= _WINDOW.sum()
+_TAPS = [float(weight) for weight in _WINDOW]
 
 
-def _blur(image):
-    """Convolves rows and columns with the window; only fully covered pixels are kept."""
-    rows, columns = (size - _WINDOW.size + 1 for size in image.shape[-3:-1])
-    taps = [float(weight) for weight in _WINDOW]
-    image = reduce(add, (w * image[..., i : i + rows, :, :] for i, w in enumerate(taps)))
-    return reduce(add, (w * image[..., :, i : i + columns, :] for i, w in enumerate(taps)))
+def _moments(x, y, xp: ModuleType) -> tuple[tuple, tuple]:
+    """Returns the windows' means, and their variances and covariance.
+
+    The variance of a window is the mean of its columns' variances and the variance of their means.
+    Each is centred first: E[x**2] - E[x]**2 loses the digits of a small variance beside a large
+    mean. The subtraction of a common offset keeps the digits of the means themselves.
+    """
+    offsets = [xp.mean(image, axis=(-3, -2), keepdims=True) for image in (x, y)]
+    x, y = x - offsets[0], y - offsets[1]
+    columns = _blur(x, -3), _blur(y, -3)
+    means = _blur(columns[0], -2), _blur(columns[1], -2)
+    within = _centred_products(x, y, *columns, -3)
+    between = _centred_products(*columns, *means, -2)
+    products = tuple(_blur(a, -2) + b for a, b in zip(within, between, strict=True))
+    return tuple(map(add, means, offsets)), products
 
 
-def _pair(image, reference, shave: int):
+def _centred_products(x, y, mean_x, mean_y, axis: int) -> tuple:
+    """Returns the weighted means of (x - mean_x)**2, (y - mean_y)**2 and their product."""
+
+    def terms(weight, x, y):
+        a, b = x - mean_x, y - mean_y
+        return weight * (a * a), weight * (b * b), weight * (a * b)
+
+    each = map(terms, _TAPS, _shifted(x, axis), _shifted(y, axis))
+    return reduce(lambda sums, more: tuple(map(add, sums, more)), each)
+
+
+def _blur(image, axis: int):
+    """Convolves an axis with the window; only fully covered pixels are kept."""
+    return reduce(add, (w * part for w, part in zip(_TAPS, _shifted(image, axis), strict=True)))
+
+
+def _shifted(image, axis: int):
+    """Yields the image cropped along an axis for each tap of the window."""
+    kept = image.shape[axis] - _WINDOW.size + 1
+    after = (slice(None),) * (-axis - 1)
+    return (image[(..., slice(i, i + kept), *after)] for i in range(_WINDOW.size))
+
+
+def _pair(image, reference, shave: int, peak) -> tuple[Any, Any, ModuleType]:
+    """Returns both images in one library, shaved, and the library."""
+    validate_image(image)
+    validate_image(reference)
     if image.shape != reference.shape:
         raise ValueError(
             f"an image and its reference must have the same shape; got {image.shape} and "
             f"{reference.shape}"
         )
-    validate_image(image)
+    shave = whole_number("shave", shave, least=0)
     height, width = image.shape[-3:-1]
     if min(height, width) <= 2 * shave:
         raise ValueError(
@@ -107,4 +181,49 @@ def _pair(image, reference, shave: int):
             "give a larger image or a smaller shave"
         )
     kept = (..., slice(shave, height - shave), slice(shave, width - shave), slice(None))
-    return as_float(image[kept]), as_float(reference[kept])
+    xp = namespace(image, reference, peak)
+    return _joined(image, xp)[kept], _joined(reference, xp)[kept], xp
+
+
+def _joined(image, xp: ModuleType):
+    """Returns an image as an array of the library; integers that do not fit become floats."""
+    joined = xp.asarray(image)
+    return joined if joined.dtype == image.dtype else xp.asarray(as_float(image))
+
+
+def _real(image, xp: ModuleType):
+    """Converts to the type of the comparison: float64, or what JAX has."""
+    return image.astype(np.float64) if xp is np else as_float(image)
+
+
+def _difference(image, reference, xp: ModuleType):
+    """Returns image - reference, or its magnitude, without loss for any two equal types."""
+    dtype = image.dtype
+    if dtype == reference.dtype and is_integer(dtype) and dtype.itemsize >= 4:
+        # float32 cannot hold such numbers, but it can hold their differences.
+        magnitude = xp.maximum(image, reference) - xp.minimum(image, reference)
+        return _real(magnitude.astype(f"uint{8 * dtype.itemsize}"), xp)
+    return _real(image, xp) - _real(reference, xp)
+
+
+def _units(peak, image, xp: ModuleType) -> tuple[Any, Any]:
+    """Returns the peak in units in which it is about 1, and the factor that converts to them.
+
+    The factor is a power of 2, so no digit changes, and no square of a value up to the peak
+    overflows or vanishes.
+    """
+    dtype = np.dtype(np.float64) if xp is np else as_float(image).dtype
+    limit = np.finfo(dtype).maxexp - 8
+    if isinstance(peak, float):
+        exponent = math.frexp(peak)[1]
+        unit = math.ldexp(1.0, -min(max(exponent, -limit), limit))
+    else:
+        peak = peak.astype(dtype)
+        exponent = xp.frexp(peak)[1]
+        unit = xp.ldexp(xp.ones((), dtype), -xp.clip(exponent, -limit, limit))
+    return peak * unit, unit
+
+
+def _result(scores, xp: ModuleType):
+    """Returns NumPy's score of one image as a float, which JSON takes; arrays stay."""
+    return np.float64(scores) if xp is np else scores

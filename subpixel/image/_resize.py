@@ -6,10 +6,20 @@ from operator import add
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int, Num, Shaped
+from jaxtyping import Float, Int, Real, Shaped
 
 from subpixel._choices import validate_choice
-from subpixel.image._arrays import ImageArray, as_float, namespace, to_uint8, validate_image
+from subpixel.image._arrays import (
+    ImageArray,
+    RealScalar,
+    as_float,
+    namespace,
+    real_scalar,
+    to_uint8,
+    validate_image,
+    validate_shape,
+    whole_number,
+)
 
 Border = Literal["symmetric", "replicate"]
 
@@ -20,16 +30,23 @@ def modcrop(
     """Crops the right and bottom edges until the scale divides height and width.
 
     Args:
-      image: (..., h, w, c).
-      scale: a whole number.
+      image: (..., h, w, c), of any type.
+      scale: a whole number, at least 1.
 
     Returns:
       (..., h - h % scale, w - w % scale, c).
 
     Raises:
-      ValueError: if the image is smaller than the scale.
+      ValueError: if the image is smaller than the scale, or the scale is less than 1.
+      TypeError: if the scale is not a whole number.
+
+    Example:
+      >>> import numpy as np
+      >>> modcrop(np.zeros((10, 11, 3)), 3).shape
+      (9, 9, 3)
     """
-    validate_image(image)
+    validate_shape(image)
+    scale = whole_number("the scale of a crop", scale, least=1)
     height, width = image.shape[-3:-1]
     if min(height, width) < scale:
         raise ValueError(
@@ -40,20 +57,22 @@ def modcrop(
 
 
 def imresize(
-    image: Num[ImageArray, "*batch h w c"],
-    scale: float,
+    image: Real[ImageArray, "*batch h w c"],
+    scale: RealScalar,
     *,
     antialias: bool = True,
     border: Border = "symmetric",
-) -> Num[ImageArray, "*batch resized_h resized_w c"]:
+) -> Real[ImageArray, "*batch resized_h resized_w c"]:
     """Resizes as MATLAB's `imresize(image, scale, 'bicubic')`.
 
     The kernel is Keys' cubic kernel with a = -0.5, widened by 1 / scale when the image shrinks.
     Rows are resized first, then columns. For uint8 the result of each pass is rounded to uint8.
 
     Args:
-      image: (..., h, w, c), uint8 in 0..255 or float in any range.
-      scale: scale of both axes; 1 / 3 makes an image three times smaller.
+      image: (..., h, w, c), of any integer or floating-point type; uint8 in 0..255, others in any
+        range.
+      scale: scale of both axes, a positive number; 1 / 3 makes an image three times smaller. A
+        scale of a narrower type than float64 means a ratio of whole sizes if one rounds to it.
       antialias: whether the kernel is widened when the image shrinks.
       border: values outside the image: "symmetric" mirrors the image and repeats its edge pixel, as
         MATLAB does since about 2014; "replicate" is the edge pixel, as older versions of MATLAB
@@ -65,21 +84,40 @@ def imresize(
       type; others get the library's default floating-point type.
 
     Raises:
-      ValueError: if the shape is not that of an image, or the scale is not positive.
+      ValueError: if the shape is not that of an image, the scale is not positive and finite, or
+        the border is unknown.
+      TypeError: if the image is complex or bool, or the scale is not one real number, or is traced
+        by JAX: the result's shape depends on it.
+
+    Example:
+      >>> import numpy as np
+      >>> imresize(np.zeros((9, 12, 3), np.uint8), 1 / 3).shape
+      (3, 4, 3)
 
     Reference: Keys, "Cubic convolution interpolation for digital image processing", 1981; the
     conventions are MATLAB's.
     """
     validate_image(image)
-    if not scale > 0:
-        raise ValueError(f"the scale of a resize must be positive; got {scale!r}")
+    given, scale = scale, real_scalar("the scale of a resize", scale)
+    if not isinstance(scale, float):
+        raise TypeError(
+            f"the scale of a resize must be known before any tracing; got {given!r}: the result's "
+            "shape depends on it"
+        )
     validate_choice("border", border, Border)
     result = image
     for axis in (image.ndim - 3, image.ndim - 2):
-        result = resize_axis(as_float(result), axis, scale, antialias, border)
+        ratio = _ratio(np.asarray(given), image.shape[axis])
+        result = resize_axis(as_float(result), axis, ratio, antialias, border)
         if image.dtype == np.uint8:
             result = to_uint8(result)
     return result
+
+
+def _ratio(scale: np.ndarray, size: int) -> float:
+    """Returns the scale in float64, without the rounding of its own type if a size shows it."""
+    ratio = round(size * float(scale)) / size
+    return ratio if ratio and np.asarray(ratio).astype(scale.dtype) == scale else float(scale)
 
 
 def resize_axis(

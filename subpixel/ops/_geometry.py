@@ -10,10 +10,12 @@ Without dilation, only the taps ``t = b, b + s, b + 2*s, ...`` contribute to q. 
 ``ceil(k / s)`` taps for any padding: the polyphase decomposition.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
+import jax
+import jax.numpy as jnp
 from jax import lax
 
 from subpixel.ops._axes import Padding, padding_pairs
@@ -58,28 +60,53 @@ class Axis(NamedTuple):
         """
         return 0 <= min(self.low, self.high) <= max(self.low, self.high) < self.extent
 
-    def outputs(self) -> np.ndarray:
-        """Returns q for each (i, t), shape (size, taps); `out` marks pixels outside the output."""
-        i = self.stride * np.arange(self.size)[:, None]
-        q = i + self.low - self.dilation * np.arange(self.taps)
-        return np.where((q >= 0) & (q < self.out), q, self.out)
+    @property
+    def is_inside(self) -> bool:
+        """Whether each pair of an input pixel and a tap contributes to a pixel of the output."""
+        first = self.low - self.dilation * (self.taps - 1)
+        return first >= 0 and self.stride * (self.size - 1) + self.low < self.out
 
-    def sources(self) -> np.ndarray:
+    @property
+    def is_covered(self) -> bool:
+        """Whether every entry of `sources` is a pair: no output pixel lacks a tap at a border."""
+        if self.dilation > 1 or self.taps % self.stride:
+            return False
+        last = self.out - 1 - self.low
+        return self.low < self.stride and (
+            (last + -last % self.stride + self.taps - self.stride) // self.stride < self.size
+        )
+
+    def outputs(self) -> jax.Array:
+        """Returns q for each (i, t), shape (size, taps); `out` marks pixels outside the output.
+
+        The indices are computed in the program: a constant would be as large as the image.
+        """
+        i, t = _grid(self.size, self.taps)
+        q = self.stride * i + self.low - self.dilation * t
+        return jnp.where((q >= 0) & (q < self.out), q, self.out)
+
+    def sources(self) -> jax.Array:
         """Returns the pairs (i, t) that contribute to each output pixel, shape (m, out).
 
-        A pair is stored as ``i * taps + t``. m is the largest number of pairs of one output pixel;
-        ``size * taps`` fills the rest of the column of a pixel that has fewer.
+        A pair is stored as ``i * taps + t``. m is the largest number of pairs of one output pixel,
+        ceil(k / s) without dilation; ``size * taps`` marks a pair that does not exist. The taps of
+        a pixel are the solutions t of ``d*t = low - q`` modulo s, in steps of s / gcd(s, d).
         """
-        nowhere = self.size * self.taps
-        q = self.outputs()
-        pairs = np.flatnonzero(q != self.out)
-        targets = q.ravel()[pairs]
-        order = np.argsort(targets, kind="stable")
-        pairs, targets = pairs[order], targets[order]
-        rank = np.arange(len(targets)) - np.searchsorted(targets, targets)
-        table = np.full((rank.max(initial=-1) + 1, self.out), nowhere)
-        table[rank, targets] = pairs
-        return table
+        common = math.gcd(self.stride, self.dilation)
+        s, d = self.stride // common, self.dilation // common
+        j, q = _grid(-(-self.taps // s), self.out)
+        offset = q - self.low
+        scaled = offset // common
+        t = (-scaled % s) * pow(d, -1, s) % s + s * j
+        i = (scaled + d * t) // s
+        exists = (offset % common == 0) & (t < self.taps) & (i >= 0) & (i < self.size)
+        return jnp.where(exists, i * self.taps + t, self.size * self.taps)
+
+
+def _grid(rows: int, columns: int) -> tuple[jax.Array, jax.Array]:
+    """Returns the number of its row and of its column for each element, int32."""
+    shape = (rows, columns)
+    return lax.broadcasted_iota(jnp.int32, shape, 0), lax.broadcasted_iota(jnp.int32, shape, 1)
 
 
 def resolve_padding(

@@ -74,9 +74,8 @@ def _image(product: jax.Array, batch: int, axes: tuple[Axis, ...]) -> jax.Array:
 def _im2col(y: jax.Array, axes: tuple[Axis, ...]) -> jax.Array:
     """(n, q..., g, o) -> (n, s..., k..., g, o), zero where a tap lies outside the image."""
     for number, axis in enumerate(axes):
-        index = axis.outputs()
         # (n, s1.., q, .., k1.., g, o): the new axis of taps follows those of earlier axes.
-        y = _take(y, index, 1 + number, filled=bool((index == axis.out).any()))
+        y = _take(y, axis.outputs(), 1 + number, filled=not axis.is_inside)
         y = jnp.moveaxis(y, 2 + number, len(axes) + 1 + number)
     return y
 
@@ -90,13 +89,8 @@ def _col2im(columns: jax.Array, axes: tuple[Axis, ...]) -> jax.Array:
         columns = jnp.moveaxis(columns, space + n, space + 1)
         shape = columns.shape
         columns = columns.reshape(*shape[:space], axis.size * axis.taps, *shape[space + 2 :])
-        parts = [
-            _take(columns, row, space, filled=bool((row == axis.size * axis.taps).any()))
-            for row in axis.sources()
-        ]
-        if not parts:
-            shape = (*columns.shape[:space], axis.out, *columns.shape[space + 1 :])
-            parts = [jnp.zeros(shape, columns.dtype)]
+        filled = not axis.is_covered
+        parts = [_take(columns, row, space, filled=filled) for row in axis.sources()]
         columns = functools.reduce(jnp.add, parts)
     return columns
 

@@ -86,7 +86,10 @@ def _everything(function, keywords, x, w, g):
 @pytest.mark.usefixtures("x64")
 def test_values_and_both_gradients_equal_lax(dtype, tolerance):
     options = known_options(QUICK_COMPILE)
-    polyphase = functools.partial(subpixel.conv_transpose, method="polyphase")
+    methods = {
+        method: functools.partial(subpixel.conv_transpose, method=method)
+        for method in ("im2col", "polyphase", "strided")
+    }
 
     @settings(
         max_examples=PROGRAMS,
@@ -111,7 +114,7 @@ def test_values_and_both_gradients_equal_lax(dtype, tolerance):
             # that is not its own under some paddings, such as (6, -3) around two taps.
             return [
                 (
-                    (*_everything(ours, keywords, *operands), polyphase(*operands[:2], **keywords)),
+                    [_everything(f, keywords, *operands) for f in methods.values()],
                     _everything(
                         lax_conv_transpose, keywords, *(v.astype("float64") for v in operands)
                     ),
@@ -121,10 +124,11 @@ def test_values_and_both_gradients_equal_lax(dtype, tolerance):
 
         compiled = jax.jit(program).lower(arrays).compile(compiler_options=options)
         for case, (mine, exact) in zip(cases, compiled(arrays), strict=True):
-            names = ("y", "dx", "dw", "y by polyphase")
-            for name, a, b in zip(names, mine, (*exact, exact[0]), strict=True):
-                assert a.dtype == dtype
-                assert relative_error(a.astype("float64"), b) <= tolerance, (name, case)
+            for method, results in zip(methods, mine, strict=True):
+                for name, a, b in zip(("y", "dx", "dw"), results, exact, strict=True):
+                    assert a.dtype == dtype
+                    error = relative_error(a.astype("float64"), b)
+                    assert error <= tolerance, (method, name, case)
 
     check()
 
@@ -137,7 +141,7 @@ def _grouped_reference(x, w, groups, strides, padding):
     return jnp.concatenate(parts, axis=-1)
 
 
-@pytest.mark.parametrize("method", ["auto", "im2col", "polyphase", "native"])
+@pytest.mark.parametrize("method", ["auto", "im2col", "polyphase", "strided", "native"])
 @pytest.mark.parametrize("transposed", [False, True])
 def test_groups_are_convolutions_side_by_side(method, transposed):
     rng = np.random.default_rng(0)
@@ -180,7 +184,7 @@ def test_half_precision_is_no_less_exact_than_lax(dtype, preferred):
 @pytest.mark.parametrize("dtype", ["int8", "int32", "complex64"])
 def test_other_types_are_left_to_lax(dtype):
     x, w = (10 * X).astype(dtype), (10 * W).astype(dtype)
-    for method in ("auto", "im2col", "polyphase", "native"):
+    for method in ("auto", "im2col", "polyphase", "strided", "native"):
         y = subpixel.conv_transpose(x, w, *ARGS, method=method)
         expected = lax.conv_transpose(x, w, *ARGS)
         assert y.dtype == expected.dtype
@@ -278,7 +282,7 @@ ERRORS = {
         (X, W),
         {"method": "fast"},
         ValueError,
-        '"auto", "im2col", "polyphase" or .*\'fast\'',
+        '"auto", "im2col", "polyphase", "strided" or .*\'fast\'',
     ),
 }
 
