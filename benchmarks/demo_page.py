@@ -27,7 +27,7 @@ from skimage import data
 
 from subpixel.sr.cli.demo import DEFAULT_MODELS
 from subpixel.sr.demo.build import build_demo
-from subpixel.sr.targets import as_source, load_trained
+from subpixel.sr.models.find import find_model
 
 IMAGE = Path(__file__).parents[1] / "docs/demo.webp"
 MODEL = "espcn_x3"
@@ -43,7 +43,7 @@ class _QuietHandler(http.server.SimpleHTTPRequestHandler):
 @contextmanager
 def opened_page(folder: Path) -> Iterator[Any]:
     """Builds the demo in a folder, serves it, and yields the page in Chromium."""
-    build_demo([as_source(load_trained(name), name) for name in DEFAULT_MODELS], folder)
+    build_demo([find_model(name) for name in DEFAULT_MODELS], folder)
     handler = functools.partial(_QuietHandler, directory=str(folder))
     with (
         http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,

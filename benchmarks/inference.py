@@ -29,12 +29,13 @@ from subpixel.sr._support.files import check_outputs, write_json
 from subpixel.sr._support.threads import processors
 from subpixel.sr.cli._run import parse_options, run_command
 from subpixel.sr.comparison.measure import PAUSE_S, compile_anew, temporary_mib
-from subpixel.sr.export.formats import Choices, Source, onnx_bytes
-from subpixel.sr.export.provenance import Provenance
+from subpixel.sr.export.formats import Choices, onnx_bytes
 from subpixel.sr.export.runtime import OnnxNetwork
 from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models import ModelConfig
+from subpixel.sr.models.trained import TrainedNetwork
+from subpixel.sr.provenance import Provenance
 from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.parallel import run_platform
 from subpixel.sr.training.step import compiler_options
@@ -170,9 +171,9 @@ def measure(
                 progress(f"{name}, {upsampler}")
                 contenders = Contenders()
                 graph, state = nnx.split(config.build(upsampler, seed=0))
-                source = Source(
-                    config, upsampler, nnx.to_pure_dict(state), Provenance(name=f"bench {name}")
-                )
+                params = nnx.to_pure_dict(state)
+                provenance = Provenance(name=f"bench {name}")
+                source = TrainedNetwork(name, provenance, config, upsampler, params)
                 _add_ours(contenders, graph, source, image)
                 if onnx:
                     facts |= _add_onnx(contenders, source, image)
@@ -192,7 +193,7 @@ def measure(
 
 
 def _add_ours(
-    contenders: Contenders, graph: nnx.GraphDef[Any], source: Source, image: np.ndarray
+    contenders: Contenders, graph: nnx.GraphDef[Any], source: TrainedNetwork, image: np.ndarray
 ) -> None:
     """Adds our network on the whole image, with each convolution library of XLA, and in tiles."""
     eigen = compiler_options(OptimizerConfig(cpu_convolutions="eigen"), run_platform())
@@ -222,10 +223,10 @@ def _add_ours(
     contenders.outputs[TILES] = tiled()[..., 0] / np.float32(255)
 
 
-def _add_onnx(contenders: Contenders, source: Source, image: np.ndarray) -> dict[str, Any]:
+def _add_onnx(contenders: Contenders, source: TrainedNetwork, image: np.ndarray) -> dict[str, Any]:
     """Adds ONNX Runtime, if it is installed; returns its version."""
     try:
-        content, _ = onnx_bytes(source, Choices(layout=source.layout))
+        content, _ = onnx_bytes(source, Choices(layout=source.upsampler))
         network = OnnxNetwork(content, processors())
     except InputError as error:
         contenders.skipped[ONNX] = str(error)
@@ -241,7 +242,7 @@ def _add_onnx(contenders: Contenders, source: Source, image: np.ndarray) -> dict
 
 def _add_torch(
     contenders: Contenders,
-    source: Source,
+    source: TrainedNetwork,
     image: np.ndarray,
     ask: Callable[[dict[str, Any]], dict[str, Any]],
     compiled: bool,
@@ -249,8 +250,8 @@ def _add_torch(
 ) -> dict[str, Any]:
     """Adds PyTorch's module of the network; returns the version and threads of its process."""
     try:
-        operations = source.network(source.layout).operations()
-        weights, code = torch_module(operations, source.layout)
+        operations = source.in_float32(source.upsampler).operations()
+        weights, code = torch_module(operations, source.upsampler)
     except InputError as error:
         contenders.skipped["torch"] = str(error)
         return {}

@@ -111,12 +111,12 @@ def row(*cells: str) -> str:
 
 def main() -> int:
     options = tyro.cli(Options)
-    network = CONFIGS[options.network](scale=3).build("subpixel", seed=0)
+    config = CONFIGS[options.network](scale=3)
     console = Console(soft_wrap=True)
     console.print(row(*HEAD))
     console.print(row(*("---" for _ in HEAD)))
     measured: dict[tuple[int, ...], list[str]] = {}
-    for layer in network.layers():
+    for layer in config.layers("subpixel"):
         # The upsampler subpixel is a convolution too. Layers of one shape are measured once.
         if len(layer.kernel) == 4 and layer.kernel not in measured:
             measured[layer.kernel] = measure(layer, options)

@@ -21,10 +21,10 @@ import subpixel.sr
 from subpixel.image import imresize, rgb_to_luma
 from subpixel.sr.export.formats import Choices, onnx_bytes
 from subpixel.sr.export.runtime import OnnxNetwork
+from subpixel.sr.models.find import find_model
 from subpixel.sr.photo.engine import DEFAULT_MODEL, find_models
 from subpixel.sr.photo.photographs import Settings
 from subpixel.sr.photo.video import VideoEncoding, upscale_video
-from subpixel.sr.targets import as_source, load_trained
 
 DOCS = Path(__file__).parent
 SCALE = 3
@@ -85,14 +85,14 @@ def graphs() -> Image.Image:
     """Returns the operators of two ONNX files of one network, and what each file computes."""
     luma = rgb_to_luma(imresize(data.coffee()[60:320, 150:450], 1 / 2)) / np.float32(255)
     name = f"{DEFAULT_MODEL}_x{SCALE}"
-    source = as_source(load_trained(name), name)
+    model = find_model(name)
     figure, axes = plt.subplots(
         1, 4, figsize=(10, 3.6), width_ratios=(1, 2, 1, 2), layout="constrained"
     )
     for (chain, output), layout in zip(
         axes.reshape(2, 2), ("subpixel", "conv_transpose"), strict=True
     ):
-        content, _ = onnx_bytes(source, Choices(layout=layout))
+        content, _ = onnx_bytes(model, Choices(layout=layout))
         _draw_chain(chain, [node.op_type for node in onnx.load_from_string(content).graph.node])
         image = OnnxNetwork(content)(luma[None])[0, ..., 0]
         output.imshow(image, "gray", vmin=0, vmax=1)

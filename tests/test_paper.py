@@ -14,7 +14,7 @@ from loops import LAYOUTS, assert_close, assert_same_tree, normal
 
 from subpixel import conv_transpose, kernels, pixel_shuffle, subpixel_conv, zero_insert_conv
 from subpixel.ops.conv import insert_zeros, upsampling_padding
-from subpixel.sr.models import ESPCN
+from subpixel.sr.models import ConvStack, ESPCNConfig
 
 pytestmark = pytest.mark.usefixtures("unoptimized")
 
@@ -163,7 +163,7 @@ def test_the_layouts_are_one_map_without_jit_too(scales, size):
 
 
 def test_espcns_last_kernel_9_32_3_3_is_1_32_9_9():
-    kernel = ESPCN(3, rngs=nnx.Rngs(0)).upsampler.kernel[...]
+    kernel = ConvStack(ESPCNConfig(scale=3), rngs=nnx.Rngs(0)).upsampler.kernel[...]
     assert kernel.shape == (3, 3, 32, 9)
     respelled = kernels.convert(kernel, 3, "subpixel", "zero_insert")
     assert respelled.shape == (9, 9, 32, 1)

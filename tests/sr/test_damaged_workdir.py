@@ -14,7 +14,7 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr.cli._run import run_command
 from subpixel.sr.comparison.result import read_comparison
 from subpixel.sr.config import QUICKSTART, load_config
-from subpixel.sr.targets import load_target
+from subpixel.sr.models.find import find_model
 from subpixel.sr.training.records import read_records
 from subpixel.sr.workdir import check_workdir, read_config
 
@@ -70,9 +70,9 @@ def read(workdir: Path, name: str) -> None:
     elif name == "config.json":
         read_config(workdir)
     elif name.startswith("weights"):
-        load_target(str(workdir), 2)
+        find_model(str(workdir), 2)
     else:
-        load_target(str(workdir), 2, checkpoint="last")
+        find_model(str(workdir), 2, checkpoint="last")
 
 
 def fuzz(root: Path, folder: Path, count: int, seed: int) -> int:

@@ -16,7 +16,7 @@ from subpixel.sr.comparison.result import read_comparison
 from subpixel.sr.config import DataConfig, load_config
 from subpixel.sr.data import check_no_leak, find_images
 from subpixel.sr.data.sources import find_training
-from subpixel.sr.targets import load_target
+from subpixel.sr.models.find import find_model
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -73,7 +73,7 @@ def test_results_of_a_training_that_was_only_warned_say_so(leaking, monkeypatch,
     assert "(train/1.png is test/0.png)" in f"({settings['leak'].split(': ')[1]})"
     assert str(leaking) not in settings["leak"]
     assert "1.png" in (leaking / "run/report.html").read_text()
-    target = load_target(str(leaking / "run"), 2)
+    target = find_model(str(leaking / "run"), 2)
     assert target.facts["on_leak"] == "warn"
     assert "on_leak=warn" in target.notes[0]
 

@@ -11,7 +11,7 @@ import train as train_command
 from subpixel.kernels import LAYOUTS
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.config import ESPCNConfig
-from subpixel.sr.targets import load_target
+from subpixel.sr.models.find import check_options, find_model
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +50,13 @@ def test_seeds_are_run_once_each_and_summarised(root, monkeypatch, capsys):
 
     # Every checkpoint that is there can be asked for.
     workdir = str(root / "swept" / "seed-3")
-    assert load_target(workdir, 2, checkpoint="last").facts["step"] == 12
-    assert load_target(workdir, 2, checkpoint="10").facts["step"] == 10
-    assert load_target(workdir, 2, checkpoint="best").facts["step"] in (5, 10, 12)
+    assert find_model(workdir, 2, checkpoint="last").facts["step"] == 12
+    assert find_model(workdir, 2, checkpoint="10").facts["step"] == 10
+    assert find_model(workdir, 2, checkpoint="best").facts["step"] in (5, 10, 12)
     with pytest.raises(InputError, match="can be used for '7'"):
-        load_target(workdir, 2, checkpoint="7")
+        find_model(workdir, 2, checkpoint="7")
     with pytest.raises(InputError, match="only a workdir"):
-        load_target("bicubic", 2, checkpoint="best")
+        check_options("bicubic", checkpoint="best")
 
 
 def test_a_run_is_described_before_it_begins(root, monkeypatch, capsys):

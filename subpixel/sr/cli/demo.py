@@ -6,8 +6,9 @@ from typing import Annotated
 
 import tyro
 
+from subpixel.sr._support.console import make_console
 from subpixel.sr.demo.build import build_demo
-from subpixel.sr.targets import as_source, load_trained
+from subpixel.sr.models.find import find_model
 
 # ESPCN first, as in `upscale`; the plain networks are more exact.
 DEFAULT_MODELS = (
@@ -42,8 +43,10 @@ def run(options: Options) -> int:
     Raises:
       InputError: if a model, the folder or ONNX Runtime Web cannot be used.
     """
-    sources = [as_source(load_trained(name), name) for name in options.models]
-    size = build_demo(sources, options.output, options.runtime)
-    print(f"{options.output}: {size / 1e6:.1f} MB, {len(sources)} models")
+    console = make_console(stderr=True)
+    with console.status("reading the models") as status:
+        models = [find_model(name) for name in options.models]
+        size = build_demo(models, options.output, options.runtime, status.update)
+    print(f"{options.output}: {size / 1e6:.1f} MB, {len(models)} models")
     print(f"python -m http.server --directory {options.output} shows it at http://localhost:8000")
     return 0

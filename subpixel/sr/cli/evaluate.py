@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -20,7 +20,9 @@ from subpixel.sr.evaluation.measurement import (
     write_measurement,
 )
 from subpixel.sr.evaluation.protocol import Channel, Grey, LrFrom, Protocol, ProtocolName, Rounding
-from subpixel.sr.targets import load_target
+from subpixel.sr.inference.bicubic import BICUBIC_NAME
+from subpixel.sr.inference.upscaler import BicubicUpscaler, Upscaler
+from subpixel.sr.models.find import check_options, find_model
 
 
 @dataclass(frozen=True)
@@ -133,19 +135,11 @@ def run(options: Options) -> int:
     benchmarks = find_benchmarks(
         options.benchmarks, data_root(options.data_root), wanted, protocol.degradation
     )
-    target = load_target(
-        options.target,
-        options.scale,
-        border=protocol.degradation.border,
-        upsampler=options.upsampler,
-        checkpoint=options.checkpoint,
-        activation=options.activation,
-        output_activation=options.output_activation,
-    )
-    for note in target.notes:
+    upscaler, about, notes = _load(options, protocol)
+    for note in notes:
         console.print(f"note: {note}", soft_wrap=True, highlight=False)
     measured = measure_model(
-        target.upscaler,
+        upscaler,
         benchmarks,
         protocol,
         console,
@@ -153,7 +147,24 @@ def run(options: Options) -> int:
         images=options.save_images,
         error_maps=options.error_maps,
     )
-    about = target.to_json()
     write_measurement(measured, about, json=options.json, csv=options.csv)
     show_measurement(measured, about, console, options.worst)
     return 0
+
+
+def _load(options: Options, protocol: Protocol) -> tuple[Upscaler, dict[str, Any], tuple[str, ...]]:
+    """Returns what enlarges images, what is known about it, and notes for the user."""
+    name, activation, output = options.target, options.activation, options.output_activation
+    if name == BICUBIC_NAME:
+        check_options(name, options.checkpoint, activation, output)
+        upscaler = BicubicUpscaler(options.scale, protocol.degradation.border)
+        return upscaler, {"name": name}, ()
+    model = find_model(
+        name,
+        options.scale,
+        upsampler=options.upsampler,
+        checkpoint=options.checkpoint,
+        activation=activation,
+        output_activation=output,
+    )
+    return model.upscaler(), model.to_json(), model.notes

@@ -1,5 +1,6 @@
 """The command `export`."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import check_outputs
 from subpixel.sr.activation_names import Activation, OutputActivation
 from subpixel.sr.export.formats import Choices, export_network
-from subpixel.sr.targets import as_source, load_trained
+from subpixel.sr.models.find import find_model
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class Options:
     """Images are uint8 in 0..255 instead of float32 in 0..1 (.onnx, .stablehlo)."""
     opset: int | None = None
     """Version of ONNX's operators (default: 17)."""
+    size: Annotated[str | None, tyro.conf.arg(metavar="WxH")] = None
+    """Width and height of the only image that an .onnx file takes, such as 640x360, for programs
+    that need fixed sizes (OpenCV 4.10). Default: any number of images of any size."""
     compact: bool = False
     """A .pth file has the layout of SRVGGNetCompact, which spandrel and chaiNNer read."""
     overwrite: bool = False
@@ -72,28 +76,43 @@ def run(options: Options) -> int:
             f"--upsampler is for workdirs of train.py, and {options.model} is none; --layout "
             "chooses how the file computes the upsampling"
         )
-    trained = load_trained(
+    model = find_model(
         options.model,
         upsampler=options.upsampler,
         checkpoint=options.checkpoint,
         activation=options.activation,
         output_activation=options.output_activation,
     )
-    source = as_source(trained, options.model)
-    provenance = source.provenance.stating(
+    provenance = model.provenance.stating(
         name=options.name,
         version=options.version,
         license=options.license,
         training_data=options.training_data,
     )
     choices = Choices(
-        layout=options.layout, uint8=options.uint8, opset=options.opset, compact=options.compact
+        layout=options.layout,
+        uint8=options.uint8,
+        opset=options.opset,
+        size=_size(options.size),
+        compact=options.compact,
     )
-    told = export_network(replace(source, provenance=provenance), options.output, choices)
-    size = f"{options.output.stat().st_size:,} bytes, " if options.output.is_file() else ""
     console = make_console()
-    for note in trained.notes:
+    # JAX compiles the network for each image of the check, which takes most of the time.
+    with console.status(f"writing {options.output} and comparing it with the network in JAX"):
+        told = export_network(replace(model, provenance=provenance), options.output, choices)
+    size = f"{options.output.stat().st_size:,} bytes, " if options.output.is_file() else ""
+    for note in model.notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     console.print(f"{options.output}: {size}{options.layout}", highlight=False)
     console.print(told, highlight=False, markup=False, soft_wrap=True)
     return 0
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    """Returns height and width of WIDTHxHEIGHT."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text)
+    if match is None:
+        raise InputError(f"--size must be WIDTHxHEIGHT in pixels, such as 640x360; got {text!r}")
+    return int(match[2]), int(match[1])

@@ -1,12 +1,21 @@
 """The command `models`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from rich.table import Table
 
 from subpixel.sr._support.console import make_console
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.models.released import RELEASED, read_release, released_names
+from subpixel.sr.models.released import (
+    RELEASED,
+    Release,
+    read_release,
+    released_names,
+    split_name,
+)
+from subpixel.sr.photo.engine import DEFAULT_MODEL
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,21 @@ def run(_: Options) -> int:
         table.add_row(release.name, f"{release.parameters:,}", *cells)
     console = make_console()
     console.print(table)
+    console.print(_advice(releases), soft_wrap=True, highlight=False)
     protocols = ", ".join(dict.fromkeys(release.protocol["name"] for release in releases))
     console.print(f"protocol: {protocols} (docs/protocol.md)", soft_wrap=True, highlight=False)
     console.print(f"model cards: {RELEASED}", soft_wrap=True, highlight=False)
     return 0
+
+
+def _advice(releases: Sequence[Release]) -> str:
+    """Returns a line that says which model has the best scores, and which is the default."""
+    means: dict[str, list[float]] = {}
+    for release in releases:
+        scores = [score.psnr for score in release.scores.values()]
+        means.setdefault(split_name(release.name)[0], []).append(fmean(scores))
+    best = max(means, key=lambda family: fmean(means[family]))
+    return (
+        f"which to take: {best} has the highest PSNR (upscale --model={best}); {DEFAULT_MODEL}, "
+        "the default of upscale, is the fastest (docs/export.md)"
+    )

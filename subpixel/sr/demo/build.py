@@ -5,27 +5,34 @@ The folder is complete: any web server can serve it, and the page loads nothing 
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from subpixel import __version__
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import check_folder, dump_json, write_bytes
 from subpixel.sr.demo.runtime import runtime_files
-from subpixel.sr.export.formats import Choices, Source, onnx_bytes
+from subpixel.sr.export.formats import Choices, onnx_bytes
+from subpixel.sr.models.trained import TrainedNetwork
 
 PAGE = Path(__file__).parent / "page"
 MODELS = "models.json"
 _SERVICE_WORKER = "sw.js"
 
 
-def build_demo(sources: Sequence[Source], output: Path, runtime: Path | None = None) -> int:
+def build_demo(
+    models: Sequence[TrainedNetwork],
+    output: Path,
+    runtime: Path | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> int:
     """Writes the page, the models in ONNX and ONNX Runtime Web into a folder.
 
     Args:
-      sources: the networks that can be chosen in the page; the first is the default.
+      models: the networks that can be chosen in the page; the first is the default.
       output: the folder. It must be new, empty, or one that this function wrote.
       runtime: a folder or archive with ONNX Runtime Web; None downloads it with npm.
+      tell: is told what is being done.
 
     Returns:
       Size of the folder in bytes.
@@ -36,18 +43,23 @@ def build_demo(sources: Sequence[Source], output: Path, runtime: Path | None = N
       RuntimeError: if an exported model computes another function than its network.
     """
     _check_output(output)
-    names = [source.provenance.name for source in sources]
+    names = [model.provenance.name for model in models]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"two models have the name {name!r}: give each of them once")
-    if not sources:
+    if not models:
         raise InputError("name at least one model")
-    files = {f"ort/{name}": content for name, content in runtime_files(runtime).items()}
+    tell("reading ONNX Runtime Web" if runtime else "downloading ONNX Runtime Web with npm")
+    # Every server knows the type of a .js file; some send .mjs as one that no browser runs.
+    files = {
+        f"ort/{name.replace('.mjs', '.js')}": content
+        for name, content in runtime_files(runtime).items()
+    }
     files |= {path.name: path.read_bytes() for path in sorted(PAGE.iterdir()) if path.is_file()}
-    files |= _model_files(sources)
+    files |= _model_files(models, tell)
     files[_SERVICE_WORKER] = _service_worker(files)
-    for stale in (output / "models").glob("*.onnx"):
-        if f"models/{stale.name}" not in files:
+    for stale in (*output.glob("models/*.onnx"), *output.glob("ort/*.mjs")):
+        if stale.relative_to(output).as_posix() not in files:
             stale.unlink()
     for name, content in files.items():
         write_bytes(output / name, content)
@@ -60,20 +72,21 @@ def _check_output(output: Path) -> None:
         raise InputError(f"{output} holds other files: name a new folder, or an earlier demo")
 
 
-def _model_files(sources: Sequence[Source]) -> dict[str, bytes]:
+def _model_files(models: Sequence[TrainedNetwork], tell: Callable[[str], None]) -> dict[str, bytes]:
     files, entries = {}, []
-    for source in sources:
-        network = source.network("subpixel")
-        content, _ = onnx_bytes(source, Choices())
-        name = f"models/{source.provenance.name}.onnx"
-        files[name] = content
+    for number, model in enumerate(models, start=1):
+        name = model.provenance.name
+        tell(f"exporting {name} and comparing it with the network ({number} of {len(models)})")
+        content, _ = onnx_bytes(model, Choices())
+        file = f"models/{name}.onnx"
+        files[file] = content
         entries.append(
             {
-                "name": source.provenance.name,
-                "file": name,
-                "scale": network.scale,
-                "channels": network.channels,
-                "radius": network.radius,
+                "name": name,
+                "file": file,
+                "scale": model.config.scale,
+                "channels": model.config.channels,
+                "radius": model.shapes.radius,
             }
         )
     facts = {"software": f"subpixel {__version__}", "models": entries}

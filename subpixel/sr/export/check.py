@@ -1,6 +1,6 @@
 """Compares an exported model with its network before the file is written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +17,15 @@ SIZES = ((1, 1, 1), (1, 1, 19), (2, 7, 5), (1, 33, 48), (1, 64, 96))
 TOLERANCE = 2e-5
 
 
-def check_onnx(model: bytes, network: Network) -> float:
+def check_onnx(
+    model: bytes, network: Network, sizes: Sequence[tuple[int, int, int]] = SIZES
+) -> float:
     """Runs an ONNX model and the network on random images.
+
+    Args:
+      model: the file's content.
+      network: which it must compute.
+      sizes: of the images, (n, h, w).
 
     Returns:
       The largest difference, relative to the largest output where that is over 1.
@@ -28,7 +35,7 @@ def check_onnx(model: bytes, network: Network) -> float:
       RuntimeError: if they differ by more than rounding.
     """
     exported = OnnxNetwork(model)
-    return _compare(exported, network, exported.uint8)
+    return _compare(exported, network, exported.uint8, sizes)
 
 
 def check_stablehlo(program: bytes, network: Network, uint8: bool) -> float:
@@ -46,10 +53,15 @@ def run_network(
         return np.asarray(network(jnp.asarray(x)), np.float32)
 
 
-def _compare(exported: Callable[[np.ndarray], np.ndarray], network: Network, uint8: bool) -> float:
+def _compare(
+    exported: Callable[[np.ndarray], np.ndarray],
+    network: Network,
+    uint8: bool,
+    sizes: Sequence[tuple[int, int, int]] = SIZES,
+) -> float:
     rng = np.random.default_rng(0)
     worst = 0.0
-    for size in SIZES:
+    for size in sizes:
         pixels = rng.integers(0, 256, (*size, network.channels), np.uint8)
         x = pixels.astype(np.float32) / np.float32(255)
         y = run_network(network, x)

@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from flax import nnx
 
@@ -12,38 +11,16 @@ from subpixel import __version__
 from subpixel.kernels import Layout
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import write_bytes
-from subpixel.sr.export.check import check_onnx, check_stablehlo
+from subpixel.sr.export.check import SIZES, check_onnx, check_stablehlo
 from subpixel.sr.export.onnx_graph import DEFAULT_OPSET, build_onnx
-from subpixel.sr.export.provenance import Provenance, describe_network
 from subpixel.sr.export.stablehlo import PLATFORMS, stablehlo_bytes
 from subpixel.sr.export.torch_layouts import METADATA, compact_state_dict
 from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.export.torch_writer import torch_bytes
-from subpixel.sr.models import ModelConfig, Network
+from subpixel.sr.models import Network
+from subpixel.sr.models.trained import TrainedNetwork
 from subpixel.sr.models.weights import save_weights
-
-
-@dataclass(frozen=True)
-class Source:
-    """A trained network that is to be exported.
-
-    Attributes:
-      config: of the network.
-      layout: of its upsampler.
-      params: its parameters, a nested dict.
-      provenance: what is known about the weights.
-    """
-
-    config: ModelConfig
-    layout: Layout
-    params: Any
-    provenance: Provenance
-
-    def network(self, layout: Layout) -> Network:
-        """Returns the network, computing in float32, with its upsampler in a layout."""
-        config = replace(self.config, dtype="float32")
-        graph, _ = nnx.split(config.build(self.layout, seed=0))
-        return nnx.merge(graph, self.params).with_upsampler(layout)
+from subpixel.sr.serialization import to_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,20 +31,22 @@ class Choices:
       layout: of the upsampling.
       uint8: whether images are uint8 in 0..255 instead of float32 in 0..1 (ONNX, StableHLO).
       opset: of ONNX; None is the default.
+      size: height and width of the only image that an ONNX file takes; None: any number and size.
       compact: whether a PyTorch state dict has the layout of SRVGGNetCompact.
     """
 
     layout: Layout = "subpixel"
     uint8: bool = False
     opset: int | None = None
+    size: tuple[int, int] | None = None
     compact: bool = False
 
 
-def export_network(source: Source, path: Path, choices: Choices) -> str:
+def export_network(model: TrainedNetwork, path: Path, choices: Choices) -> str:
     """Writes a network to a file, after a check of the exported model.
 
     Args:
-      source: the network.
+      model: the network.
       path: the file: .onnx, .safetensors, .pth, .pt or .stablehlo.
       choices: how it is written.
 
@@ -83,29 +62,31 @@ def export_network(source: Source, path: Path, choices: Choices) -> str:
     if writer is None:
         raise InputError(f"{path} has no suffix of a format: it must end in {', '.join(_WRITERS)}")
     _refuse_unused(path, choices)
-    return writer(source, path, choices)
+    return writer(model, path, choices)
 
 
-def onnx_bytes(source: Source, choices: Choices) -> tuple[bytes, float]:
+def onnx_bytes(model: TrainedNetwork, choices: Choices) -> tuple[bytes, float]:
     """Returns the ONNX model of a network, checked, and its largest difference from the network.
 
     Raises:
       InputError: if a package is not installed, or the opset is not known.
       RuntimeError: if the model computes another function than the network.
     """
-    network = source.network(choices.layout)
-    model = build_onnx(
+    network = model.in_float32(choices.layout)
+    graph = build_onnx(
         network.operations(),
         scale=network.scale,
         channels=network.channels,
         layout=choices.layout,
         uint8=choices.uint8,
         opset=DEFAULT_OPSET if choices.opset is None else choices.opset,
-        metadata=_metadata(source, network, choices.layout),
+        size=choices.size,
+        metadata=_metadata(model, network, choices.layout),
     )
-    model.producer_version = __version__
-    content = model.SerializeToString()
-    return content, check_onnx(content, network)
+    graph.producer_version = __version__
+    content = graph.SerializeToString()
+    sizes = SIZES if choices.size is None else ((1, *choices.size),)
+    return content, check_onnx(content, network, sizes)
 
 
 def _refuse_unused(path: Path, choices: Choices) -> None:
@@ -113,6 +94,7 @@ def _refuse_unused(path: Path, choices: Choices) -> None:
     unused = {
         "uint8": choices.uint8 and suffix not in (".onnx", ".stablehlo"),
         "opset": choices.opset is not None and suffix != ".onnx",
+        "size": choices.size is not None and suffix != ".onnx",
         "compact": choices.compact and suffix not in (".pth", ".pt"),
     }
     for option, is_unused in unused.items():
@@ -122,42 +104,55 @@ def _refuse_unused(path: Path, choices: Choices) -> None:
         raise InputError("--compact has a pixel shuffle: use it with --layout=subpixel only")
 
 
-def _metadata(source: Source, network: Network, layout: Layout) -> dict[str, str]:
-    return describe_network(network, source.config, layout, source.provenance)
+def _metadata(model: TrainedNetwork, network: Network, layout: Layout) -> dict[str, str]:
+    """Returns the facts that an exported file states: text by name."""
+    image = "RGB" if network.channels == 3 else "luma Y of BT.601 in studio range, 16..235 of 255"
+    return {
+        **asdict(model.provenance),
+        "scale": str(network.scale),
+        "channels": str(network.channels),
+        "radius": str(network.radius),
+        "layout": layout,
+        "image": image,
+        "model": json.dumps(to_json(model.config)),
+    }
 
 
-def _write_onnx(source: Source, path: Path, choices: Choices) -> str:
-    content, difference = onnx_bytes(source, choices)
+def _write_onnx(model: TrainedNetwork, path: Path, choices: Choices) -> str:
+    content, difference = onnx_bytes(model, choices)
     write_bytes(path, content)
     kind = "uint8 in 0..255" if choices.uint8 else "float32 in 0..1"
     opset = DEFAULT_OPSET if choices.opset is None else choices.opset
+    shape = "(batch, channels, height, width)"
+    if choices.size is not None:
+        shape = f"(1, {model.config.channels}, {choices.size[0]}, {choices.size[1]})"
     return (
-        f"ONNX, opset {opset}, input and output (batch, channels, height, width) {kind}\n"
+        f"ONNX, opset {opset}, input {shape}, input and output {kind}\n"
         f"ONNX Runtime and JAX differ by at most {difference:.0e} of the range"
     )
 
 
-def _write_safetensors(source: Source, path: Path, choices: Choices) -> str:
-    _, state = nnx.split(source.network(choices.layout))
-    save_weights(path, nnx.to_pure_dict(state), source.config, choices.layout)
+def _write_safetensors(model: TrainedNetwork, path: Path, choices: Choices) -> str:
+    _, state = nnx.split(model.in_float32(choices.layout))
+    save_weights(path, nnx.to_pure_dict(state), model.config, choices.layout)
     return "weights of this project, in safetensors"
 
 
-def _write_torch(source: Source, path: Path, choices: Choices) -> str:
-    network = source.network(choices.layout)
+def _write_torch(model: TrainedNetwork, path: Path, choices: Choices) -> str:
+    network = model.in_float32(choices.layout)
     if choices.compact:
         state = compact_state_dict(network.operations())
-        write_bytes(path, torch_bytes(state, {"license": source.provenance.license}))
+        write_bytes(path, torch_bytes(state, {"license": model.provenance.license}))
         return "PyTorch, the state dict of SRVGGNetCompact under the key params"
     state, code = torch_module(network.operations(), choices.layout)
-    texts = {METADATA: json.dumps(_metadata(source, network, choices.layout))}
+    texts = {METADATA: json.dumps(_metadata(model, network, choices.layout))}
     write_bytes(path, torch_bytes(state, texts))
     load = f'torch.load("{path.name}", weights_only=True)["params"]'
     return f"PyTorch; the module that loads it:\n\n{code}model.load_state_dict({load})"
 
 
-def _write_stablehlo(source: Source, path: Path, choices: Choices) -> str:
-    network = source.network(choices.layout)
+def _write_stablehlo(model: TrainedNetwork, path: Path, choices: Choices) -> str:
+    network = model.in_float32(choices.layout)
     content = stablehlo_bytes(network, choices.uint8)
     difference = check_stablehlo(content, network, choices.uint8)
     write_bytes(path, content)
@@ -167,7 +162,7 @@ def _write_stablehlo(source: Source, path: Path, choices: Choices) -> str:
     )
 
 
-_WRITERS: dict[str, Callable[[Source, Path, Choices], str]] = {
+_WRITERS: dict[str, Callable[[TrainedNetwork, Path, Choices], str]] = {
     ".onnx": _write_onnx,
     ".safetensors": _write_safetensors,
     ".pth": _write_torch,

@@ -1,6 +1,7 @@
 """A network's operations as an ONNX graph, written with the `onnx` package alone.
 
-Images are (batch, channels, height, width), as ONNX has them, with batch, height and width free.
+Images are (batch, channels, height, width), as ONNX has them, with batch, height and width free, or
+all of them fixed for programs that need fixed sizes.
 The three layouts of the upsampling give three graphs of one function:
 
 ===============  =================================================================
@@ -49,6 +50,7 @@ def build_onnx(
     layout: Layout = "subpixel",
     uint8: bool = False,
     opset: int = DEFAULT_OPSET,
+    size: tuple[int, int] | None = None,
     metadata: dict[str, str] | None = None,
 ) -> "onnx.ModelProto":
     """Returns the ONNX model of a network.
@@ -61,6 +63,7 @@ def build_onnx(
       uint8: whether input and output are uint8 in 0..255 instead of float32 in 0..1. Only then is
         the output clipped; it is rounded halves up.
       opset: version of ONNX's operators.
+      size: height and width of the only input that the graph takes, one image; None: any.
       metadata: stored in the model as text.
 
     Raises:
@@ -73,7 +76,7 @@ def build_onnx(
             f"opset must be from {OLDEST_OPSET} to {newest}, the newest of the installed onnx "
             f"{onnx.__version__}; got {opset}"
         )
-    graph = _Graph(onnx, layout, scale, channels)
+    graph = _Graph(onnx, layout, scale, channels, size)
     pixels = "input"
     if uint8:
         pixels = graph.add("Cast", [pixels], to=onnx.TensorProto.FLOAT)
@@ -82,8 +85,12 @@ def build_onnx(
     if uint8:
         graph.round_to_uint8()
     kind = onnx.TensorProto.UINT8 if uint8 else onnx.TensorProto.FLOAT
-    sizes = ["batch", channels, "height", "width"]
-    enlarged = ["batch", channels, f"{scale}*height", f"{scale}*width"]
+    if size is None:
+        sizes = ["batch", channels, "height", "width"]
+        enlarged = ["batch", channels, f"{scale}*height", f"{scale}*width"]
+    else:
+        sizes = [1, channels, *size]
+        enlarged = [1, channels, *(scale * side for side in size)]
     opsets = [onnx.helper.make_opsetid("", opset)]
     model = onnx.helper.make_model(
         onnx.helper.make_graph(
@@ -105,11 +112,19 @@ def build_onnx(
 class _Graph:
     """The nodes and constants of a graph under construction."""
 
-    def __init__(self, onnx: Any, layout: Layout, scale: int, channels: int):
+    def __init__(
+        self,
+        onnx: Any,
+        layout: Layout,
+        scale: int,
+        channels: int,
+        size: tuple[int, int] | None,
+    ):
         self.onnx = onnx
         self.layout: Layout = layout
         self.scale = scale
         self.channels = channels
+        self.size = size
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self.counts: dict[str, int] = {}
@@ -185,15 +200,16 @@ class _Graph:
 
     @_write.register
     def _(self, operation: PadEdge) -> None:
-        self._pad(operation.pixels, "edge")
+        pixels = operation.pixels
+        pads = self.constant("pads", np.array([0, 0, pixels, pixels] * 2, np.int64))
+        self.value = self.add("Pad", [self.value, pads], mode="edge")
 
     @_write.register
     def _(self, operation: Crop) -> None:
-        self._pad(-operation.pixels, "constant")
-
-    def _pad(self, pixels: int, mode: str) -> None:
-        pads = self.constant(self._number("pads"), np.array([0, 0, pixels, pixels] * 2, np.int64))
-        self.value = self.add("Pad", [self.value, pads], mode=mode)
+        # OpenCV does not read a Pad with negative sizes.
+        bounds = {"starts": [operation.pixels] * 2, "ends": [-operation.pixels] * 2, "axes": [2, 3]}
+        names = [self.constant(name, np.array(value, np.int64)) for name, value in bounds.items()]
+        self.value = self.add("Slice", [self.value, *names])
 
     def _upsample(self, operation: Upsampling, residual: bool) -> None:
         if self.layout == "subpixel":
@@ -230,7 +246,9 @@ class _Graph:
         inputs = [self.value, self.constant("upsampler.weight", _reversed(kernel))]
         if bias is not None:
             inputs.append(self.constant("upsampler.bias", bias))
-        self.value = self.add("ConvTranspose", inputs, strides=list(scales), pads=pads)
+        self.value = self.add(
+            "ConvTranspose", inputs, kernel_shape=list(sizes), strides=list(scales), pads=pads
+        )
 
     def _zero_insert(self, operation: Upsampling, bias: np.ndarray | None) -> None:
         kernel = operation.kernel_in("zero_insert")
@@ -240,6 +258,7 @@ class _Graph:
         stuffed = self.add(
             "ConvTranspose",
             [self.value, self.constant("zeros.weight", one)],
+            kernel_shape=list(scales),
             strides=list(scales),
             group=features,
         )
@@ -251,6 +270,10 @@ class _Graph:
         """Adds a tile of r x r biases, repeated over the image."""
         tile = bias.reshape(-1, self.channels).T
         tile = tile.reshape(1, self.channels, self.scale, self.scale)
+        if self.size is not None:
+            image = np.tile(tile, (1, 1, *self.size))
+            self.value = self.add("Add", [self.value, self.constant("upsampler.bias", image)])
+            return
         sizes = self.add("Shape", [self.pixels], start=2, end=4)
         ones = self.constant("ones", np.ones(2, np.int64))
         repeats = self.add("Concat", [ones, sizes], axis=0)
@@ -281,7 +304,7 @@ class _Graph:
         if bias is not None:
             inputs.append(self.constant(f"{name}.bias", bias))
         pads = [low for low, _ in pairs] + [high for _, high in pairs]
-        return self.add("Conv", inputs, pads=pads)
+        return self.add("Conv", inputs, kernel_shape=list(kernel.shape[:2]), pads=pads)
 
     def _number(self, name: str) -> str:
         self.counts[name] = self.counts.get(name, 0) + 1

@@ -10,9 +10,6 @@ from jaxtyping import Real
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.export.packages import require_package
 
-# What the metadata of an exported file states for a fact that is not known.
-UNKNOWN = "not stated"
-
 
 class OnnxNetwork:
     """An exported network in ONNX Runtime, called in the same way as the network.

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -22,7 +21,7 @@ from subpixel.sr.models.operations import (
     Operation,
     Upsampling,
 )
-from subpixel.sr.models.torch_files import read_checkpoint
+from subpixel.sr.models.torch_files import Checkpoint
 from subpixel.sr.serialization import from_json
 
 # Beside the state dict, under this name, an exported checkpoint states its metadata as JSON.
@@ -77,34 +76,33 @@ def _kind(operation: Operation) -> str:
             return "-"
 
 
-def read_exported(path: Path) -> tuple[ModelConfig, Layout, Any] | None:
-    """Reads a checkpoint that this project exported; the parameters are exactly those exported.
+def exported_network(checkpoint: Checkpoint, source: str) -> tuple[ModelConfig, Layout, Any] | None:
+    """Returns the network of a checkpoint that this project exported, exactly as it was.
 
     Args:
-      path: a .pth file.
+      checkpoint: the content of a .pth file.
+      source: the file, for messages.
 
     Returns:
       The network's config, its upsampler and its parameters; None if the checkpoint does not state
       a config of ours.
 
     Raises:
-      InputError: if it cannot be read, or its tensors are not those of its config.
+      InputError: if its metadata is damaged, or its tensors are not those of its config.
     """
-    checkpoint = read_checkpoint(path)
-    tensors, texts = checkpoint.tensors, checkpoint.texts
-    if METADATA not in texts:
+    if METADATA not in checkpoint.texts:
         return None
     try:
-        metadata = json.loads(texts[METADATA])
+        metadata = json.loads(checkpoint.texts[METADATA])
         config, layout = json.loads(metadata["model"]), metadata["layout"]
         validate_layout(layout)
     except (ValueError, LookupError, TypeError) as error:
-        raise InputError(f"the metadata of {path} cannot be read: {error!r}") from None
-    config = from_json(config, ModelConfig, str(path))
-    return config, layout, _params_of(config, layout, tensors, path)
+        raise InputError(f"the metadata of {source} cannot be read: {error!r}") from None
+    config = from_json(config, ModelConfig, source)
+    return config, layout, _params_of(config, layout, checkpoint.tensors, source)
 
 
-def _params_of(config: ModelConfig, layout: Layout, tensors: StateDict, path: Path) -> Any:
+def _params_of(config: ModelConfig, layout: Layout, tensors: StateDict, source: str) -> Any:
     """Returns the parameters that belong to a state dict.
 
     A state dict only rearranges the parameters. A network whose parameters are 0, 1, 2, ...
@@ -115,7 +113,7 @@ def _params_of(config: ModelConfig, layout: Layout, tensors: StateDict, path: Pa
     sizes = [leaf.size for leaf in leaves]
     total = sum(sizes)
     if total >= 2**24:
-        raise InputError(f"{path} has {total} parameters: float32 numbers them up to {2**24}")
+        raise InputError(f"{source} has {total} parameters: float32 numbers them up to {2**24}")
     parts = np.split(np.arange(total, dtype=np.float32), np.cumsum(sizes)[:-1])
     numbered = [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)]
     network = nnx.merge(graph, jax.tree.unflatten(structure, numbered))
@@ -124,7 +122,7 @@ def _params_of(config: ModelConfig, layout: Layout, tensors: StateDict, path: Pa
     wanted = {name: tensor.shape for name, tensor in expected.items()}
     if shapes != wanted:
         raise InputError(
-            f"{path} states a network whose tensors have the shapes {wanted}; it holds {shapes}"
+            f"{source} states a network whose tensors have the shapes {wanted}; it holds {shapes}"
         )
     values = np.zeros(total, np.float32)
     for name, numbers in expected.items():

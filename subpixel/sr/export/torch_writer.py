@@ -3,7 +3,7 @@
 The file is what `torch.save` writes: a zip archive, stored without compression, with a pickle
 program in `data.pkl` and the numbers of each tensor in `data/0`, `data/1`, ... The program uses
 the few instructions below and names only `collections.OrderedDict` and PyTorch's records of
-tensors, so `torch.load(..., weights_only=True)` reads it, and so does `read_torch`.
+tensors, so `torch.load(..., weights_only=True)` reads it, and so does `read_checkpoint`.
 """
 
 import io

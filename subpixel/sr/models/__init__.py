@@ -4,9 +4,9 @@ To add one, write its file and add its config to `ModelConfig`.
 """
 
 from subpixel.sr.models.base import Network, NetworkConfig
-from subpixel.sr.models.espcn import ESPCN, ESPCNConfig
-from subpixel.sr.models.fsrcnn import FSRCNN, FSRCNNConfig
-from subpixel.sr.models.plain import Plain, PlainConfig
+from subpixel.sr.models.espcn import ConvStack, ESPCNConfig
+from subpixel.sr.models.fsrcnn import FSRCNNConfig
+from subpixel.sr.models.plain import PlainConfig
 from subpixel.sr.models.srcnn import SRCNN, SRCNNConfig
 
 # The tagged union of all networks' configs: the field `network` tells them apart. A file without
@@ -14,15 +14,13 @@ from subpixel.sr.models.srcnn import SRCNN, SRCNNConfig
 ModelConfig = ESPCNConfig | FSRCNNConfig | PlainConfig | SRCNNConfig
 
 __all__ = [
-    "ESPCN",
-    "FSRCNN",
     "SRCNN",
+    "ConvStack",
     "ESPCNConfig",
     "FSRCNNConfig",
     "ModelConfig",
     "Network",
     "NetworkConfig",
-    "Plain",
     "PlainConfig",
     "SRCNNConfig",
 ]

@@ -1,25 +1,24 @@
 """The interface of a network: all that the rest of the application needs to know of it.
 
-A network is one file with two classes. Its config, a member of the union `ModelConfig`, states the
-choices and builds the network. The network, an `nnx.Module`, computes and declares its scale,
-channels and receptive radius, its layers with their work (`layers`), and the same function as plain
-operations for exports (`operations`). The PyTorch state dicts that it reads are declared by the
-config (`from_torch`), since they say how the network is built.
+A network is one file. Its config, a member of the union `ModelConfig`, states the choices and
+builds the network. The network, an `nnx.Module`, computes and declares its scale, channels and
+receptive radius, and the same function as plain operations (`operations`), from which exports and
+the table of layers are made.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
 from subpixel import kernels
 from subpixel.kernels import Layout
-from subpixel.sr.models.layers import Layer
+from subpixel.sr.models.layers import Layer, layer_table
 from subpixel.sr.models.operations import Operation
-from subpixel.sr.models.torch_chain import TorchChain, TorchChoices, TorchMatch
 from subpixel.sr.models.upsampler import Upsampler, UpsamplerInit, draw_kernel, make_upsampler
 from subpixel.sr.serialization import check_fields, require
 
@@ -53,12 +52,8 @@ class Network(nnx.Module):
         """(..., h, w, channels) -> (..., r*h, r*w, channels); both in 0..1, not clipped."""
         raise NotImplementedError
 
-    def layers(self) -> list[Layer]:
-        """Returns the layers in the order of their computation."""
-        raise NotImplementedError
-
     def operations(self) -> list[Operation]:
-        """Returns the same function as plain operations, for exports.
+        """Returns the same function as plain operations, for exports and the layer table.
 
         The upsampling is given in the layout "subpixel", whatever the network's own.
         """
@@ -94,9 +89,6 @@ class NetworkConfig:
 
     A member has the field `network`, a `Literal` with one value, which tells it from the others.
     """
-
-    reads: ClassVar[str] = ""
-    """The PyTorch networks whose state dicts are read, for messages; "" if there are none."""
 
     scale: int = 3
     """How many times larger the output is: a whole number of at least 2."""
@@ -143,26 +135,12 @@ class NetworkConfig:
         """Returns the network with the shapes of its parameters; nothing is computed."""
         return nnx.eval_shape(lambda: self.build(upsampler, seed=0))
 
-    def layers(self, upsampler: Layout) -> Sequence[Layer]:
-        """Returns the network's layers with an upsampler; nothing is computed."""
-        return self.build_abstract(upsampler).layers()
+    def layers(self, upsampler: Layout) -> list[Layer]:
+        """Returns the network's layers with an upsampler, in the order of their computation."""
+        graph, state = nnx.split(self.build_abstract(upsampler))
+        zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), state)
+        return layer_table(nnx.merge(graph, zeros).operations(), upsampler)
 
     def remarks(self) -> tuple[str, ...]:
         """Returns what a model card states about these choices, one sentence each."""
         return ()
-
-    @classmethod
-    def from_torch(cls, chain: TorchChain, choices: TorchChoices) -> TorchMatch | None:
-        """Reads the layers of a PyTorch state dict, if this network can compute them.
-
-        Args:
-          chain: the layers of the state dict.
-          choices: what the file does not state.
-
-        Returns:
-          The config and the parameters; None if the layers are those of another network.
-
-        Raises:
-          InputError: if the layers are this network's, and a choice does not fit them.
-        """
-        return None

@@ -1,37 +1,38 @@
-"""ESPCN: three convolutions at low resolution, the last of which upsamples.
+"""ESPCN: convolutions at low resolution, the last of which upsamples.
+
+FSRCNN and the plain network are such stacks too, with other sizes: `ConvStack` computes all three.
 
 Reference: Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient
 Sub-Pixel Convolutional Neural Network", arXiv 1609.05158.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
-from flax.typing import Dtype
+from flax.typing import Initializer
+from jaxtyping import Array, Float
 
 from subpixel.kernels import Layout
+from subpixel.nnx import PhaseBias
 from subpixel.sr.activation_names import Activation, OutputActivation
-from subpixel.sr.models.base import Dtype as DtypeName
-from subpixel.sr.models.base import NetworkConfig
-from subpixel.sr.models.stack import Bias, ConvStack
-from subpixel.sr.models.torch_chain import TorchChain, TorchChoices, TorchMatch
-from subpixel.sr.models.torch_params import (
-    assumed,
-    chain_activation,
-    chain_scale,
-    params_from_torch,
-)
+from subpixel.sr.models import operations
+from subpixel.sr.models.activations import PReLU, activate
+from subpixel.sr.models.base import Dtype, Network, NetworkConfig
+from subpixel.sr.models.operations import Operation
+from subpixel.sr.models.upsampler import make_upsampler
 from subpixel.sr.serialization import require
+
+Bias = Literal["phase", "shared"]
+
+_lecun_normal = nnx.initializers.lecun_normal()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ESPCNConfig(NetworkConfig):
     """ESPCN, arXiv 1609.05158."""
-
-    reads: ClassVar[str] = "ESPCN (two or three hidden convolutions and a pixel shuffle)"
 
     network: Literal["espcn"] = "espcn"
     features: tuple[int, ...] = (64, 32)
@@ -46,12 +47,12 @@ class ESPCNConfig(NetworkConfig):
     input_mean: float = 0.0
     """Subtracted from the input, which lies in 0..1, before the first layer."""
     input_scale: float = 1.0
-    """Factor of the centred input."""
+    """Factor of the centred input. The residual connection and the output are not affected."""
     residual: bool = False
     """Whether the layers learn what is missing from the nearest-neighbour enlargement."""
     output_activation: OutputActivation = "none"
-    """After the last layer; the paper's network has none."""
-    dtype: DtypeName = "float32"
+    """After the last layer and the residual connection; the paper's network has none."""
+    dtype: Dtype = "float32"
     """In which the layers compute. Parameters, the bias of the last layer and the loss stay in
     float32."""
 
@@ -68,32 +69,6 @@ class ESPCNConfig(NetworkConfig):
             f"layer; got {self.kernel_sizes} and {self.features}",
         )
 
-    @classmethod
-    def from_torch(cls, chain: TorchChain, choices: TorchChoices) -> TorchMatch | None:
-        """Reads two or three hidden convolutions and a pixel shuffle.
-
-        The paper's ESPCN has two (yjn870, Lornatang, ETDS); that of PyTorch's own examples and of
-        leftthomas has three.
-        """
-        if chain.transposed or len(chain.hidden) not in (2, 3):
-            return None
-        if not (chain.has_prelu or chain.lacks_prelu):
-            return None
-        activation = chain_activation(chain, choices.activation, "tanh")
-        config = cls(
-            scale=chain_scale(chain, choices.scale),
-            channels=chain.channels,
-            features=tuple(conv.weight.shape[0] for conv in chain.hidden),
-            kernel_sizes=tuple(conv.size for conv in (*chain.hidden, chain.head)),
-            activation=activation,
-            output_activation=choices.output_activation or "none",
-        )
-        notes = assumed(
-            activation=None if chain.has_prelu or choices.activation else config.activation,
-            output_activation=None if choices.output_activation else config.output_activation,
-        )
-        return TorchMatch(config, params_from_torch(chain, config.scale, activation), notes)
-
     def remarks(self) -> tuple[str, ...]:
         """Returns the differences from the paper's network."""
         remarks = []
@@ -106,67 +81,87 @@ class ESPCNConfig(NetworkConfig):
             )
         return tuple(remarks)
 
-    def build(self, upsampler: Layout, seed: int) -> "ESPCN":
+    def build(self, upsampler: Layout, seed: int) -> "ConvStack":
         """Returns a new network; see `NetworkConfig.build`."""
-        model = ESPCN(
-            self.scale,
-            channels=self.channels,
-            upsampler="subpixel",
-            features=self.features,
-            kernel_sizes=self.kernel_sizes,
-            bias=self.bias,
-            activation=self.activation,
-            input_mean=self.input_mean,
-            input_scale=self.input_scale,
-            residual=self.residual,
-            output_activation=self.output_activation,
-            dtype=jnp.dtype(self.dtype),
-            rngs=nnx.Rngs(seed),
-        )
-        return self.start(model, upsampler, seed)
+        return self.start(ConvStack(self, rngs=nnx.Rngs(seed)), upsampler, seed)
 
 
-class ESPCN(ConvStack):
+class ConvStack(Network):
     """Enlarges an image r times; its upsampler can be swapped, and the function stays the same.
 
-    Arguments and errors are those of `ConvStack`; the defaults are the paper's network, which has
-    the activation tanh, no residual connection, and one bias for each phase.
+    The parameters are conv1, prelu1, conv2, prelu2, ... (prelu1, ... with this activation only),
+    then upsampler, and bias, which the upsampler's output receives.
+
+    Args:
+      config: the choices. The upsampler has the layout "subpixel", started by ICNR.
+      kernel_init: initializer of the hidden layers' kernels.
+      rngs: random streams.
 
     Example:
-      >>> model = ESPCN(3, rngs=nnx.Rngs(0))
+      >>> model = ConvStack(ESPCNConfig(scale=3), rngs=nnx.Rngs(0))
       >>> model(jnp.zeros((1, 17, 17, 1))).shape
       (1, 51, 51, 1)
     """
 
     def __init__(
-        self,
-        scale: int,
-        *,
-        channels: int = 1,
-        upsampler: Layout = "subpixel",
-        features: Sequence[int] = (64, 32),
-        kernel_sizes: Sequence[int] = (5, 3, 3),
-        bias: Bias = "phase",
-        activation: Activation = "tanh",
-        input_mean: float = 0.0,
-        input_scale: float = 1.0,
-        residual: bool = False,
-        output_activation: OutputActivation = "none",
-        dtype: Dtype | None = None,
-        rngs: nnx.Rngs,
+        self, config: ESPCNConfig, *, kernel_init: Initializer = _lecun_normal, rngs: nnx.Rngs
     ):
-        super().__init__(
-            scale,
-            channels=channels,
-            upsampler=upsampler,
-            features=features,
-            kernel_sizes=kernel_sizes,
-            bias=bias,
-            activation=activation,
-            input_mean=input_mean,
-            input_scale=input_scale,
-            residual=residual,
-            output_activation=output_activation,
-            dtype=dtype,
-            rngs=rngs,
+        r, channels = config.scale, config.channels
+        self.config = config
+        self.scale = r
+        self.channels = channels
+        self.radius = sum(size // 2 for size in config.kernel_sizes)
+        self.dtype = jnp.dtype(config.dtype)
+        self.upsampler_name: Layout = "subpixel"
+        widths = (channels, *config.features)
+        *hidden, last = config.kernel_sizes
+        for number, size in enumerate(hidden, start=1):
+            inputs, outputs = widths[number - 1 : number + 1]
+            conv = nnx.Conv(
+                inputs, outputs, (size, size), dtype=self.dtype, kernel_init=kernel_init, rngs=rngs
+            )
+            setattr(self, f"conv{number}", conv)
+            if config.activation == "prelu":
+                setattr(self, f"prelu{number}", PReLU(outputs))
+        self.upsampler = make_upsampler(
+            "subpixel", widths[-1], channels, (last, last), (r, r), dtype=self.dtype, rngs=rngs
         )
+        phases = (r, r) if config.bias == "phase" else (1, 1)
+        self.bias = PhaseBias(channels, phases, rngs=rngs)
+
+    def __call__(
+        self, x: Float[Array | np.ndarray, "*batch h w {self.channels}"]
+    ) -> Float[Array, "*batch {self.scale}*h {self.scale}*w {self.channels}"]:
+        """(..., h, w, channels) -> (..., r*h, r*w, channels); both in 0..1, not clipped."""
+        config = self.config
+        hidden = (x - config.input_mean) * config.input_scale
+        for number in range(1, len(config.features) + 1):
+            hidden = getattr(self, f"conv{number}")(hidden)
+            if config.activation == "prelu":
+                hidden = getattr(self, f"prelu{number}")(hidden)
+            else:
+                hidden = activate(config.activation, hidden)
+        wide = jnp.promote_types(x.dtype, jnp.float32)
+        output = self.bias(self.upsampler(hidden).astype(wide))
+        if config.residual:
+            output += x.repeat(self.scale, axis=-3).repeat(self.scale, axis=-2)
+        return activate(config.output_activation, output)
+
+    def operations(self) -> list[Operation]:
+        """Returns the same function as plain operations, for exports and the layer table."""
+        config = self.config
+        listed = operations.centre(config.input_mean, config.input_scale)
+        for number in range(1, len(config.features) + 1):
+            listed.append(operations.convolution(getattr(self, f"conv{number}")))
+            if config.activation == "prelu":
+                listed.append(operations.prelu(getattr(self, f"prelu{number}")))
+            else:
+                listed.append(operations.Activation(config.activation))
+        listed.append(
+            operations.upsampling(self.upsampler, self.upsampler_name, self.scale, self.bias)
+        )
+        if config.residual:
+            listed.append(operations.AddNearest(self.scale))
+        if config.output_activation != "none":
+            listed.append(operations.Activation(config.output_activation))
+        return listed

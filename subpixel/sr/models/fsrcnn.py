@@ -9,24 +9,13 @@ arXiv 1608.00367.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
-import jax.numpy as jnp
 from flax import nnx
 
 from subpixel.kernels import Layout
-from subpixel.sr._support.errors import InputError
-from subpixel.sr.models.base import Dtype as DtypeName
-from subpixel.sr.models.base import NetworkConfig
-from subpixel.sr.models.stack import ConvStack
-from subpixel.sr.models.torch_chain import TorchChain, TorchChoices, TorchMatch
-from subpixel.sr.models.torch_params import (
-    assumed,
-    chain_activation,
-    chain_scale,
-    params_from_torch,
-    transposed_size,
-)
+from subpixel.sr.models.base import Dtype, NetworkConfig
+from subpixel.sr.models.espcn import ConvStack, ESPCNConfig
 from subpixel.sr.serialization import require
 
 # Height and width of the paper's last kernel, in high-resolution pixels.
@@ -36,8 +25,6 @@ LAST_KERNEL = 9
 @dataclass(frozen=True, kw_only=True)
 class FSRCNNConfig(NetworkConfig):
     """FSRCNN(d, s, m), arXiv 1608.00367."""
-
-    reads: ClassVar[str] = "FSRCNN"
 
     network: Literal["fsrcnn"] = "fsrcnn"
     features: int = 56
@@ -55,7 +42,7 @@ class FSRCNNConfig(NetworkConfig):
     """Factor of the centred input."""
     residual: bool = False
     """Whether the layers learn what is missing from the nearest-neighbour enlargement."""
-    dtype: DtypeName = "float32"
+    dtype: Dtype = "float32"
     """In which the layers compute. Parameters, the bias of the last layer and the loss stay in
     float32."""
 
@@ -77,81 +64,22 @@ class FSRCNNConfig(NetworkConfig):
         """Kernel size of the last layer, in low-resolution pixels."""
         return self.upsampler_size or -(-LAST_KERNEL // self.scale)
 
-    @classmethod
-    def from_torch(cls, chain: TorchChain, choices: TorchChoices) -> TorchMatch | None:
-        """Reads the layers of the paper with any d, s and m, and PReLU or ReLU.
-
-        The public ones (yjn870, Lornatang, ETDS) have a transposed convolution with the padding 4
-        and the output padding r - 1. It is centred on the first pixel of a block of r, where ours
-        is centred on the block, so its 9 pixels need 10, 12 and 12 at x2, x3 and x4.
-        """
-        if not chain.transposed or len(chain.hidden) < 3:
-            return None
-        sizes = tuple(conv.size for conv in chain.hidden)
-        features = tuple(conv.weight.shape[0] for conv in chain.hidden)
-        d, s, m = features[0], features[1:2], len(features) - 3
-        fits = (
-            chain.head.size % 2 == 1
-            and sizes == (5, 1, *[3] * m, 1)
-            and features == (d, *s * (m + 1), d)
-            and (chain.has_prelu or chain.lacks_prelu)
-        )
-        if not fits:
-            return None
-        if choices.output_activation not in (None, "none"):
-            raise InputError(
-                "it has the layers of FSRCNN, which has no activation at the end; got "
-                f"output_activation {choices.output_activation}"
-            )
-        if chain_activation(chain, choices.activation, "relu") == "tanh":
-            raise InputError("it has the layers of FSRCNN, which has PReLU or ReLU; got tanh")
-        scale = chain_scale(chain, choices.scale)
-        config = cls(
-            scale=scale,
-            channels=chain.channels,
-            features=d,
-            shrunk_features=s[0],
-            mapping_layers=m,
-            upsampler_size=transposed_size(chain.head.size, scale),
-        )
-        notes = assumed(activation=None if chain.has_prelu or choices.activation else "relu")
-        # ReLU is PReLU with the slope 0.
-        return TorchMatch(config, params_from_torch(chain, scale, "prelu"), notes)
-
-    def build(self, upsampler: Layout, seed: int) -> "FSRCNN":
+    def build(self, upsampler: Layout, seed: int) -> ConvStack:
         """Returns a new network; see `NetworkConfig.build`."""
-        return self.start(FSRCNN(self, rngs=nnx.Rngs(seed)), upsampler, seed)
-
-
-class FSRCNN(ConvStack):
-    """Enlarges an image r times; its upsampler can be swapped, and the function stays the same.
-
-    Args:
-      config: the choices.
-      rngs: random streams.
-
-    Example:
-      >>> model = FSRCNN(FSRCNNConfig(scale=3), rngs=nnx.Rngs(0))
-      >>> model(jnp.zeros((1, 17, 17, 1))).shape
-      (1, 51, 51, 1)
-    """
-
-    def __init__(self, config: FSRCNNConfig, *, rngs: nnx.Rngs):
-        d, s, m = config.features, config.shrunk_features, config.mapping_layers
-        super().__init__(
-            config.scale,
-            channels=config.channels,
-            upsampler="subpixel",
+        d, s, m = self.features, self.shrunk_features, self.mapping_layers
+        stack = ESPCNConfig(
+            scale=self.scale,
+            channels=self.channels,
             features=(d, s, *[s] * m, d),
-            kernel_sizes=(5, 1, *[3] * m, 1, config.last_size),
+            kernel_sizes=(5, 1, *[3] * m, 1, self.last_size),
             bias="shared",
             activation="prelu",
-            input_mean=config.input_mean,
-            input_scale=config.input_scale,
-            residual=config.residual,
-            output_activation="none",
-            dtype=jnp.dtype(config.dtype),
-            # The paper's, section 4.1: the one for PReLU of arXiv 1502.01852.
-            kernel_init=nnx.initializers.he_normal(),
-            rngs=rngs,
+            input_mean=self.input_mean,
+            input_scale=self.input_scale,
+            residual=self.residual,
+            dtype=self.dtype,
         )
+        # The paper's, section 4.1: the one for PReLU of arXiv 1502.01852.
+        he_normal = nnx.initializers.he_normal()
+        network = ConvStack(stack, kernel_init=he_normal, rngs=nnx.Rngs(seed))
+        return self.start(network, upsampler, seed)

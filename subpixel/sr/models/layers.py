@@ -1,19 +1,16 @@
 """The layer table of a network: shapes, parameters and work, counted once for everybody.
 
-A network lists its layers in the order in which it computes them (`Network.layers`). The table of
-`describe` and the GFLOP of a comparison are sums over this list.
+The rows are derived from a network's operations. The table of `describe` and the GFLOP of a
+comparison are sums over them.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from flax import nnx
+import numpy as np
 
 from subpixel.kernels import Layout
-from subpixel.nnx import PhaseBias
-from subpixel.sr.models.activations import PReLU
-from subpixel.sr.models.upsampler import Upsampler
+from subpixel.sr.models.operations import Activation, Convolution, Operation, Upsampling
 
 
 @dataclass(frozen=True)
@@ -45,49 +42,46 @@ class Layer:
         return count, self.scale * height, self.scale * width, self.features
 
 
-def conv_layer(name: str, layer: nnx.Conv, scale: int = 1) -> Layer:
-    """Returns the row of a convolution with stride 1.
+def layer_table(operations: Iterable[Operation], layout: Layout) -> list[Layer]:
+    """Returns the layers of a network, in the order of their computation.
+
+    Each number of a kernel is used once for each pixel of its input, in every layout of the
+    upsampling. "zero_insert" multiplies inserted zeros as well, r**2 - 1 times as many. A
+    transposed convolution in two dimensions has none in its forward pass: on a CPU, XLA computes it
+    as a matrix product and a scatter-add (`EigenTransposedConv2D`).
 
     Args:
-      name: the key of its parameters.
-      layer: the convolution.
-      scale: of its input and output, as in `Layer`.
+      operations: of the network, as `Network.operations` lists them.
+      layout: of its upsampler's kernel.
     """
-    kernel = layer.kernel.shape
-    work = math.prod(kernel) * scale**2
-    bias = 0 if layer.bias is None else layer.bias.size
-    return Layer(name, kernel, kernel[-1], scale, math.prod(kernel) + bias, work, work)
+    rows: list[Layer] = []
+    number, scale = 0, 1
+    for operation in operations:
+        match operation:
+            case Convolution(kernel, bias):
+                number += 1
+                work = kernel.size * scale**2
+                parameters, features = kernel.size + bias.size, kernel.shape[-1]
+                name = f"conv{number}"
+                rows.append(Layer(name, kernel.shape, features, scale, parameters, work, work))
+            case Activation("prelu", np.ndarray() as slope):
+                name, size = f"prelu{number}", slope.size
+                rows.append(Layer(name, (), size, scale, size, 0, 0))
+            case Upsampling(r):
+                scale *= r
+                rows += _upsampling_rows(operation, layout, scale)
+    return rows
 
 
-def prelu_layer(name: str, layer: PReLU, scale: int = 1) -> Layer:
-    """Returns the row of a PReLU, which has parameters and no multiply-adds."""
-    count = layer.slope.size
-    return Layer(name, (), count, scale, count, 0, 0)
-
-
-def upsampler_layer(upsampler: Upsampler, layout: Layout, scale: int, channels: int) -> Layer:
-    """Returns the row of the upsampling, "upsampler".
-
-    Each number of a kernel is used once for each low-resolution pixel in every layout.
-    "zero_insert" multiplies inserted zeros as well, r**2 - 1 times as many. A transposed
-    convolution in two dimensions has none in its forward pass: on a CPU, XLA computes it as a
-    matrix product and a scatter-add (`EigenTransposedConv2D`).
-
-    Args:
-      upsampler: the linear upsampling without a bias.
-      layout: of its kernel.
-      scale: r.
-      channels: of the output.
-    """
-    kernel = upsampler.kernel.shape
-    useful = math.prod(kernel)
-    executed = useful * scale**2 if layout == "zero_insert" else useful
-    return Layer("upsampler", kernel, channels, scale, useful, useful, executed)
-
-
-def bias_layer(bias: PhaseBias, scale: int, channels: int) -> Layer:
-    """Returns the row of the bias that follows the upsampling, "bias", without multiply-adds."""
-    return Layer("bias", (), channels, scale, bias.bias.size, 0, 0)
+def _upsampling_rows(operation: Upsampling, layout: Layout, scale: int) -> list[Layer]:
+    useful, features = operation.kernel.size, operation.channels
+    executed = useful * operation.scale**2 if layout == "zero_insert" else useful
+    shape = operation.kernel_in(layout).shape
+    rows = [Layer("upsampler", shape, features, scale, useful, useful, executed)]
+    if operation.has_bias:
+        # The bias has no multiply-adds.
+        rows.append(Layer("bias", (), features, scale, operation.bias.size, 0, 0))
+    return rows
 
 
 def gflop(layers: Iterable[Layer], pixels: int) -> tuple[float, float]:

@@ -62,11 +62,18 @@ class Upsampling:
       kernel: (k, k, in, r**2 * out), in the layout "subpixel" and the channel order "dcr".
       bias: (r**2 * out,) in the order "dcr", one number for each phase and channel; or (out,), the
         same in every phase.
+      has_bias: whether the bias is a parameter; without one it is 0.
     """
 
     scale: int
     kernel: Float32[np.ndarray, "k k in phases_of_out"]
     bias: Float32[np.ndarray, " out_or_phases_of_out"]
+    has_bias: bool = True
+
+    @property
+    def channels(self) -> int:
+        """Channels of the enlarged image."""
+        return self.kernel.shape[-1] // self.scale**2
 
     @property
     def has_phase_bias(self) -> bool:
@@ -146,7 +153,7 @@ def upsampling(
     """Returns a network's upsampler as an operation, with the bias that follows it, if any."""
     kernel = _float32(kernels.convert(layer.kernel[...], scale, layout, "subpixel"))
     values = np.zeros(kernel.shape[-1] // scale**2) if bias is None else bias.bias[...]
-    return Upsampling(scale, kernel, _float32(values))
+    return Upsampling(scale, kernel, _float32(values), bias is not None)
 
 
 def _float32(array: jax.Array | np.ndarray) -> np.ndarray:

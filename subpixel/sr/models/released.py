@@ -17,6 +17,7 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.trained import TrainedNetwork
 from subpixel.sr.models.weights import load_weights
+from subpixel.sr.provenance import Provenance
 from subpixel.sr.serialization import from_json
 
 RELEASED = Path(__file__).parents[1] / "released"
@@ -123,8 +124,14 @@ def is_released(name: str) -> bool:
 
 
 def nearest_released(name: str) -> str:
-    """Returns a sentence that names the released model whose name is nearest."""
-    nearest = get_close_matches(name, released_names(), n=1, cutoff=0.0)
+    """Returns a sentence that names the released model whose name is nearest.
+
+    For a name without a number it is a family of models, "espcn".
+    """
+    names = released_names()
+    if not any(map(str.isdigit, name)):
+        names = sorted({split_name(each)[0] for each in names})
+    nearest = get_close_matches(name, names, n=1, cutoff=0.0)
     if not nearest:
         return "this installation has no released models"
     return f"the nearest released model is {nearest[0]} (`python -m subpixel models` lists all)"
@@ -169,28 +176,15 @@ def load_released(name: str) -> TrainedNetwork:
     stated = (release.model, release.upsampler, release.parameters)
     if (network.config, network.upsampler, network.parameters) != stated:
         raise _damaged(path, f"it holds another network than {facts} states")
-    if Path(name).exists():
-        note = f"{name} is the released model; write ./{name} for the path of that name"
-        network = replace(network, notes=(note,))
-    return network
-
-
-def load_named(name: str) -> TrainedNetwork:
-    """Returns the released model of a name, or the network in a weights file.
-
-    A released model's name comes before a file of the same name, which ./NAME names.
-
-    Raises:
-      InputError: if there is neither, or it cannot be read.
-    """
-    if is_released(name):
-        return load_released(name)
-    path = Path(name)
-    if not path.is_file():
-        raise InputError(
-            f"{name!r} is neither a released model nor a weights file: {nearest_released(name)}"
-        )
-    return load_weights(path)
+    provenance = Provenance(
+        name=name,
+        version=f"sha256:{release.sha256}",
+        license=release.license,
+        training_data=", ".join(release.training_data),
+    )
+    note = f"{name} is the released model; write ./{name} for the path of that name"
+    notes = (note,) if Path(name).exists() else ()
+    return replace(network, name=name, provenance=provenance, notes=notes)
 
 
 def _damaged(path: Path, problem: str) -> InputError:

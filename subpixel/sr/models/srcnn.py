@@ -7,7 +7,7 @@ Reference: Dong et al., "Image Super-Resolution Using Deep Convolutional Network
 arXiv 1501.00092.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import jax
@@ -20,9 +20,8 @@ from subpixel.image import imresize
 from subpixel.kernels import Layout
 from subpixel.sr.models import operations
 from subpixel.sr.models.activations import activate
-from subpixel.sr.models.base import Dtype as DtypeName
-from subpixel.sr.models.base import Network, NetworkConfig
-from subpixel.sr.models.layers import Layer, conv_layer, upsampler_layer
+from subpixel.sr.models.base import Dtype, Network, NetworkConfig
+from subpixel.sr.models.layers import Layer
 from subpixel.sr.models.operations import Operation
 from subpixel.sr.models.upsampler import make_upsampler
 from subpixel.sr.serialization import require
@@ -46,7 +45,7 @@ class SRCNNConfig(NetworkConfig):
     """Factor of the centred input. The residual connection and the output are not affected."""
     residual: bool = False
     """Whether the layers learn what is missing from the bicubic enlargement."""
-    dtype: DtypeName = "float32"
+    dtype: Dtype = "float32"
     """In which the layers compute. Parameters and the loss stay in float32."""
 
     def __post_init__(self):
@@ -76,6 +75,10 @@ class SRCNNConfig(NetworkConfig):
             remarks.append("The output is added to the bicubic enlargement; the paper's is not.")
         return tuple(remarks)
 
+    def layers(self, upsampler: Layout) -> list[Layer]:
+        """Returns the layers; the residual connection has neither parameters nor products."""
+        return NetworkConfig.layers(replace(self, residual=False), upsampler)
+
     def build(self, upsampler: Layout, seed: int) -> "SRCNN":
         """Returns a new network; see `NetworkConfig.build`."""
         return self.start(SRCNN(self, rngs=nnx.Rngs(seed)), upsampler, seed)
@@ -101,10 +104,7 @@ class SRCNN(Network):
         r, channels = config.scale, config.channels
         self.scale = r
         self.channels = channels
-        self.count = len(config.kernel_sizes)
-        self.input_mean = config.input_mean
-        self.input_scale = config.input_scale
-        self.residual = config.residual
+        self.config = config
         # The convolutions reach `reach` high-resolution pixels from any of the r phases.
         reach = sum(size // 2 for size in config.kernel_sizes)
         self.radius = BICUBIC_RADIUS + -(-reach // r)
@@ -130,17 +130,18 @@ class SRCNN(Network):
         self, x: Float[Array | np.ndarray, "*batch h w {self.channels}"]
     ) -> Float[Array, "*batch {self.scale}*h {self.scale}*w {self.channels}"]:
         """(..., h, w, channels) -> (..., r*h, r*w, channels); both in 0..1, not clipped."""
+        config = self.config
         # Weights that sum to 1 keep the centre, so centring before or after them is the same.
-        enlarged = self._enlarge((x - self.input_mean) * self.input_scale)
+        enlarged = self._enlarge((x - config.input_mean) * config.input_scale)
         hidden = enlarged
-        for number in range(1, self.count + 1):
+        for number in range(1, len(config.kernel_sizes) + 1):
             hidden = getattr(self, f"conv{number}")(hidden)
-            if number < self.count:
+            if number < len(config.kernel_sizes):
                 hidden = activate("relu", hidden)
         wide = jnp.promote_types(x.dtype, jnp.float32)
         output = hidden.astype(wide)
-        if self.residual:
-            output += enlarged.astype(wide) / self.input_scale + self.input_mean
+        if config.residual:
+            output += enlarged.astype(wide) / config.input_scale + config.input_mean
         return output
 
     def _enlarge(self, x: jax.Array | np.ndarray) -> jax.Array:
@@ -151,34 +152,26 @@ class SRCNN(Network):
         fixed = nnx.merge(graph, jax.tree.map(jax.lax.stop_gradient, kernel))
         return fixed(padded)[..., crop:-crop, crop:-crop, :]
 
-    def layers(self) -> list[Layer]:
-        """Returns the layers in the order of their computation."""
-        first = upsampler_layer(self.upsampler, self.upsampler_name, self.scale, self.channels)
-        rest = [
-            conv_layer(f"conv{number}", getattr(self, f"conv{number}"), self.scale)
-            for number in range(1, self.count + 1)
-        ]
-        return [first, *rest]
-
     def operations(self) -> list[Operation]:
         """Returns the same function as plain operations, for exports.
 
         Raises:
           InputError: if the network has a residual connection, for which there is no operation.
         """
+        config = self.config
         require(
-            not self.residual,
+            not config.residual,
             "an SRCNN with a residual connection is not exported: train with model.residual=False",
         )
         listed: list[Operation] = [
-            *operations.centre(self.input_mean, self.input_scale),
+            *operations.centre(config.input_mean, config.input_scale),
             operations.PadEdge(BICUBIC_RADIUS),
             operations.upsampling(self.upsampler, self.upsampler_name, self.scale),
             operations.Crop(BICUBIC_RADIUS * self.scale),
         ]
-        for number in range(1, self.count + 1):
+        for number in range(1, len(config.kernel_sizes) + 1):
             listed.append(operations.convolution(getattr(self, f"conv{number}")))
-            if number < self.count:
+            if number < len(config.kernel_sizes):
                 listed.append(operations.Activation("relu"))
         return listed
 

@@ -1,19 +1,20 @@
 """Reads the tensors of a PyTorch checkpoint without PyTorch, and without executing anything.
 
-The kind of a file is decided by its content. `torch.save` writes a zip archive, which holds a
-pickle program, `data.pkl`, and a file of raw numbers for each storage; before version 1.6 it wrote
-pickle programs and the raw numbers one after the other. `safetensors.torch` writes a JSON header
-and the raw numbers.
+`torch.save` writes a zip archive, which holds a pickle program, `data.pkl`, and a file of raw
+numbers for each storage; before version 1.6 it wrote pickle programs and the raw numbers one after
+the other. `safetensors.torch` writes a JSON header and the raw numbers.
 """
 
+import io
 import json
 import math
-import re
+import pickle
 import zipfile
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import ml_dtypes
 import numpy as np
@@ -22,25 +23,28 @@ from safetensors import SafetensorError, safe_open
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.models.file_kinds import describe_content, is_safetensors
-from subpixel.sr.models.torch_pickle import Storage, Tensor, UnreadableError, run_pickle
-
-Value = TypeVar("Value")
 
 # The first of the pickled values of a file that PyTorch wrote before version 1.6.
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
-# Where training programs put the weights; others are taken if they are the only ones.
-_WRAPPERS = (
-    "params", "state_dict", "model_state_dict", "model_state", "model", "net", "network", "net_g",
-    "netg", "generator", "generator_state_dict", "g", "weights",
-)  # fmt: skip
-# Parts of a checkpoint whose tensors are not the network's.
-_OTHERS = ("optim", "sched", "discriminator", "net_d", "netd", "scaler", "swa_n", "loss")
-_OTHER_MODULES = re.compile(r"discriminator|^net_?d$|loss|criterion|vgg|lpips|percep", re.I)
-_DEEPEST = 4
+# Where a training program puts the weights, the averaged ones first.
+WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model")
 
-# Tensors that overlap, such as an expanded number, may expand to this many numbers.
-_MOST_EXPANDED = 2**20
+_STORAGES = {
+    "DoubleStorage": np.dtype("<f8"),
+    "FloatStorage": np.dtype("<f4"),
+    "HalfStorage": np.dtype("<f2"),
+    "BFloat16Storage": np.dtype(ml_dtypes.bfloat16),
+    "LongStorage": np.dtype("<i8"),
+    "IntStorage": np.dtype("<i4"),
+}
+
+# The program of a network that is read has some 150 bytes for each tensor. A far longer one could
+# nest so deep that Python's own recursion ends the process.
+_MAX_PROGRAM = 2**16
+
+# A tensor that repeats its numbers may expand to this many.
+_MAX_EXPANDED = 2**20
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,29 @@ class Checkpoint:
     Attributes:
       tensors: by name, in the order of the file.
       texts: the strings beside the state dict, by name.
-      place: where in the file the tensors were, such as "params_ema"; "" for the file itself.
     """
 
     tensors: dict[str, Shaped[np.ndarray, "..."]]
     texts: dict[str, str] = field(default_factory=dict)
-    place: str = ""
+
+
+@dataclass(frozen=True)
+class _Storage:
+    """An array of numbers in the file."""
+
+    dtype: np.dtype[Any]
+    key: str
+    size: int
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    """A view of a storage; offset and strides count numbers."""
+
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
 
 
 def is_torch(path: Path) -> bool:
@@ -76,24 +97,12 @@ def is_torch(path: Path) -> bool:
     return isinstance(header, dict) and "model" not in (header.get("__metadata__") or {})
 
 
-def read_torch(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
-    """Returns the tensors of a checkpoint by their names, in the order of the file.
-
-    Args:
-      path: as in `read_checkpoint`.
-
-    Raises:
-      InputError: as `read_checkpoint` does.
-    """
-    return read_checkpoint(path).tensors
-
-
 def read_checkpoint(path: Path) -> Checkpoint:
     """Returns the tensors of a checkpoint, and the strings beside them.
 
     Args:
-      path: a file that `torch.save` wrote, under any name, or a safetensors file: a state dict,
-        or dicts that hold one. Averaged weights ("params_ema") are preferred to others.
+      path: a file that `torch.save` wrote, under any name, or a safetensors file. It holds a state
+        dict, or a dict with a state dict under one of the names `WRAPPERS`.
 
     Raises:
       InputError: if the file is of another kind, damaged, or names anything but tensors.
@@ -106,68 +115,127 @@ def read_checkpoint(path: Path) -> Checkpoint:
                 return _read_zip(path)
             if head[:1] == b"\x80":
                 return _read_legacy(file)
-            if is_safetensors(head):
-                return _read_safetensors(path)
-        raise InputError(
-            f"{path} is not a PyTorch checkpoint, or it is damaged: it is {describe_content(head)}"
-        )
-    except InputError:
-        raise
+        if is_safetensors(head):
+            return _read_safetensors(path)
     except (zipfile.BadZipFile, SafetensorError) as error:
         raise InputError(f"{path} is not a PyTorch checkpoint, or it is damaged: {error}") from None
-    except (UnreadableError, ValueError, LookupError, TypeError, RuntimeError) as error:
-        raise InputError(f"{path} cannot be read as a PyTorch checkpoint: {error}") from None
+    except Exception as error:
+        # A damaged pickle program can raise nearly everything.
+        reason = str(error).partition("\n")[0][:200] or type(error).__name__
+        raise InputError(f"{path} cannot be read as a PyTorch checkpoint: {reason}") from None
+    raise InputError(
+        f"{path} is not a PyTorch checkpoint, or it is damaged: it is {describe_content(head)}"
+    )
+
+
+class _LimitedFile:
+    """A file of which no more than a state dict's pickle program is read."""
+
+    def __init__(self, file: BinaryIO):
+        self._file, self._left = file, _MAX_PROGRAM
+
+    def read(self, size: int) -> bytes:
+        return self._counted(self._file.read(min(size, self._left + 1)))
+
+    def readline(self) -> bytes:
+        return self._counted(self._file.readline(self._left + 1))
+
+    def _counted(self, content: bytes) -> bytes:
+        self._left -= len(content)
+        if self._left < 0:
+            raise pickle.UnpicklingError(
+                f"its pickle program has more than {_MAX_PROGRAM} bytes: save the model's "
+                "state_dict() alone"
+            )
+        return content
+
+
+class _TensorUnpickler(pickle._Unpickler):
+    """An unpickler for which tensors, and no other objects, exist.
+
+    Python's own implementation reads a damaged program safely; that in C reserves memory for any
+    number that the program states.
+    """
+
+    def __init__(self, file: BinaryIO):
+        super().__init__(_LimitedFile(file))
+        self.storages: dict[str, _Storage] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        full = f"{module}.{name}"
+        if full == "collections.OrderedDict":
+            return OrderedDict
+        if full in ("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2"):
+            return self._tensor
+        if full == "torch._utils._rebuild_parameter":
+            return self._parameter
+        if module == "torch" and name in _STORAGES:
+            return name
+        if full.startswith("torch._utils._rebuild_") or full.endswith("Storage"):
+            raise pickle.UnpicklingError(
+                f"it holds a tensor of a kind that is not read ({full}): save dense tensors of "
+                "float32"
+            )
+        raise pickle.UnpicklingError(
+            f"it names {full}, and only tensors are read: save the model's state_dict() alone"
+        )
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        kind, name, key, _, size, *view = pid
+        if kind != "storage" or any(part is not None for part in view):
+            raise pickle.UnpicklingError("it refers to something else than a storage")
+        storage = _Storage(_STORAGES[name], str(key), size)
+        self.storages[storage.key] = storage
+        return storage
+
+    def _tensor(self, storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Tensor:
+        whole = all(type(number) is int for number in (offset, *shape, *strides))
+        if not isinstance(storage, _Storage) or not whole:
+            raise pickle.UnpicklingError("a tensor has no storage, or a shape that is no numbers")
+        return _Tensor(storage, offset, tuple(shape), tuple(strides))
+
+    def _parameter(self, tensor: Any, *_: Any) -> Any:
+        return tensor
 
 
 def _read_zip(path: Path) -> Checkpoint:
     with zipfile.ZipFile(path) as archive:
-        entries = _entries(archive)
-        content = run_pickle(archive.read(entries["data.pkl"]))
+        entries = {info.filename.partition("/")[2]: info for info in archive.infolist()}
+        if "constants.pkl" in entries:
+            raise ValueError(
+                "it is a TorchScript program, whose weights are not read: load it with "
+                "torch.jit.load and save its state_dict() with torch.save"
+            )
+        if "data.pkl" not in entries:
+            names = ", ".join(info.filename for info in archive.infolist()[:3]) or "nothing"
+            raise ValueError(f"there is no data.pkl in it; it is a zip archive of {names}")
+        if any(info.compress_type != zipfile.ZIP_STORED for info in entries.values()):
+            # What is stored is never more than the file's size.
+            raise ValueError("it is compressed, which torch.save never does")
+        if "byteorder" in entries and archive.read(entries["byteorder"]) != b"little":
+            raise ValueError("its numbers are big-endian")
+        content = _TensorUnpickler(io.BytesIO(archive.read(entries["data.pkl"]))).load()
         return _checkpoint(content, lambda key: archive.read(entries[f"data/{key}"]))
-
-
-def _entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Returns the archive's files by their names below its one folder."""
-    entries = {info.filename.partition("/")[2]: info for info in archive.infolist()}
-    if "constants.pkl" in entries and any(name.startswith("code/") for name in entries):
-        raise UnreadableError(
-            "it is a TorchScript program, whose weights are not read: load it with "
-            "torch.jit.load and save its state_dict() with torch.save"
-        )
-    if "data.pkl" not in entries:
-        names = ", ".join(info.filename for info in archive.infolist()[:3]) or "nothing"
-        raise UnreadableError(f"there is no data.pkl in it; it is a zip archive of {names}")
-    for info in entries.values():
-        # PyTorch stores without compression, so what is read is never more than the file's size.
-        if info.compress_type != zipfile.ZIP_STORED:
-            raise UnreadableError("it is compressed, which torch.save never does")
-    if "byteorder" in entries and archive.read(entries["byteorder"]) != b"little":
-        raise UnreadableError("its numbers are big-endian")
-    return entries
 
 
 def _read_legacy(file: BinaryIO) -> Checkpoint:
     """Reads the format before PyTorch 1.6: pickled values, then the storages in a given order."""
-    try:
-        magic = run_pickle(file)
-    except UnreadableError as error:
-        raise UnreadableError(f"it is a Python pickle; {error}") from None
-    if magic != _LEGACY_MAGIC:
-        raise UnreadableError(
+    if _TensorUnpickler(file).load() != _LEGACY_MAGIC:
+        raise ValueError(
             "it is a Python pickle, which torch.save did not write (PyTorch before version 1.6 "
             "wrote its magic number first)"
         )
-    _, system = run_pickle(file), run_pickle(file)
-    described: dict[str, Storage] = {}
-    content = run_pickle(file, described)
+    _, system = _TensorUnpickler(file).load(), _TensorUnpickler(file).load()
     if not system.get("little_endian", True):
-        raise UnreadableError("its numbers are big-endian")
-    keys = run_pickle(file)
+        raise ValueError("its numbers are big-endian")
+    program = _TensorUnpickler(file)
+    content = program.load()
+    keys = _TensorUnpickler(file).load()
     rest, start, storages = memoryview(file.read()), 0, {}
     for key in map(str, keys):
         # A storage is its count of numbers in eight bytes, then the numbers.
         count = int.from_bytes(rest[start : start + 8], "little")
-        end = start + 8 + count * np.dtype(described[key].dtype).itemsize
+        end = start + 8 + count * program.storages[key].dtype.itemsize
         storages[key] = bytes(rest[start + 8 : end])
         start = end
     return _checkpoint(content, storages.__getitem__)
@@ -175,106 +243,40 @@ def _read_legacy(file: BinaryIO) -> Checkpoint:
 
 def _read_safetensors(path: Path) -> Checkpoint:
     with safe_open(path, framework="numpy") as file:
-        metadata = file.metadata() or {}
         names = file.keys()
         tensors = {name: _as_float32(file.get_tensor(name)) for name in names}
-        return Checkpoint(_network_of(tensors), metadata)
+        return Checkpoint(tensors, file.metadata() or {})
 
 
 def _checkpoint(content: Any, read: Callable[[str], bytes]) -> Checkpoint:
-    place, weights = _find_weights(content)
-    tensors = {name: _array(tensor, read) for name, tensor in weights.items()}
-    beside = content.items() if isinstance(content, dict) else ()
-    texts = {k: v for k, v in beside if isinstance(k, str) and isinstance(v, str)}
-    return Checkpoint(tensors, texts, place)
-
-
-def _find_weights(content: Any) -> tuple[str, dict[str, Tensor]]:
-    """Returns the state dict among nested dicts, and its place."""
-    if isinstance(content, list | tuple):
-        content = {str(i): part for i, part in enumerate(content) if isinstance(part, dict)} or None
     if not isinstance(content, dict):
-        raise UnreadableError("it does not hold a dict of tensors")
-    found = list(_state_dicts(content, ""))
-    if not found:
-        raise UnreadableError("there is no tensor in it")
-    # A state dict of a network holds kernels; scores and counters may be tensors too.
-    kernels = [(p, t) for p, t in found if any(len(x.shape) >= 3 for x in t.values())] or found
-    usable = [
-        (place, tensors)
-        for place, tensors in kernels
-        if not any(other in place.lower() for other in _OTHERS)
-    ]
-    if not usable:
-        raise UnreadableError(f"its tensors are those of {_named(kernels)}, not of a network")
-    ranks = [_rank(place) for place, _ in usable]
-    best = [pair for pair, rank in zip(usable, ranks, strict=True) if rank == min(ranks)]
-    if len(best) > 1:
-        raise UnreadableError(
-            f"it holds several networks, {_named(best)}: save the state_dict() of one of them alone"
+        raise ValueError("it does not hold a dict of tensors")
+    inner = [content[name] for name in WRAPPERS if isinstance(content.get(name), dict)]
+    state = inner[0] if inner else content
+    tensors = {k: _array(v, read) for k, v in state.items() if isinstance(v, _Tensor)}
+    if not tensors:
+        raise ValueError(
+            f"there is no tensor in it, nor under {', '.join(WRAPPERS)}: save the model's "
+            "state_dict() alone"
         )
-    place, tensors = best[0]
-    return place, _network_of(tensors)
+    texts = {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, str)}
+    return Checkpoint({str(name): tensor for name, tensor in tensors.items()}, texts)
 
 
-def _network_of(tensors: dict[str, Value]) -> dict[str, Value]:
-    """Returns the tensors of the network among the modules of a training.
-
-    Lightning and MMagic save a training as one module: with the network stand its discriminator
-    and its loss, which are left out, or its running average, which is preferred.
-    """
-    modules: dict[str, set[str]] = {}
-    for name in tensors:
-        module, _, rest = name.partition(".")
-        modules.setdefault(module, set()).add(rest)
-    module = next(iter(modules))
-    if len(modules) == 1 and all(modules[module]):
-        inner = {name.partition(".")[2]: tensor for name, tensor in tensors.items()}
-        return {f"{module}.{name}": tensor for name, tensor in _network_of(inner).items()}
-    left_out = {module for module in modules if _OTHER_MODULES.search(module)}
-    for module, names in modules.items():
-        twins = {other for other in modules if other != module and modules[other] == names}
-        if "ema" in module.lower() and any(names):
-            left_out |= twins
-    kept = {n: t for n, t in tensors.items() if n.partition(".")[0] not in left_out}
-    return kept or tensors
-
-
-def _state_dicts(content: dict[Any, Any], place: str) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
-    if tensors:
-        yield place, tensors
-    if place.count(".") + 1 < _DEEPEST:
-        for name, value in content.items():
-            if isinstance(value, dict):
-                yield from _state_dicts(value, f"{place}.{name}" if place else str(name))
-
-
-def _rank(place: str) -> int:
-    name = place.rpartition(".")[2].lower()
-    if "ema" in name:
-        return 0
-    return 1 + (_WRAPPERS.index(name) if name in _WRAPPERS else len(_WRAPPERS) + bool(place))
-
-
-def _named(found: list[tuple[str, dict[str, Tensor]]]) -> str:
-    return ", ".join(repr(place) for place, _ in found)
-
-
-def _array(tensor: Tensor, read: Callable[[str], bytes]) -> np.ndarray:
+def _array(tensor: _Tensor, read: Callable[[str], bytes]) -> np.ndarray:
     storage, count = tensor.storage, math.prod(tensor.shape)
     last = tensor.offset + sum(
         (size - 1) * stride for size, stride in zip(tensor.shape, tensor.strides, strict=True)
     )
     if min((*tensor.shape, 1)) < 1 or min((*tensor.strides, tensor.offset)) < 0:
-        raise UnreadableError(f"a tensor has the shape {tensor.shape}, strides {tensor.strides}")
+        raise ValueError(f"a tensor has the shape {tensor.shape}, strides {tensor.strides}")
     values = np.frombuffer(read(storage.key), storage.dtype)
     if (
         len(values) != storage.size
         or last >= len(values)
-        or count > max(len(values), _MOST_EXPANDED)
+        or count > max(len(values), _MAX_EXPANDED)
     ):
-        raise UnreadableError(
+        raise ValueError(
             f"storage {storage.key} has {len(values)} numbers, not those that its tensor needs"
         )
     strides = [stride * values.itemsize for stride in tensor.strides]

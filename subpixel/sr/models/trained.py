@@ -1,8 +1,8 @@
 """A trained network as data: its config, its upsampler and its parameters."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,10 @@ from subpixel.kernels import Layout
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.base import Network, Params
+from subpixel.sr.provenance import Provenance
+
+if TYPE_CHECKING:
+    from subpixel.sr.inference.upscaler import NetworkUpscaler
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,8 @@ class TrainedNetwork:
     """A trained network as data.
 
     Attributes:
+      name: as the user gave it.
+      provenance: what is known about its weights.
       config: the network's config.
       upsampler: the layout of its last kernel.
       params: its parameters, a nested dict of arrays.
@@ -28,6 +34,8 @@ class TrainedNetwork:
       notes: what a user should know, such as an assumption about a PyTorch file; one line each.
     """
 
+    name: str
+    provenance: Provenance
     config: ModelConfig
     upsampler: Layout
     params: Params
@@ -53,9 +61,26 @@ class TrainedNetwork:
         """Returns the network with a copy of the parameters."""
         return nnx.merge(self.graph, jax.tree.map(jnp.array, self.params))
 
+    def in_float32(self, layout: Layout) -> Network:
+        """Returns the network, computing in float32, with its upsampler in a layout."""
+        config = replace(self.config, dtype="float32")
+        graph, _ = nnx.split(config.build_abstract(self.upsampler))
+        return nnx.merge(graph, self.params).with_upsampler(layout)
+
+    def upscaler(self, self_ensemble: bool = False) -> "NetworkUpscaler":
+        """Returns what enlarges images with it.
+
+        Args:
+          self_ensemble: as in `NetworkUpscaler`.
+        """
+        from subpixel.sr.inference.upscaler import NetworkUpscaler
+
+        return NetworkUpscaler(self.graph, self.params, self_ensemble)
+
     def to_json(self) -> dict[str, Any]:
-        """Returns network, upsampler, scale, number of parameters and the other facts."""
+        """Returns name, network, upsampler, scale, number of parameters and the other facts."""
         return {
+            "name": self.name,
             "network": self.config.network,
             "upsampler": self.upsampler,
             "scale": self.config.scale,

@@ -17,6 +17,7 @@ from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.base import Params
 from subpixel.sr.models.file_kinds import describe_content, is_safetensors
 from subpixel.sr.models.trained import TrainedNetwork, check_params, named_params
+from subpixel.sr.provenance import Provenance
 from subpixel.sr.serialization import from_json
 
 _LENGTH_BYTES = 8
@@ -99,6 +100,8 @@ def load_weights(path: Path) -> TrainedNetwork:
         raise InputError(
             f"{path} is not a weights file of this project, or it is damaged: {reason}"
         ) from error
-    network = TrainedNetwork(config, upsampler, traverse_util.unflatten_dict(tensors, sep="."))
+    params = traverse_util.unflatten_dict(tensors, sep=".")
+    provenance = Provenance(name=path.resolve().stem)
+    network = TrainedNetwork(str(path), provenance, config, upsampler, params)
     check_params(network, str(path))
     return network

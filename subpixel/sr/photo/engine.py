@@ -107,10 +107,9 @@ def find_models(
     if any(choices.values()):
         if is_onnx_file(name):
             raise InputError(f"{name} has its activations in its graph: leave out --activation")
-        # This import loads Orbax, which only a workdir needs.
         with _importing_jax(name):
-            from subpixel.sr.targets import check_choices
-        check_choices(name, activation=activation, output_activation=output_activation)
+            from subpixel.sr.models.find import check_options
+        check_options(name, activation=activation, output_activation=output_activation)
     if name == BICUBIC_NAME:
         return ModelFamily(name, {r: partial(_bicubic, r, rounds) for r in BICUBIC_SCALES})
     if released := _released_scales(name):

@@ -10,8 +10,9 @@ from jaxtyping import Float32
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import digest_of
-from subpixel.sr.export.runtime import UNKNOWN, OnnxNetwork
+from subpixel.sr.export.runtime import OnnxNetwork
 from subpixel.sr.photo.colour import back_project, enlarge_opaque
+from subpixel.sr.provenance import UNKNOWN
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from subpixel.sr.data.images import SourceImage
 from subpixel.sr.data.sources import find_benchmarks
 from subpixel.sr.evaluation import Protocol, Scores, evaluate
 from subpixel.sr.inference.bicubic import BICUBIC_NAME
-from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler
+from subpixel.sr.inference.upscaler import BicubicUpscaler
+from subpixel.sr.models.find import find_model
 from subpixel.sr.models.released import MeanScores, Release, released_files, split_name
 from subpixel.sr.models.trained import TrainedNetwork
 from subpixel.sr.models.weights import save_weights
 from subpixel.sr.releasing.card import PACKAGES, render_card
 from subpixel.sr.serialization import to_json
-from subpixel.sr.targets import load_trained
 from subpixel.sr.workdir import read_config, weights_file
 
 LICENSE = "Apache-2.0"
@@ -69,7 +69,7 @@ def make_release(
     comparison = _read_comparison(workdir, layout)
     if not weights_file(workdir, layout).is_file():
         raise InputError(f"workdir {workdir} has no weights of the upsampler {layout!r}")
-    network = load_trained(str(workdir), upsampler=layout)
+    network = find_model(str(workdir), upsampler=layout)
     protocol = Protocol(experiment.model.scale, degradation=experiment.data.degradation)
     scores = _measure(network, experiment, protocol, root, console)
     _compare(scores["network"], comparison, layout, workdir)
@@ -137,7 +137,7 @@ def _measure(
         experiment.data.benchmarks, root, protocol.scale, protocol.degradation
     )
     upscalers = {
-        "network": NetworkUpscaler(network.graph, network.params),
+        "network": network.upscaler(),
         BICUBIC_NAME: BicubicUpscaler(protocol.scale, protocol.degradation.border),
     }
     scores: dict[str, dict[str, Scores]] = {name: {} for name in upscalers}

@@ -37,7 +37,8 @@ class OptimizerConfig:
     learning_rate: float = 2e-3
     """The highest learning rate."""
     warmup_steps: int = 200
-    """Number of steps in which the learning rate rises from zero."""
+    """Number of steps in which the learning rate rises from zero; a tenth of a run that is not
+    longer than that."""
     schedule: Literal["cosine", "constant", "plateau"] = "cosine"
     """Learning rate after the warm-up: "cosine", to the last step; "constant"; or "plateau", the
     ESPCN paper's rule, which lowers it when the loss no longer improves."""
@@ -164,9 +165,4 @@ class TrainingConfig:
         require(
             self.skips_allowed >= 0,
             f"skips_allowed must be at least 0; got {self.skips_allowed}",
-        )
-        require(
-            self.optimizer.warmup_steps < self.steps,
-            f"optimizer.warmup_steps, {self.optimizer.warmup_steps}, must be less than steps, "
-            f"{self.steps}",
         )

@@ -91,7 +91,9 @@ def _kernel_axes(params: Any) -> Any:
 
 
 def _schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:
-    rate, warmup = config.learning_rate, config.warmup_steps
+    rate = config.learning_rate
+    # A run that is shorter than its warm-up would never reach the learning rate.
+    warmup = config.warmup_steps if config.warmup_steps < steps else steps // 10
     if config.schedule == "cosine":
         return optax.warmup_cosine_decay_schedule(
             0.0, rate, warmup, steps, config.final_learning_rate

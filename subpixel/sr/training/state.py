@@ -13,7 +13,7 @@ from subpixel.kernels import Layout
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.base import Params
-from subpixel.sr.models.released import load_named
+from subpixel.sr.models.find import find_model
 from subpixel.sr.serialization import differences
 from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.optimizers import make_optimizer
@@ -161,7 +161,7 @@ def warm_start(params: Params, model: ModelConfig, start_from: str) -> Params:
       params: the parameters of the new network in the layout "subpixel". A trained network of
         another scale leaves those of the upsampler and its bias as they are.
       model: the config of the new network.
-      start_from: name of a released model, or a weights file.
+      start_from: the name of a trained network, as in `find_model`.
 
     Returns:
       Parameters in the layout "subpixel".
@@ -170,7 +170,7 @@ def warm_start(params: Params, model: ModelConfig, start_from: str) -> Params:
       InputError: if the trained network cannot be read, its layers have other shapes, or the two
         configs differ in what the parameters mean, such as the scale of the input.
     """
-    trained = load_named(start_from)
+    trained = find_model(start_from)
     found = nnx.to_pure_dict(nnx.state(trained.build().with_upsampler("subpixel")))
     head = () if trained.config.scale == model.scale else ("upsampler", "bias")
     result = {**found, **{key: params[key] for key in head if key in params}}

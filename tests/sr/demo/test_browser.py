@@ -21,7 +21,7 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr.cli import upscale
 from subpixel.sr.demo.build import build_demo
 from subpixel.sr.demo.runtime import DIGESTS, runtime_files
-from subpixel.sr.targets import as_source, load_trained
+from subpixel.sr.models.find import find_model
 
 MODEL = "espcn_x3"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -42,7 +42,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
         for name, content in contents.items():
             (kept / name).write_bytes(content)
     folder = tmp_path_factory.mktemp("demo")
-    build_demo([as_source(load_trained(MODEL), MODEL)], folder, kept)
+    build_demo([find_model(MODEL)], folder, kept)
     return folder
 
 
@@ -269,4 +269,4 @@ def test_all_sizes_of_strips_are_valid_png(page: Any, tmp_path: Path):
 
 def test_digests_name_the_files_that_the_worker_loads(demo: Path):
     worker = (demo / "worker.js").read_text()
-    assert all(f"./ort/{name}" in worker for name in DIGESTS)
+    assert all(f"./ort/{name.replace('.mjs', '.js')}" in worker for name in DIGESTS)

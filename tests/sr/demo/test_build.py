@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,15 @@ import pytest
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.demo import runtime
 from subpixel.sr.demo.build import build_demo
-from subpixel.sr.export.formats import Source
-from subpixel.sr.targets import as_source, load_trained
+from subpixel.sr.models.find import find_model
+from subpixel.sr.models.trained import TrainedNetwork
+from subpixel.sr.provenance import Provenance
 
 CONTENTS = {"ort.wasm.bundle.min.mjs": b"module", "ort-wasm-simd-threaded.wasm": b"program"}
 
 
-def _source() -> Source:
-    return as_source(load_trained("espcn_x3"), "espcn_x3")
+def _model() -> TrainedNetwork:
+    return find_model("espcn_x3")
 
 
 @pytest.fixture
@@ -33,9 +35,11 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_writes_page_models_and_runtime(files: Path, tmp_path: Path):
     output = tmp_path / "demo"
-    size = build_demo([_source()], output, files)
+    size = build_demo([_model()], output, files)
     written = {path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()}
-    assert {f"ort/{name}" for name in CONTENTS} | {"models/espcn_x3.onnx", "index.html"} <= written
+    runtime_names = {"ort/ort.wasm.bundle.min.js", "ort/ort-wasm-simd-threaded.wasm"}
+    assert runtime_names | {"models/espcn_x3.onnx", "index.html"} <= written
+    assert not any(name.endswith(".mjs") for name in written)
     assert size == sum((output / name).stat().st_size for name in written)
     (model,) = json.loads((output / "models.json").read_text())["models"]
     assert model == {
@@ -47,12 +51,11 @@ def test_writes_page_models_and_runtime(files: Path, tmp_path: Path):
 
 def test_an_earlier_demo_is_replaced_and_its_models_go(files: Path, tmp_path: Path):
     output = tmp_path / "demo"
-    build_demo([_source()], output, files)
+    build_demo([_model()], output, files)
     before = (output / "sw.js").read_text()
     (output / "models" / "old.onnx").write_bytes(b"old")
-    source = _source()
-    renamed = type(source.provenance)(name="mine")
-    build_demo([type(source)(source.config, source.layout, source.params, renamed)], output, files)
+    renamed = replace(_model(), provenance=Provenance(name="mine"))
+    build_demo([renamed], output, files)
     assert [path.name for path in (output / "models").iterdir()] == ["mine.onnx"]
     assert (output / "sw.js").read_text() != before
 
@@ -60,15 +63,15 @@ def test_an_earlier_demo_is_replaced_and_its_models_go(files: Path, tmp_path: Pa
 def test_a_folder_with_other_files_is_left_alone(files: Path, tmp_path: Path):
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(InputError, match="holds other files"):
-        build_demo([_source()], tmp_path, files)
+        build_demo([_model()], tmp_path, files)
     with pytest.raises(InputError, match="is a file"):
-        build_demo([_source()], tmp_path / "thesis.tex", files)
+        build_demo([_model()], tmp_path / "thesis.tex", files)
     assert {path.name for path in tmp_path.iterdir()} == {"thesis.tex", "runtime"}
 
 
 def test_two_models_of_one_name_are_refused(files: Path, tmp_path: Path):
     with pytest.raises(InputError, match="two models have the name 'espcn_x3'"):
-        build_demo([_source()] * 2, tmp_path / "demo", files)
+        build_demo([_model()] * 2, tmp_path / "demo", files)
 
 
 def test_runtime_from_an_archive_of_npm(files: Path, tmp_path: Path):

@@ -20,8 +20,8 @@ from subpixel.sr.data import Degradation, find_images
 from subpixel.sr.evaluation import Protocol, evaluate
 from subpixel.sr.evaluation.table import read_scores
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler
+from subpixel.sr.models.find import find_model
 from subpixel.sr.models.weights import load_weights, save_weights
-from subpixel.sr.targets import load_target
 
 # Bicubic, PSNR of luma on Set5; low resolution with MATLAB's older border.
 NAMES = ("baby", "bird", "butterfly", "head", "woman")
@@ -111,8 +111,8 @@ def test_a_luma_network_sees_luma_and_its_rounded_output_is_measured(weights):
     lr = rng.integers(0, 256, (12, 14, 3), dtype=np.uint8)
     outputs = []
     for name in LAYOUTS:
-        target = load_target(str(weights / f"{name}.safetensors"), 2)
-        network, about = target.upscaler, target.to_json()
+        target = find_model(str(weights / f"{name}.safetensors"), 2)
+        network, about = target.upscaler(), target.to_json()
         assert about["upsampler"] == name
         model = ESPCNConfig(scale=2, features=(4, 3)).build(name, seed=0)
         luma = rgb_to_luma(lr)[None] / np.float32(255)
@@ -134,7 +134,7 @@ def test_a_network_of_colour_is_measured_on_its_luma():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda folder: "nowhere", "there is no target 'nowhere'"),
+        (lambda folder: "nowhere", "there is no model 'nowhere'"),
         (lambda folder: folder, "config.json cannot be read"),
         (lambda folder: write(folder / "a", b"not weights"), "not a weights file"),
         (lambda folder: cut(folder), "not a weights file"),
@@ -143,7 +143,7 @@ def test_a_network_of_colour_is_measured_on_its_luma():
 def test_a_target_that_cannot_be_used_is_explained(weights, tmp_path, make, message):
     (tmp_path / "good").write_bytes((weights / "subpixel.safetensors").read_bytes())
     with pytest.raises(InputError, match=message):
-        load_target(str(make(tmp_path)), 2)
+        find_model(str(make(tmp_path)), 2)
 
 
 def write(path, content):
@@ -157,7 +157,7 @@ def cut(folder):
 
 def test_a_target_of_another_scale_is_refused(weights):
     with pytest.raises(InputError, match="enlarges x2, but the scale asked for is x3"):
-        load_target(str(weights / "subpixel.safetensors"), 3)
+        find_model(str(weights / "subpixel.safetensors"), 3)
 
 
 def test_a_image_too_small_to_measure_is_named(tmp_path):
@@ -224,8 +224,8 @@ def test_an_experiment_writes_scores_weights_and_a_page(tmp_path, monkeypatch, c
     # Without the weights, which an unfinished run does not have, the checkpoint serves.
     for path in (workdir / "weights").iterdir():
         path.unlink()
-    target = load_target(str(workdir), 2, upsampler="conv_transpose")
-    network, about = target.upscaler, target.to_json()
+    target = find_model(str(workdir), 2, upsampler="conv_transpose")
+    network, about = target.upscaler(), target.to_json()
     assert about["step"] == 6
     result = evaluate({"m": network}, find_images("test set", tmp_path), Protocol(2))["m"]
     assert result.mean_psnr == comparison["upsamplers"]["conv_transpose"]["psnr"]["test set"]

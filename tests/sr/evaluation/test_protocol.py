@@ -10,7 +10,7 @@ from subpixel.sr.data import Degradation, find_images
 from subpixel.sr.evaluation import Protocol, Scores, evaluate, scores_table
 from subpixel.sr.evaluation.table import read_scores
 from subpixel.sr.inference.upscaler import BicubicUpscaler
-from subpixel.sr.targets import load_target
+from subpixel.sr.models.find import find_model
 
 # The bicubic row of nearly every paper: PSNR and SSIM by scale.
 TABLE = {
@@ -34,8 +34,8 @@ def test_a_pytorch_checkpoint_measures_as_its_authors_did(data_root):
     checkpoint = data_root.parent / "peers" / "espcn_x3_etds.pth"
     if not checkpoint.is_file():
         pytest.skip(f"{checkpoint} is not there")
-    target = load_target(str(checkpoint), 3, output_activation="sigmoid")
-    network, about = target.upscaler, target.to_json()
+    model = find_model(str(checkpoint), 3, output_activation="sigmoid")
+    network, about = model.upscaler(), model.to_json()
     assert about["parameters"] == 31_131
     protocol = Protocol.named("basicsr", 3)
     for benchmark, known in (("Set5", 32.8478), ("Set14", 29.4126)):

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from subpixel.sr.export.formats import Source
-from subpixel.sr.export.provenance import Provenance
 from subpixel.sr.models import ESPCNConfig
 from subpixel.sr.models.operations import Activation, AddNearest, Convolution, Upsampling
+from subpixel.sr.models.trained import TrainedNetwork
+from subpixel.sr.provenance import Provenance
 
 RESULTS = Path(__file__).parents[3] / "results"
 
 
 @pytest.fixture
-def make_source() -> Callable[..., Source]:
+def make_model() -> Callable[..., TrainedNetwork]:
     """Makes a small network, by default an ESPCN, of random parameters, the biases too."""
 
-    def make(layout="subpixel", kind=ESPCNConfig, **choices) -> Source:
+    def make(layout="subpixel", kind=ESPCNConfig, **choices) -> TrainedNetwork:
         config = kind(**{"features": (5, 4), "kernel_sizes": (5, 1, 3), **choices})
         _, state = nnx.split(config.build(layout, seed=0))
         rng = np.random.default_rng(3)
@@ -30,7 +30,7 @@ def make_source() -> Callable[..., Source]:
             nnx.to_pure_dict(state),
         )
         provenance = Provenance(name="small", license="Apache-2.0", training_data="none")
-        return Source(config, layout, params, provenance)
+        return TrainedNetwork("small", provenance, config, layout, params)
 
     return make
 

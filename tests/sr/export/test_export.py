@@ -12,8 +12,8 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr.export.formats import Choices, export_network
 from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.export.torch_writer import torch_bytes
+from subpixel.sr.models.find import find_model
 from subpixel.sr.photo.engine import find_models
-from subpixel.sr.targets import load_trained
 
 
 def export(monkeypatch, *arguments):
@@ -22,42 +22,40 @@ def export(monkeypatch, *arguments):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_safetensors_in_every_layout(make_source, tmp_path, layout):
-    source, path = make_source(channels=3), tmp_path / "m.safetensors"
-    export_network(source, path, Choices(layout=layout))
-    trained = load_trained(str(path))
-    assert (trained.config, trained.upsampler) == (source.config, layout)
+def test_safetensors_in_every_layout(make_model, tmp_path, layout):
+    model, path = make_model(channels=3), tmp_path / "m.safetensors"
+    export_network(model, path, Choices(layout=layout))
+    trained = find_model(str(path))
+    assert (trained.config, trained.upsampler) == (model.config, layout)
     x = np.random.default_rng(0).random((1, 5, 6, 3), np.float32)
-    found, expected = trained.build()(x), source.network("subpixel")(x)
+    found, expected = trained.build()(x), model.in_float32("subpixel")(x)
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
     back = tmp_path / "back.safetensors"
-    export_network(make_source(channels=3), back, Choices())
-    jax.tree.map(np.testing.assert_array_equal, load_trained(str(back)).params, source.params)
+    export_network(make_model(channels=3), back, Choices())
+    jax.tree.map(np.testing.assert_array_equal, find_model(str(back)).params, model.params)
 
 
 def test_the_command_writes_a_file_and_replaces_it_only_when_told(
-    make_source, tmp_path, monkeypatch, capsys
+    make_model, tmp_path, monkeypatch, capsys
 ):
     weights, path = tmp_path / "w.safetensors", tmp_path / "m.safetensors"
-    export_network(make_source(), weights, Choices())
+    export_network(make_model(), weights, Choices())
     assert export(monkeypatch, weights, "-o", path, "--layout=zero_insert") == 0
     assert "zero_insert" in capsys.readouterr().out
-    assert load_trained(str(path)).upsampler == "zero_insert"
+    assert find_model(str(path)).upsampler == "zero_insert"
     with pytest.raises(InputError, match="exists: give another name, or --overwrite"):
         export(monkeypatch, weights, "-o", path)
     assert export(monkeypatch, weights, "-o", path, "--overwrite") == 0
-    assert load_trained(str(path)).upsampler == "subpixel"
+    assert find_model(str(path)).upsampler == "subpixel"
 
 
-def test_the_activations_of_a_bare_checkpoint_are_chosen(
-    make_source, tmp_path, monkeypatch, capsys
-):
-    source = make_source(channels=3, scale=2, activation="relu", output_activation="sigmoid")
-    state, _ = torch_module(source.network("subpixel").operations(), "subpixel")
+def test_the_activations_of_a_bare_checkpoint_are_chosen(make_model, tmp_path, monkeypatch, capsys):
+    model = make_model(channels=3, scale=2, activation="relu", output_activation="sigmoid")
+    state, _ = torch_module(model.in_float32("subpixel").operations(), "subpixel")
     bare, path = tmp_path / "bare.pth", tmp_path / "m.safetensors"
     bare.write_bytes(torch_bytes(state))
     export(monkeypatch, bare, "-o", path, "--activation=relu", "--output-activation=sigmoid")
-    assert load_trained(str(path)).config == source.config
+    assert find_model(str(path)).config == model.config
     expected = find_models(str(path))
     chosen = find_models(str(bare), activation="relu", output_activation="sigmoid")
     assert (expected.notes, chosen.notes) == ((), ())
@@ -84,9 +82,9 @@ def test_activations_are_refused_where_they_are_known(name):
         (["-o", "m.pth", "--upsampler=subpixel"], "is for workdirs of train.py, and w.safetensors"),
     ],
 )
-def test_what_the_command_refuses(make_source, tmp_path, monkeypatch, arguments, message):
+def test_what_the_command_refuses(make_model, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
-    export_network(make_source(), tmp_path / "w.safetensors", Choices())
+    export_network(make_model(), tmp_path / "w.safetensors", Choices())
     with pytest.raises(InputError, match=message):
         export(monkeypatch, "w.safetensors", *arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from dataclasses import replace
 
 import interpreter
@@ -9,14 +10,15 @@ import numpy as np
 import pytest
 from loops import LAYOUTS
 
+from subpixel.__main__ import main
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.export import check, packages
 from subpixel.sr.export.formats import Choices, export_network, onnx_bytes
 from subpixel.sr.export.onnx_graph import build_onnx
-from subpixel.sr.export.provenance import Provenance
 from subpixel.sr.export.runtime import OnnxNetwork
 from subpixel.sr.models import SRCNNConfig
 from subpixel.sr.models.operations import Activation, Centre, Convolution, Upsampling
+from subpixel.sr.provenance import Provenance
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -37,10 +39,10 @@ def image(channels, *sizes):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("network", NETWORKS)
-def test_a_graph_computes_its_network_at_every_size(make_source, network, layout):
-    source = make_source("conv_transpose", **network)
-    exported = OnnxNetwork(onnx_bytes(source, Choices(layout=layout))[0])
-    model = source.network("subpixel")
+def test_a_graph_computes_its_network_at_every_size(make_model, network, layout):
+    model = make_model("conv_transpose", **network)
+    exported = OnnxNetwork(onnx_bytes(model, Choices(layout=layout))[0])
+    model = model.in_float32("subpixel")
     for sizes in [(1, 1, 1), (2, 6, 9), (1, 17, 4)]:
         x = image(exported.channels, *sizes)
         y = exported(x)
@@ -49,11 +51,11 @@ def test_a_graph_computes_its_network_at_every_size(make_source, network, layout
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_uint8_is_rounded_and_clipped_as_the_upscaler_does(make_source, layout):
-    source = make_source(channels=3, scale=2, residual=True)
-    content, _ = onnx_bytes(source, Choices(layout=layout, uint8=True))
+def test_uint8_is_rounded_and_clipped_as_the_upscaler_does(make_model, layout):
+    model = make_model(channels=3, scale=2, residual=True)
+    content, _ = onnx_bytes(model, Choices(layout=layout, uint8=True))
     x = np.random.default_rng(8).integers(0, 256, (1, 9, 8, 3), np.uint8)
-    y = check.run_network(source.network("subpixel"), x / np.float32(255)) * 255
+    y = check.run_network(model.in_float32("subpixel"), x / np.float32(255)) * 255
     assert y.min() < 0 < 255 < y.max()
     near_half = abs(y % 1 - 0.5) < 1e-3
     expected = np.floor(np.clip(y, 0, 255) + 0.5).astype(np.uint8)
@@ -86,15 +88,15 @@ def test_other_operations_against_loops(compact_operations, layout, name):
         ("zero_insert", "Sub Conv Tanh Conv Tanh ConvTranspose Conv Resize Add"),
     ],
 )
-def test_the_graph_is_clean(make_source, layout, nodes):
-    source = make_source(residual=True, bias="shared", input_mean=0.5, input_scale=2.0)
-    content, _ = onnx_bytes(source, Choices(layout=layout))
+def test_the_graph_is_clean(make_model, layout, nodes):
+    model = make_model(residual=True, bias="shared", input_mean=0.5, input_scale=2.0)
+    content, _ = onnx_bytes(model, Choices(layout=layout))
     assert [node.op_type for node in onnx.load_from_string(content).graph.node] == nodes.split()
 
 
-def test_sizes_are_free_and_metadata_is_stated(make_source, tmp_path):
+def test_sizes_are_free_and_metadata_is_stated(make_model, tmp_path):
     path = tmp_path / "m.onnx"
-    told = export_network(make_source(scale=2), path, Choices(opset=18))
+    told = export_network(make_model(scale=2), path, Choices(opset=18))
     model = onnx.load(path)
     assert "opset 18" in told
     assert model.opset_import[0].version == 18
@@ -115,35 +117,95 @@ def test_sizes_are_free_and_metadata_is_stated(make_source, tmp_path):
     assert json.loads(network.metadata["model"]) == network.config
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_convolution_states_its_kernel_shape(make_model, network, layout):
+    graph = onnx.load_from_string(
+        onnx_bytes(make_model(**network), Choices(layout=layout))[0]
+    ).graph
+    shapes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    convolutions = [node for node in graph.node if node.op_type in ("Conv", "ConvTranspose")]
+    assert len(convolutions) >= 3
+    for node in convolutions:
+        (stated,) = [a.ints for a in node.attribute if a.name == "kernel_shape"]
+        assert list(stated) == shapes[node.input[1]][2:]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_file_of_one_size_computes_its_network_at_that_size(make_model, network, layout):
+    model = make_model(**network)
+    content, difference = onnx_bytes(model, Choices(layout=layout, size=(6, 9)))
+    assert difference < 2e-6
+    exported = OnnxNetwork(content)
+    x = image(exported.channels, 1, 6, 9)
+    expected = check.run_network(model.in_float32("subpixel"), x)
+    np.testing.assert_allclose(exported(x), expected, atol=2e-6)
+    (input_,), (output,) = (
+        getattr(onnx.load_from_string(content).graph, k) for k in ("input", "output")
+    )
+    shapes = [[d.dim_value for d in v.type.tensor_type.shape.dim] for v in (input_, output)]
+    r, channels = exported.scale, exported.channels
+    assert shapes == [[1, channels, 6, 9], [1, channels, 6 * r, 9 * r]]
+    operators = {node.op_type for node in onnx.load_from_string(content).graph.node}
+    assert not operators & {"Shape", "Tile", "Concat"} or layout == "subpixel"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_opencv_computes_a_file_of_one_size(make_model, network, layout):
+    cv2 = pytest.importorskip("cv2", reason="opencv-python-headless is not installed")
+    content, _ = onnx_bytes(make_model(**network), Choices(layout=layout, size=(12, 10)))
+    exported = OnnxNetwork(content)
+    x = image(exported.channels, 1, 12, 10)
+    read = cv2.dnn.readNetFromONNX(np.frombuffer(content, np.uint8))
+    read.setInput(np.moveaxis(x, -1, 1))
+    np.testing.assert_allclose(np.moveaxis(read.forward(), 1, -1), exported(x), atol=2e-5)
+
+
+@pytest.mark.parametrize("text", ["640", "640x", "0x3", "640X360", "-1x3", "640x360x3", "1e3x2"])
+def test_a_size_of_another_form_is_refused(tmp_path, monkeypatch, text):
+    arguments = ["export", "espcn_x3", "-o", str(tmp_path / "m.onnx"), f"--size={text}"]
+    monkeypatch.setattr(sys, "argv", ["subpixel", *arguments])
+    with pytest.raises(InputError, match=f"--size must be WIDTHxHEIGHT .*; got '{text}'"):
+        main()
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".stablehlo"])
+def test_a_size_is_for_onnx_alone(make_model, tmp_path, suffix):
+    with pytest.raises(InputError, match=f"--size does not apply to a {suffix} file: leave it out"):
+        export_network(make_model(), tmp_path / f"m{suffix}", Choices(size=(3, 4)))
+
+
 @pytest.mark.parametrize("opset", [15, 21])
-def test_older_and_newer_operators(make_source, opset):
-    source = make_source(channels=3, residual=True)
-    _, difference = onnx_bytes(source, Choices(layout="conv_transpose", opset=opset))
+def test_older_and_newer_operators(make_model, opset):
+    model = make_model(channels=3, residual=True)
+    _, difference = onnx_bytes(model, Choices(layout="conv_transpose", opset=opset))
     assert difference < 2e-6
 
 
-def test_an_unknown_opset_is_refused(make_source):
+def test_an_unknown_opset_is_refused(make_model):
     with pytest.raises(InputError, match=r"opset must be from 15 to \d+.*got 14"):
-        onnx_bytes(make_source(), Choices(opset=14))
+        onnx_bytes(make_model(), Choices(opset=14))
 
 
-def test_a_wrong_graph_leaves_no_file(make_source, tmp_path, monkeypatch):
-    source = make_source()
-    right = source.network("subpixel").operations()
+def test_a_wrong_graph_leaves_no_file(make_model, tmp_path, monkeypatch):
+    model = make_model()
+    right = model.in_float32("subpixel").operations()
     wrong = [replace(right[0], bias=right[0].bias + 0.01), *right[1:]]
-    monkeypatch.setattr(type(source.network("subpixel")), "operations", lambda self: wrong)
+    monkeypatch.setattr(type(model.in_float32("subpixel")), "operations", lambda self: wrong)
     with pytest.raises(RuntimeError, match=r"differs from the network by .*no file is written"):
-        export_network(source, tmp_path / "m.onnx", Choices())
+        export_network(model, tmp_path / "m.onnx", Choices())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_the_package_one_line_says_what_to_install(make_source, tmp_path, monkeypatch):
+def test_without_the_package_one_line_says_what_to_install(make_model, tmp_path, monkeypatch):
     def missing(name):
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
     monkeypatch.setattr(packages.importlib, "import_module", missing)
     with pytest.raises(InputError, match=r"needs the package onnx.*pip install 'subpixel\[export"):
-        export_network(make_source(), tmp_path / "m.onnx", Choices())
+        export_network(make_model(), tmp_path / "m.onnx", Choices())
 
 
 def test_only_our_models_run(tmp_path):

@@ -13,13 +13,13 @@ import pytest
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.export import check
 from subpixel.sr.export.formats import Choices, export_network
-from subpixel.sr.export.torch_layouts import compact_state_dict, read_exported
+from subpixel.sr.export.torch_layouts import compact_state_dict, exported_network
 from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.export.torch_writer import torch_bytes
 from subpixel.sr.models import SRCNNConfig
+from subpixel.sr.models.find import find_model
 from subpixel.sr.models.operations import Centre
-from subpixel.sr.models.torch_files import read_checkpoint, read_torch
-from subpixel.sr.targets import as_source, load_target, load_trained
+from subpixel.sr.models.torch_files import read_checkpoint
 
 LAYOUTS = ["subpixel", "conv_transpose"]
 NETWORKS = [
@@ -38,19 +38,19 @@ def rand(*shape):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("network", NETWORKS)
-def test_the_printed_module_computes_the_network(make_source, tmp_path, network, layout):
+def test_the_printed_module_computes_the_network(make_model, tmp_path, network, layout):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    source, path = make_source(**network), tmp_path / "m.pth"
-    told = export_network(source, path, Choices(layout=layout))
+    model, path = make_model(**network), tmp_path / "m.pth"
+    told = export_network(model, path, Choices(layout=layout))
     code = told.partition("\n\n")[2].replace("m.pth", str(path))
     names = {}
     exec("import torch\n" + code, names)
-    model = names["model"]
-    assert isinstance(model, torch.nn.Sequential)
+    module = names["model"]
+    assert isinstance(module, torch.nn.Sequential)
     x = rand(2, 6, 9, network["channels"])
     with torch.no_grad():
-        y = model(torch.from_numpy(x.transpose(0, 3, 1, 2)))
-    expected = check.run_network(source.network("subpixel"), x)
+        y = module(torch.from_numpy(x.transpose(0, 3, 1, 2)))
+    expected = check.run_network(model.in_float32("subpixel"), x)
     np.testing.assert_allclose(y.numpy().transpose(0, 2, 3, 1), expected, rtol=1e-6, atol=1e-5)
 
 
@@ -58,8 +58,8 @@ def test_the_module_of_the_docs_loads_the_released_espcn(tmp_path, monkeypatch):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     page = (Path(__file__).parents[3] / "docs" / "export.md").read_text()
     code = page.partition("```python\n")[2].partition("```")[0]
-    source = as_source(load_trained("espcn_x3"), "espcn_x3")
-    told = export_network(source, tmp_path / "espcn.pth", Choices())
+    model = find_model("espcn_x3")
+    told = export_network(model, tmp_path / "espcn.pth", Choices())
     assert told.partition("\n\n")[2] == code.rstrip("\n")
     monkeypatch.chdir(tmp_path)
     names = {}
@@ -67,12 +67,12 @@ def test_the_module_of_the_docs_loads_the_released_espcn(tmp_path, monkeypatch):
     x = rand(1, 7, 9, 1)
     with torch.no_grad():
         y = names["model"](torch.from_numpy(x.transpose(0, 3, 1, 2)))
-    expected = check.run_network(source.network("subpixel"), x)
+    expected = check.run_network(model.in_float32("subpixel"), x)
     np.testing.assert_allclose(y.numpy().transpose(0, 2, 3, 1), expected, rtol=1e-6, atol=1e-5)
 
 
-def test_a_network_of_layers_alone_is_a_plain_sequential(make_source):
-    operations = make_source(scale=2).network("subpixel").operations()
+def test_a_network_of_layers_alone_is_a_plain_sequential(make_model):
+    operations = make_model(scale=2).in_float32("subpixel").operations()
     _, code = torch_module(operations, "subpixel")
     assert "class" not in code
     assert code.startswith("from torch import nn\n\nmodel = nn.Sequential(\n    nn.Conv2d(1, 5, 5")
@@ -81,28 +81,28 @@ def test_a_network_of_layers_alone_is_a_plain_sequential(make_source):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("network", NETWORKS)
-def test_read_back_to_the_same_numbers(make_source, tmp_path, network, layout):
-    source, path = make_source(layout, **network), tmp_path / "m.pth"
-    export_network(source, path, Choices(layout=layout))
-    config, found_layout, params = read_exported(path)
-    assert (config, found_layout) == (source.config, layout)
-    assert jax.tree.structure(params) == jax.tree.structure(source.params)
-    jax.tree.map(np.testing.assert_array_equal, params, source.params)
+def test_read_back_to_the_same_numbers(make_model, tmp_path, network, layout):
+    model, path = make_model(layout, **network), tmp_path / "m.pth"
+    export_network(model, path, Choices(layout=layout))
+    config, found_layout, params = exported_network(read_checkpoint(path), str(path))
+    assert (config, found_layout) == (model.config, layout)
+    assert jax.tree.structure(params) == jax.tree.structure(model.params)
+    jax.tree.map(np.testing.assert_array_equal, params, model.params)
     # A target of every command, with nothing to be told.
-    target = load_target(str(path), source.config.scale)
-    assert target.facts["upsampler"] == layout
+    target = find_model(str(path), model.config.scale)
+    assert target.to_json()["upsampler"] == layout
     x = rand(1, 5, 5, network["channels"])
-    expected = source.network(layout)(jnp.asarray(x))
-    assert load_trained(str(path)).config == source.config
-    np.testing.assert_array_equal(check.run_network(source.network(layout), x), expected)
-    assert target.upscaler.channels == network["channels"]
+    expected = model.in_float32(layout)(jnp.asarray(x))
+    assert find_model(str(path)).config == model.config
+    np.testing.assert_array_equal(check.run_network(model.in_float32(layout), x), expected)
+    assert target.upscaler().channels == network["channels"]
 
 
-def test_biases_that_happen_to_be_equal_stay_biases_of_phases(make_source, tmp_path):
-    source, path = make_source("conv_transpose"), tmp_path / "m.pth"
-    source.params["bias"]["bias"] = jnp.zeros(9)
-    export_network(source, path, Choices(layout="conv_transpose"))
-    _, _, params = read_exported(path)
+def test_biases_that_happen_to_be_equal_stay_biases_of_phases(make_model, tmp_path):
+    model, path = make_model("conv_transpose"), tmp_path / "m.pth"
+    model.params["bias"]["bias"] = jnp.zeros(9)
+    export_network(model, path, Choices(layout="conv_transpose"))
+    _, _, params = exported_network(read_checkpoint(path), str(path))
     np.testing.assert_array_equal(params["bias"]["bias"], np.zeros(9))
 
 
@@ -181,57 +181,57 @@ def test_spandrel_recognises_compact(compact_operations, tmp_path):
     np.testing.assert_allclose(y.numpy().transpose(0, 2, 3, 1), expected, rtol=1e-6, atol=1e-5)
 
 
-def test_networks_that_do_not_fit_compact(make_source, compact_operations):
+def test_networks_that_do_not_fit_compact(make_model, compact_operations):
     with pytest.raises(InputError, match="does not fit SRVGGNetCompact"):
-        compact_state_dict(make_source(residual=True).network("subpixel").operations())
+        compact_state_dict(make_model(residual=True).in_float32("subpixel").operations())
     with pytest.raises(InputError, match="no mean taken from its input"):
         compact_state_dict([Centre(0.5, 1.0), *compact_operations()])
 
 
-def test_what_pytorch_has_no_layer_for(make_source):
+def test_what_pytorch_has_no_layer_for(make_model):
     with pytest.raises(InputError, match="no layer that inserts zeros"):
-        torch_module(make_source().network("subpixel").operations(), "zero_insert")
-    even = make_source(kernel_sizes=(4, 1, 3)).network("subpixel").operations()
+        torch_module(make_model().in_float32("subpixel").operations(), "zero_insert")
+    even = make_model(kernel_sizes=(4, 1, 3)).in_float32("subpixel").operations()
     with pytest.raises(InputError, match="4x4 taps has no symmetric padding"):
         torch_module(even, "subpixel")
-    even = make_source(kernel_sizes=(5, 1, 2)).network("subpixel").operations()
+    even = make_model(kernel_sizes=(5, 1, 2)).in_float32("subpixel").operations()
     with pytest.raises(InputError, match="6 taps with stride 3 is not aligned"):
         torch_module(even, "conv_transpose")
 
 
 def rewrite(path, metadata, tensors=None):
-    path.write_bytes(torch_bytes(tensors or read_torch(path), {"subpixel": metadata}))
+    path.write_bytes(torch_bytes(tensors or read_checkpoint(path).tensors, {"subpixel": metadata}))
 
 
-def test_damaged_metadata_is_one_line(make_source, tmp_path):
+def test_damaged_metadata_is_one_line(make_model, tmp_path):
     path = tmp_path / "m.pth"
-    export_network(make_source(), path, Choices())
+    export_network(make_model(), path, Choices())
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
     metadata = json.loads(read_checkpoint(path).texts["subpixel"])
     for text in ("{", "[]", "{}", json.dumps({**metadata, "layout": "deconv"})):
         rewrite(path, text)
         with pytest.raises(InputError, match=r"the metadata of .* cannot be read"):
-            read_exported(path)
+            exported_network(read_checkpoint(path), str(path))
     model = {**json.loads(metadata["model"]), "features": [5, 9]}
     rewrite(path, json.dumps({**metadata, "model": json.dumps(model)}))
     with pytest.raises(InputError, match=r"tensors have the shapes .*; it holds"):
-        read_exported(path)
+        exported_network(read_checkpoint(path), str(path))
     rewrite(path, json.dumps(metadata), {"x": rand(2)})
     with pytest.raises(InputError, match=r"tensors have the shapes .*; it holds"):
-        read_exported(path)
+        exported_network(read_checkpoint(path), str(path))
 
 
 def test_a_checkpoint_of_others_states_nothing(tmp_path):
     path = tmp_path / "m.pth"
     path.write_bytes(torch_bytes({"a": rand(2)}))
-    assert read_exported(path) is None
+    assert exported_network(read_checkpoint(path), str(path)) is None
 
 
-def test_the_scale_of_a_bare_checkpoint_follows_from_its_last_layer(make_source, tmp_path):
-    source, path = make_source(channels=3, scale=4), tmp_path / "m.pth"
-    state, _ = torch_module(source.network("subpixel").operations(), "subpixel")
+def test_the_scale_of_a_bare_checkpoint_follows_from_its_last_layer(make_model, tmp_path):
+    model, path = make_model(channels=3, scale=4), tmp_path / "m.pth"
+    state, _ = torch_module(model.in_float32("subpixel").operations(), "subpixel")
     path.write_bytes(torch_bytes(state))
-    trained = load_trained(str(path))
+    trained = find_model(str(path))
     assert (trained.config.scale, trained.config.channels) == (4, 3)
-    jax.tree.map(np.testing.assert_array_equal, trained.params, source.params)
+    jax.tree.map(np.testing.assert_array_equal, trained.params, model.params)

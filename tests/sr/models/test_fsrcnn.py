@@ -8,7 +8,7 @@ import pytest
 
 from subpixel.sr.config import load_config
 from subpixel.sr.models import FSRCNNConfig
-from subpixel.sr.models.torch_params import transposed_size
+from subpixel.sr.models.torch_networks import transposed_size
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 

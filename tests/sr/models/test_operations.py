@@ -8,13 +8,14 @@ from flax import nnx
 from loops import LAYOUTS, assert_close, normal
 
 from subpixel.nnx import PhaseBias
-from subpixel.sr.models import ESPCN
+from subpixel.sr.models import ESPCNConfig
 from subpixel.sr.models.operations import convolution, upsampling
 
 
 def small(**options):
     """A small network of random numbers in float32, its biases too."""
-    model = ESPCN(2, features=(4, 3), kernel_sizes=(3, 1, 3), rngs=nnx.Rngs(0), **options)
+    config = ESPCNConfig(scale=2, features=(4, 3), kernel_sizes=(3, 1, 3), **options)
+    model = config.build("subpixel", seed=0)
     for seed, layer in enumerate((model.conv1, model.conv2, model.bias)):
         layer.bias[...] = jnp.asarray(normal(seed, *layer.bias.shape), jnp.float32)
     model.upsampler.kernel[...] = jnp.asarray(normal(9, *model.upsampler.kernel.shape) / 4)
@@ -79,7 +80,7 @@ def test_a_convolution_without_a_bias_adds_zero():
 
 
 def test_another_activation_is_refused():
-    with pytest.raises(ValueError, match='activation must be "tanh" or "relu" or "prelu"; got'):
+    with pytest.raises(ValueError, match="activation must be one of 'tanh', 'relu', 'prelu'; got"):
         small(activation=nnx.relu)
 
 

@@ -20,6 +20,7 @@ from subpixel.__main__ import main
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.config import ESPCNConfig, Experiment, OptimizerConfig, PlainConfig, to_json
 from subpixel.sr.models import released
+from subpixel.sr.models.find import find_model
 from subpixel.sr.models.released import (
     is_released,
     load_released,
@@ -30,7 +31,6 @@ from subpixel.sr.models.released import (
 )
 from subpixel.sr.models.weights import load_weights, save_weights
 from subpixel.sr.photo.engine import find_models
-from subpixel.sr.targets import load_trained
 from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.state import check_warm_start, init_state
 
@@ -103,7 +103,7 @@ def test_a_network_can_be_trained_on():
 def test_one_name_serves_every_command(tmp_path, monkeypatch, capsys):
     expected = load_released("espcn_x3").params
     same = jax.tree_util.Partial(jax.tree.map, np.testing.assert_array_equal)
-    same(load_trained("espcn_x3").params, expected)
+    same(find_model("espcn_x3").params, expected)
     _, state = init_state(
         read_release("espcn_x3").model,
         "subpixel",
@@ -126,7 +126,12 @@ def test_one_name_serves_every_command(tmp_path, monkeypatch, capsys):
 def test_the_list_names_parameters_and_scores(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["subpixel", "models"])
     assert main() == 0
-    rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
+    rows = {line.split()[0]: line for line in lines}
+    advice = (
+        "which to take: plain_11x24 has the highest PSNR (upscale --model=plain_11x24); espcn, "
+    )
+    assert any(line.startswith(advice) for line in lines)
     for name in NAMES:
         release = read_release(name)
         assert f"{release.parameters:,}" in rows[name]
@@ -135,15 +140,42 @@ def test_the_list_names_parameters_and_scores(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    "load", [load_trained, load_released, find_models, subpixel.sr.load, read_release]
+    "load", [find_model, load_released, find_models, subpixel.sr.load, read_release]
 )
 def test_the_nearest_name_is_given_for_an_unknown_one(load):
     with pytest.raises(InputError, match="the nearest released model is espcn_x3"):
         load("espcnx3")
 
 
+@pytest.mark.parametrize(
+    ("typed", "nearest"),
+    [
+        ("espcm", "espcn"),
+        ("escpn", "espcn"),
+        ("plain10x18_x2", "plain_10x18_x2"),
+        ("espcn_x5", "espcn_x4"),
+    ],
+)
+def test_a_family_is_suggested_for_a_name_without_a_scale(typed, nearest):
+    with pytest.raises(InputError, match=f"the nearest released model is {nearest} "):
+        find_model(typed)
+
+
+def test_a_family_has_the_model_of_a_scale():
+    assert find_model("espcn", 4).name == "espcn_x4"
+    assert find_model("plain_10x18", 2).config.scale == 2
+    with pytest.raises(
+        InputError, match="espcn is released for x2, x3, x4: name one of espcn_x2, "
+    ):
+        find_model("espcn")
+    with pytest.raises(InputError, match="plain_10x18 is released for x2, x3, x4: name one of "):
+        find_model("plain_10x18", 5)
+    with pytest.raises(InputError, match="espcn_x3 enlarges x3, but the scale asked for is x2"):
+        find_model("espcn_x3", 2)
+
+
 def test_a_training_that_starts_from_an_unknown_name_ends_before_anything_is_done():
-    with pytest.raises(InputError, match=r"'espcn3' is neither .* is espcn_x3"):
+    with pytest.raises(InputError, match=r"there is no model 'espcn3': .* is espcn_x3"):
         check_warm_start(ESPCNConfig(scale=3), "espcn3")
 
 
@@ -162,17 +194,17 @@ def test_a_released_name_comes_before_a_path_and_says_so(tmp_path, monkeypatch):
     config = ESPCNConfig(scale=2, features=(4, 3))
     params = nnx.to_pure_dict(nnx.state(config.build("subpixel", 0)))
     save_weights(tmp_path / "espcn_x3", params, config, "subpixel")
-    named = load_trained("espcn_x3")
+    named = find_model("espcn_x3")
     assert named.config.scale == 3
     assert "write ./espcn_x3 for the path" in named.notes[0]
-    assert load_trained("./espcn_x3").config == config
+    assert find_model("./espcn_x3").config == config
 
 
 @pytest.mark.parametrize("option", ["checkpoint", "activation"])
 def test_options_of_other_targets_are_refused(option):
     values = {"checkpoint": "last", "activation": "relu"}
     with pytest.raises(InputError, match="espcn_x3"):
-        load_trained("espcn_x3", **{option: values[option]})
+        find_model("espcn_x3", **{option: values[option]})
 
 
 def test_a_flipped_byte_is_found(folder):

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.models.torch_files import read_torch
-from subpixel.sr.targets import load_target
+from subpixel.sr.models.find import check_options, find_model
+from subpixel.sr.models.torch_files import read_checkpoint
 
 
 class Name:
@@ -90,7 +90,7 @@ def test_tensors_are_read_by_name_whatever_their_strides(tmp_path, protocol):
         "number": tensor(0, NUMBERS, offset=5, shape=(), strides=()),
     }
     path = archive(tmp_path / "a.pth", pickled({"params": state}, protocol), [NUMBERS])
-    read = read_torch(path)
+    read = read_checkpoint(path).tensors
     assert list(read) == list(state)
     np.testing.assert_array_equal(read["plain"], NUMBERS)
     np.testing.assert_array_equal(read["turned"], NUMBERS.T)
@@ -104,11 +104,11 @@ def test_pytorchs_own_files_are_read(tmp_path):
     state = OrderedDict(a=weight, b=torch.arange(5), c=torch.randn(3).bfloat16())
     for content in (state, {"params_ema": state, "iter": 7, "params": {"a": torch.zeros(1)}}):
         torch.save(content, tmp_path / "a.pth")
-        read = read_torch(tmp_path / "a.pth")
+        read = read_checkpoint(tmp_path / "a.pth").tensors
         for name, expected in state.items():
             np.testing.assert_array_equal(read[name], expected.detach().float().numpy())
     torch.save(torch.nn.Conv2d(3, 4, 3).state_dict(), tmp_path / "conv.pth")
-    assert {k: v.shape for k, v in read_torch(tmp_path / "conv.pth").items()} == {
+    assert {k: v.shape for k, v in read_checkpoint(tmp_path / "conv.pth").tensors.items()} == {
         "weight": (4, 3, 3, 3), "bias": (4,),
     }  # fmt: skip
 
@@ -123,8 +123,12 @@ def hostile(tmp_path):
     [
         (lambda t: pickled({"a": hostile(t)}), "it names os.system, and only tensors"),
         (lambda t: pickled({"a": Call(Name("builtins", "eval"), "1")}), "names builtins.eval"),
-        (lambda t: pickled({"a": Call(Name("torch", "FloatStorage"), 10**9)}), "calls torch.Float"),
-        (lambda t: pickled({"a": Call(Name("collections", "OrderedDict"), 5)}), "it calls coll"),
+        (lambda t: pickled({"a": Call(Name("torch", "FloatStorage"), 10**9)}), "not callable"),
+        (lambda t: pickled({"a": Call(Name("collections", "OrderedDict"), 5)}), "not iterable"),
+        (lambda t: pickled({"a": Name("torch.storage", "UntypedStorage")}), "of a kind that is"),
+        (lambda t: pickled({"a": Name("posix", "system")}), "it names posix.system"),
+        (lambda t: pickled({"a": Name("builtins", "getattr")}), "it names builtins.getattr"),
+        (lambda t: pickled({"a": Name("torch", "load")}), "it names torch.load, and only"),
         (lambda t: pickled({"a": 1}), "there is no tensor in it"),
         (lambda t: pickled([tensor(0, NUMBERS)]), "does not hold a dict"),
         (lambda t: pickled({"a": tensor(1, NUMBERS)}), "data/1"),
@@ -142,18 +146,21 @@ def hostile(tmp_path):
         (lambda t: b"", "cannot be read"),
         (lambda t: b"not a program", "cannot be read"),
         # Takes from an empty stack; fills a number; keys that nest; a memo that would be huge.
-        (lambda t: b"\x80\x02R.", "takes more values than it made"),
-        (lambda t: b"\x80\x02K\x01K\x02K\x03s.", "fills something else"),
-        (lambda t: b"\x80\x02})" + b"\x85" * 200_000 + b"K\x01s.", "fills something else"),
+        (lambda t: b"\x80\x02R.", "cannot be read"),
+        (lambda t: b"\x80\x02K\x01K\x02K\x03s.", "does not support item assignment"),
+        (lambda t: b"\x80\x02})" + b"\x85" * 200_000 + b"K\x01s.", "more than 65536 bytes"),
+        (lambda t: b"\x80\x02})" + b"\x85" * 60_000 + b"K\x01s.", "no tensor in it"),
         (lambda t: b"\x80\x02}r" + struct.pack("<I", 2**31 - 1) + b".", "there is no tensor"),
+        (lambda t: b"\x80\x04\x8e" + struct.pack("<Q", 2**60) + b"a.", "cannot be read"),
         (lambda t: b"\x80\x02cos\nsystem\n(S'true'\ntR.", "it names os.system"),
-        (lambda t: b"\x80\x02(S'true'\nios\nsystem\n.", "pickle instruction"),
+        (lambda t: b"\x80\x02(S'true'\nios\nsystem\n.", "it names os.system"),
+        (lambda t: b"\x80\x02ccollections\nOrderedDict\n}(X\x01\x00\x00\x00aK\x01ub.", "cannot"),
     ],
 )
 def test_hostile_and_damaged_programs_end_in_a_line(tmp_path, program, message):
     path = archive(tmp_path / "a.pth", program(tmp_path), [NUMBERS])
     with pytest.raises(InputError, match=message) as error:
-        read_torch(path)
+        read_checkpoint(path)
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 500
     assert not (tmp_path / "executed").exists()
@@ -180,12 +187,12 @@ def test_archives_that_pytorch_does_not_write_are_refused(tmp_path):
         (old, "before version 1.6"),
     ):
         with pytest.raises(InputError, match=message):
-            read_torch(path)
+            read_checkpoint(path)
     for size in range(0, len(good.read_bytes()), 97):
         cut = tmp_path / "cut.pth"
         cut.write_bytes(good.read_bytes()[:size])
         with pytest.raises(InputError, match=r"cut\.pth"):
-            read_torch(cut)
+            read_checkpoint(cut)
 
 
 def espcn_file(path: Path, *, scale=2, channels=3, change=None):
@@ -203,8 +210,8 @@ def espcn_file(path: Path, *, scale=2, channels=3, change=None):
 def test_an_espcn_of_pytorchs_is_the_same_function(tmp_path):
     torch = pytest.importorskip("torch")
     path, arrays = espcn_file(tmp_path / "a.pth")
-    target = load_target(str(path), 2, output_activation="sigmoid")
-    network, about = target.upscaler, target.to_json()
+    target = find_model(str(path), 2, output_activation="sigmoid")
+    network, about = target.upscaler(), target.to_json()
     assert about["output_activation"] == "sigmoid"
     lr = np.random.default_rng(1).integers(0, 256, (9, 8, 3), dtype=np.uint8)
     x = torch.from_numpy(lr).permute(2, 0, 1)[None].float() / 255
@@ -220,14 +227,14 @@ def test_an_espcn_of_pytorchs_is_the_same_function(tmp_path):
     ("change", "scale", "message"),
     [
         (None, 3, "gives 12 channels before the shuffle, and x3 of 3 takes 27"),
-        (lambda arrays: [arrays.pop(), arrays.pop()], 2, "are not a chain of convolutions"),
-        (lambda arrays: arrays.__setitem__(1, arrays[1][:3]), 2, "are not a chain of convolu"),
+        (lambda arrays: [arrays.pop(), arrays.pop()], 2, "3 outputs, which no pixel shuffle"),
+        (lambda arrays: arrays.__setitem__(1, arrays[1][:3]), 2, "are not one chain of odd"),
         (lambda arrays: arrays[0].fill(np.nan), 2, "are not all finite"),
     ],
 )
 def test_networks_that_do_not_fit_are_refused(tmp_path, change, scale, message):
     path, _ = espcn_file(tmp_path / "a.pth", change=change)
     with pytest.raises(InputError, match=message):
-        load_target(str(path), scale)
+        find_model(str(path), scale)
     with pytest.raises(InputError, match="output_activation is for PyTorch checkpoints"):
-        load_target("bicubic", 2, output_activation="sigmoid")
+        check_options("bicubic", output_activation="sigmoid")

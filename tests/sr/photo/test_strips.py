@@ -10,8 +10,7 @@ from flax import nnx
 
 from subpixel.image import imresize
 from subpixel.sr._support.errors import InputError, NonFiniteError
-from subpixel.sr.export.formats import Choices, Source, export_network
-from subpixel.sr.export.provenance import Provenance
+from subpixel.sr.export.formats import Choices, export_network
 from subpixel.sr.models.espcn import ESPCNConfig
 from subpixel.sr.models.weights import load_weights, save_weights
 from subpixel.sr.photo import networks, strips
@@ -180,14 +179,12 @@ def test_onnx_runtime_computes_what_jax_computes(channels, consistent, weights):
 def test_an_exported_file_is_run(weights, tmp_path):
     pytest.importorskip("onnxruntime")
     path = tmp_path / "model.onnx"
-    network = load_weights(weights[1])
-    source = Source(network.config, network.upsampler, network.params, Provenance(name="a"))
-    export_network(source, path, Choices())
+    export_network(load_weights(weights[1]), path, Choices())
     result = upscale(COFFEE, str(path), engine="onnxruntime")
     difference = result.astype(int) - upscale(COFFEE, str(weights[1]))
     assert np.abs(difference).max() <= 1
     with pytest.raises(InputError, match="add --engine=onnxruntime"):
         upscale(COFFEE, str(path))
-    export_network(source, tmp_path / "eight.onnx", Choices(uint8=True))
+    export_network(load_weights(weights[1]), tmp_path / "eight.onnx", Choices(uint8=True))
     with pytest.raises(InputError, match="rounds to 8 bits inside: export it without --uint8"):
         upscale(COFFEE, str(tmp_path / "eight.onnx"), engine="onnxruntime")

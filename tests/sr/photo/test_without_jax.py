@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from subpixel.sr.export.formats import Choices, Source, export_network
-from subpixel.sr.export.provenance import Provenance
+from subpixel.sr.export.formats import Choices, export_network
 from subpixel.sr.models.released import load_released
 from subpixel.sr.photo.arrays import upscale
 
@@ -43,9 +42,7 @@ def run(folder, *arguments):
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("without_jax")
     Image.fromarray(COFFEE).save(folder / "in.png")
-    network = load_released("espcn_x3")
-    source = Source(network.config, network.upsampler, network.params, Provenance(name="espcn_x3"))
-    export_network(source, folder / "model.onnx", Choices())
+    export_network(load_released("espcn_x3"), folder / "model.onnx", Choices())
     return folder
 
 

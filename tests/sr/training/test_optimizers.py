@@ -80,6 +80,16 @@ def test_cosine_and_constant_after_the_warm_up():
     np.testing.assert_allclose(taken[:, 0], -np.array(ramp + [0.5] * 6), rtol=1e-4)
 
 
+@pytest.mark.parametrize("schedule", ["cosine", "constant"])
+@pytest.mark.parametrize("warmup", [20, 21, 200])
+def test_the_warm_up_of_a_shorter_run_is_a_tenth_of_it(schedule, warmup):
+    config = OptimizerConfig(learning_rate=0.5, warmup_steps=warmup, schedule=schedule)
+    shortened = dataclasses.replace(config, warmup_steps=2)
+    taken, expected = (steps_taken(each, [1.0] * 20) for each in (config, shortened))
+    np.testing.assert_array_equal(taken, expected)
+    np.testing.assert_allclose(taken[:3, 0], [0.0, -0.25, -0.5], rtol=1e-4)
+
+
 def test_a_plateau_lowers_the_rate_to_its_final_value():
     config = OptimizerConfig(
         learning_rate=0.5,

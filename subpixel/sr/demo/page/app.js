@@ -13,7 +13,7 @@ const view = new View({
   handle: element("divider"),
   pool,
   onChange: showState,
-  onError: showError,
+  onError: showFailure,
 });
 
 let models = [];
@@ -21,16 +21,20 @@ let software = "";
 let photograph = null;
 let opened = 0;
 let saving = null;
+pool.onFailure = showFailure;
 
 function model() {
   return models[element("model").selectedIndex];
 }
 
 async function start() {
-  const facts = await (await fetch("models.json")).json();
+  const response = await fetch("models.json");
+  if (!response.ok) throw new Error(`models.json cannot be loaded: ${response.status} ${response.statusText}.`);
+  const facts = await response.json();
   ({ models, software } = facts);
   for (const { name, scale } of models) element("model").append(new Option(`${name} (×${scale})`));
   element("about").textContent = facts.software;
+  if (!element("status").classList.contains("error")) showStatus("");
   // A service worker keeps the files for use without a network; a page from a disk has none.
   if ("serviceWorker" in navigator) navigator.serviceWorker.register("sw.js").catch(() => {});
   document.documentElement.dataset.ready = "true";
@@ -68,11 +72,12 @@ function showModel() {
   showStatus(`${photograph.name}: ${width} × ${height} becomes ${width * scale} × ${height * scale}.`);
 }
 
-function showState({ zoom, compared, pending }) {
+function showState({ zoom, compared, pending, failed }) {
   element("zoom").textContent = `${Math.round(zoom * 100)} %`;
   element("slider").value = view.divider * 100;
   element("divider").hidden = !compared;
-  element("left").textContent = compared ? "Bicubic" : "The photograph: zoom in to compare";
+  const uncompared = failed ? "The photograph, not enlarged" : "The photograph: zoom in to compare";
+  element("left").textContent = compared ? "Bicubic" : uncompared;
   element("right").hidden = !compared;
   element("stage").dataset.pending = pending;
   element("stage").setAttribute("aria-busy", pending);
@@ -86,6 +91,12 @@ function showStatus(text) {
 function showError(error) {
   showStatus(error.message);
   element("status").classList.add("error");
+}
+
+/** Shows why the network does not run; nothing on the screen carries its name any more. */
+function showFailure(error) {
+  showError(error);
+  view.fail();
 }
 
 async function save() {

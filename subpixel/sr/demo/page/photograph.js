@@ -1,5 +1,6 @@
 // Decodes a file and cuts it into tiles.
 
+import { isAnimated } from "./animated.js";
 import { overlapOf } from "./pixels.js";
 
 const TILE = 128; // pixels of the photograph that a tile keeps, to each side
@@ -19,6 +20,9 @@ export class Photograph {
 
   /** Decodes a file upright, with its colours in sRGB. */
   static async decode(file) {
+    if (isAnimated(new Uint8Array(await file.arrayBuffer()))) {
+      throw new Error(`${file.name} is animated, and only still images are enlarged: save one of its frames.`);
+    }
     let bitmap;
     try {
       bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });

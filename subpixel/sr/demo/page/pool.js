@@ -7,6 +7,7 @@ export class Pool {
   #queue = [];
   #running = new Map();
   #next = 0;
+  #failure = null; // once a worker has failed, no image is enlarged
 
   constructor(size = Math.min(Math.max((navigator.hardwareConcurrency || 2) - 1, 1), MOST_WORKERS)) {
     this.size = size;
@@ -17,9 +18,10 @@ export class Pool {
    * Runs a task in a worker.
    *
    * @param makeTask called when a worker is free; returns the task, or null if it is not needed.
-   * @returns a promise of the result, or of null.
+   * @returns a promise of the result, or of null. It is rejected if a worker does not run.
    */
   run(makeTask, priority = 0) {
+    if (this.#failure) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       this.#queue.push({ makeTask, priority, resolve, reject });
       this.#assign();
@@ -36,13 +38,19 @@ export class Pool {
       else job.reject(new Error(error));
       this.#assign();
     };
-    worker.onerror = (event) => {
-      const error = new Error(event.message || "a worker cannot be started");
-      for (const job of [...this.#running.values(), ...this.#queue]) job.reject(error);
-      this.#running.clear();
-      this.#queue = [];
-    };
+    worker.onerror = ({ message }) => this.#fail(message);
+    worker.onmessageerror = () => this.#fail("a message between the page and a worker was lost");
     return worker;
+  }
+
+  /** Ends all work; a file that is missing or of a wrong type leaves no message. */
+  #fail(message) {
+    const reason = message || "worker.js or ONNX Runtime cannot be loaded from this server";
+    this.#failure ??= new Error(`The network does not run: ${reason}.`);
+    for (const job of [...this.#running.values(), ...this.#queue]) job.reject(this.#failure);
+    this.#running.clear();
+    this.#queue = [];
+    this.onFailure?.(this.#failure);
   }
 
   #assign() {

@@ -48,6 +48,10 @@ class Encoder {
       if (error === undefined) resolve(result);
       else reject(new Error(error));
     };
+    this.#worker.onerror = ({ message }) => {
+      const error = new Error(`The PNG file cannot be written: ${message || "png.js cannot be loaded"}.`);
+      for (const { reject } of this.#waiting.splice(0)) reject(error);
+    };
   }
 
   call(step, values = {}, transfer = []) {

@@ -12,6 +12,7 @@ export class View {
   #tiles = new Map(); // key -> ImageBitmap, or null while it is computed; the oldest come first
   #generation = 0;
   #frame = 0;
+  #failed = false; // whether a tile of this model could not be computed
   #pointers = new Map();
   #centre = { x: 0, y: 0 }; // in pixels of the photograph
   zoom = 1; // pixels of the screen for one of the enlarged image
@@ -42,9 +43,16 @@ export class View {
     if (this.#model) this.zoom *= this.#model.scale / model.scale;
     this.#model = model;
     this.#generation++;
+    this.#failed = false;
     for (const bitmap of this.#tiles.values()) bitmap?.close();
     this.#tiles.clear();
     this.setZoom(this.zoom);
+  }
+
+  /** Shows the photograph alone, until another model or photograph is chosen. */
+  fail() {
+    this.#failed = true;
+    if (this.#photograph) this.redraw();
   }
 
   setDivider(part) {
@@ -111,7 +119,7 @@ export class View {
     context.clearRect(0, 0, canvas.width, canvas.height);
     this.#drawPreview();
     const visible = this.#visible();
-    const compared = visible.length <= MOST_VISIBLE;
+    const compared = !this.#failed && visible.length <= MOST_VISIBLE;
     if (compared) {
       const split = Math.round(canvas.width * this.divider);
       this.#drawSide("bicubic", visible, 0, split);
@@ -120,7 +128,7 @@ export class View {
     this.handle.style.left = `${this.divider * 100}%`;
     const isMissing = (place) => METHODS.some((method) => !this.#tiles.get(keyOf(method, place)));
     const pending = visible.some(isMissing);
-    this.onChange({ zoom: this.zoom, compared, pending: compared && pending });
+    this.onChange({ zoom: this.zoom, compared, pending: compared && pending, failed: this.#failed });
   }
 
   #drawPreview() {
@@ -181,7 +189,7 @@ export class View {
         this.#tiles.delete(key);
       }
     } catch (error) {
-      this.onError(error);
+      if (current()) this.onError(error);
     }
   }
 

@@ -1,6 +1,6 @@
 // A worker of the pool: enlarges tiles with ONNX Runtime Web on one thread.
 
-import * as ort from "./ort/ort.wasm.bundle.min.mjs";
+import * as ort from "./ort/ort.wasm.bundle.min.js";
 import { bicubic, enlarge, network } from "./pixels.js";
 
 ort.env.wasm.numThreads = 1;
@@ -13,7 +13,7 @@ self.onmessage = async ({ data: { id, task } }) => {
     const result = await run(task);
     self.postMessage({ id, result }, [result.data ? result.data.buffer : result]);
   } catch (error) {
-    self.postMessage({ id, error: String(error.message || error) });
+    self.postMessage({ id, error: `${task.model.name} does not run: ${error.message || error}` });
   }
 };
 

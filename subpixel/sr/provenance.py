@@ -1,13 +1,10 @@
-"""The origin of a network: the facts that an exported file states about itself."""
+"""The origin of a network's weights. This module loads neither JAX nor Flax."""
 
-import json
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
-from subpixel.kernels import Layout
-from subpixel.sr.export.runtime import UNKNOWN
-from subpixel.sr.models import ModelConfig, Network
-from subpixel.sr.serialization import to_json
+# What a file states for a fact that is not known.
+UNKNOWN = "not stated"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,22 +33,3 @@ class Provenance:
     def stating(self, **given: str | None) -> Self:
         """Returns the facts with those that are given; None and "" leave a fact as it is."""
         return replace(self, **{name: value for name, value in given.items() if value})
-
-
-def describe_network(
-    network: Network, config: ModelConfig, layout: Layout, provenance: Provenance
-) -> dict[str, str]:
-    """Returns the metadata of an exported file: text by name."""
-    image = "RGB" if network.channels == 3 else "luma Y of BT.601 in studio range, 16..235 of 255"
-    return {
-        "name": provenance.name,
-        "version": provenance.version,
-        "license": provenance.license,
-        "training_data": provenance.training_data,
-        "scale": str(network.scale),
-        "channels": str(network.channels),
-        "radius": str(network.radius),
-        "layout": layout,
-        "image": image,
-        "model": json.dumps(to_json(config)),
-    }

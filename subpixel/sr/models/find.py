@@ -1,0 +1,218 @@
+"""Finds the network that a user names: a released model, a workdir, or a file."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from subpixel.kernels import LAYOUTS, Layout
+from subpixel.sr._support.console import make_console
+from subpixel.sr._support.errors import InputError
+from subpixel.sr.activation_names import Activation, OutputActivation
+from subpixel.sr.inference.bicubic import BICUBIC_NAME
+from subpixel.sr.models.base import Network, Params
+from subpixel.sr.models.released import (
+    is_released,
+    load_released,
+    nearest_released,
+    released_scales,
+)
+from subpixel.sr.models.torch_files import is_torch, read_checkpoint
+from subpixel.sr.models.torch_networks import KNOWN, TorchChoices, network_from_torch
+from subpixel.sr.models.trained import TrainedNetwork, check_params
+from subpixel.sr.models.weights import load_weights
+from subpixel.sr.provenance import Provenance
+
+if TYPE_CHECKING:
+    from subpixel.sr.config import Experiment
+
+
+def find_model(
+    name: str,
+    scale: int | None = None,
+    *,
+    upsampler: str | None = None,
+    checkpoint: str | None = None,
+    activation: Activation | None = None,
+    output_activation: OutputActivation | None = None,
+) -> TrainedNetwork:
+    """Returns the trained network of a name.
+
+    Args:
+      name: a released model ("espcn_x3"), or with a scale its family ("espcn"); a workdir, a
+        weights file, or a PyTorch checkpoint. A released model comes before a path, which ./NAME
+        names. The content of a file decides what it is, not its suffix.
+      scale: that the network must have (default: any). A PyTorch checkpoint that ends in a
+        transposed convolution fits every scale, and needs it.
+      upsampler: which upsampler of a workdir (default: the first of its config).
+      checkpoint: which checkpoint of a workdir: "best", "last" or a step (default: the weights
+        that the run ended with).
+      activation: after the hidden layers of a PyTorch checkpoint, which does not state it
+        (default: that of the network's paper).
+      output_activation: at the end of a PyTorch checkpoint, which does not state it (default:
+        "none").
+
+    Raises:
+      InputError: if there is no such model, it cannot be read, it has another scale, or an option
+        does not apply to it.
+    """
+    check_options(name, checkpoint, activation, output_activation)
+    network = _load(name, upsampler, checkpoint, TorchChoices(scale, activation, output_activation))
+    if scale is not None and network.config.scale != scale:
+        raise InputError(
+            f"{name} enlarges x{network.config.scale}, but the scale asked for is x{scale}"
+        )
+    return network
+
+
+def load(target: str) -> Network:
+    """Returns a trained network, an `nnx.Module`, which can be called and trained on.
+
+    It is called on images (n, h, w, channels) in 0..1 and returns (n, r*h, r*w, channels), not
+    clipped. A network of one channel takes luma: BT.601 studio range, Y/255. Every layer behaves
+    alike in training and in evaluation.
+
+    Args:
+      target: the name of a model, as in `find_model`.
+
+    Raises:
+      InputError: if there is no such model, or it cannot be read.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> network = load("espcn_x3")
+      >>> network(jnp.zeros((1, 20, 30, 1))).shape
+      (1, 60, 90, 1)
+    """
+    return find_model(target).build()
+
+
+def check_options(
+    name: str,
+    checkpoint: str | None = None,
+    activation: Activation | None = None,
+    output_activation: OutputActivation | None = None,
+) -> None:
+    """Checks the options of `find_model` against the kind of a model, or of bicubic.
+
+    Raises:
+      InputError: if an option is given and does not apply to it.
+    """
+    path, is_path = Path(name), not released_scales(name)
+    if checkpoint is not None and not (is_path and path.is_dir()):
+        raise InputError(f"only a workdir of train.py has checkpoints; {name} is not one")
+    is_checkpoint = is_path and path.is_file() and is_torch(path)
+    options = {"activation": activation, "output_activation": output_activation}
+    for option, value in options.items():
+        if value is not None and not is_checkpoint:
+            raise InputError(
+                f"{option} is for PyTorch checkpoints, which do not hold it; got {name!r}"
+            )
+
+
+def _load(
+    name: str, upsampler: str | None, checkpoint: str | None, choices: TorchChoices
+) -> TrainedNetwork:
+    path = Path(name)
+    if is_released(name):
+        return load_released(name)
+    if scales := released_scales(name):
+        if choices.scale in scales:
+            return load_released(scales[choices.scale])
+        raise InputError(
+            f"{name} is released for {', '.join(f'x{r}' for r in scales)}: name one of "
+            f"{', '.join(scales.values())}"
+        )
+    if path.is_dir():
+        return replace(_from_workdir(path, upsampler, checkpoint), name=name)
+    if not path.is_file():
+        raise InputError(
+            f'there is no model {name!r}: it must be "{BICUBIC_NAME}", a released model\'s name, a '
+            "workdir of train.py, a weights file or a PyTorch checkpoint; " + nearest_released(name)
+        )
+    found = _from_torch(path, choices) if is_torch(path) else load_weights(path)
+    return replace(found, name=name)
+
+
+def _from_torch(path: Path, choices: TorchChoices) -> TrainedNetwork:
+    from subpixel.sr.export.torch_layouts import exported_network
+
+    checkpoint = read_checkpoint(path)
+    exported = exported_network(checkpoint, str(path))
+    if exported is not None:
+        if (choices.activation, choices.output_activation) != (None, None):
+            raise InputError(
+                f"{path} was exported by this project and states its activations: leave out "
+                "activation and output_activation"
+            )
+        config, upsampler, params = exported
+        facts, notes = {}, ()
+    else:
+        try:
+            config, params, notes = network_from_torch(checkpoint.tensors, choices)
+        except InputError as error:
+            known = ", ".join(each.about for each in KNOWN)
+            raise InputError(f"{path} is not a network that is read ({known}): {error}") from None
+        upsampler = "subpixel"
+        stated = ("activation", "output_activation")
+        facts = {key: getattr(config, key) for key in stated if hasattr(config, key)}
+    provenance = Provenance(name=path.resolve().stem)
+    network = TrainedNetwork(str(path), provenance, config, upsampler, params, facts, notes)
+    check_params(network, str(path))
+    return network
+
+
+def _from_workdir(workdir: Path, upsampler: str | None, checkpoint: str | None) -> TrainedNetwork:
+    from subpixel.sr.workdir import read_config, weights_file
+
+    experiment = read_config(workdir)
+    name = _chosen_upsampler(experiment.upsamplers, workdir, upsampler)
+    weights = weights_file(workdir, name)
+    if checkpoint is None and weights.exists():
+        network, step = load_weights(weights), experiment.steps
+    else:
+        params, step = _averaged_params(workdir, experiment, name, checkpoint or "last")
+        network = TrainedNetwork(str(workdir), Provenance(name=""), experiment.model, name, params)
+    provenance = Provenance(
+        name=workdir.resolve().stem, training_data=", ".join(experiment.data.train)
+    )
+    facts: dict[str, Any] = {"step": step}
+    notes = ()
+    if experiment.data.on_leak == "warn":
+        facts["on_leak"] = "warn"
+        notes = (
+            f"{workdir} was trained with data.on_leak=warn: its training images may hold images of "
+            "a benchmark, which its comparison.json names",
+        )
+    return replace(network, provenance=provenance, facts=facts, notes=notes)
+
+
+def _averaged_params(
+    workdir: Path, experiment: "Experiment", upsampler: str, which: str
+) -> tuple[Params, int]:
+    """Returns the averaged parameters of a checkpoint, and its step."""
+    # These imports load Orbax, which only a checkpoint needs.
+    from subpixel.sr.training.checkpoints import restore
+    from subpixel.sr.training.state import start_training
+
+    states = {
+        each: start_training(
+            experiment.model, experiment.optimizer, experiment.steps, each, experiment.seed
+        )[2]
+        for each in experiment.upsamplers
+    }
+    run = restore(workdir, experiment, states, make_console(stderr=True), which)
+    if run is None:
+        raise InputError(f"workdir {workdir} has neither weights nor a checkpoint yet")
+    return run.states[upsampler].ema, run.step
+
+
+def _chosen_upsampler(trained: tuple[Layout, ...], workdir: Path, wanted: str | None) -> Layout:
+    if wanted is None:
+        return trained[0]
+    for name in trained:
+        if name == wanted:
+            return name
+    raise InputError(
+        f"workdir {workdir} has no upsampler {wanted!r}: it trained {', '.join(trained)} (of "
+        f"{', '.join(LAYOUTS)})"
+    )

@@ -1,0 +1,368 @@
+"""The PyTorch networks that are read, recognised by the names in their state dicts.
+
+To read another one, add a line to `KNOWN`.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Shaped
+
+from subpixel import kernels
+from subpixel.sr._support.errors import InputError
+from subpixel.sr.activation_names import Activation, OutputActivation
+from subpixel.sr.models import ESPCNConfig, FSRCNNConfig, ModelConfig, PlainConfig
+
+Tensors = Mapping[str, Shaped[np.ndarray, "..."]]
+
+# What DataParallel writes before every name.
+_PREFIX = "module."
+_MAX_NAMES = 12
+
+
+@dataclass(frozen=True)
+class KnownNetwork:
+    """A PyTorch network whose state dict is read.
+
+    Attributes:
+      about: the network and whose code it is, for messages.
+      network: that of this project which computes it.
+      layers: names of its convolutions and PReLU in the order of their computation; "#" is a
+        number, by which the layers of one name are ordered.
+    """
+
+    about: str
+    network: Literal["espcn", "fsrcnn", "plain"]
+    layers: tuple[str, ...]
+
+
+KNOWN = (
+    KnownNetwork("ESPCN of PyTorch's examples, leftthomas and ETDS", "espcn", ("conv#",)),
+    KnownNetwork("ESPCN of yjn870", "espcn", ("first_part.#", "last_part.#")),
+    KnownNetwork("ESPCN of Lornatang", "espcn", ("feature_maps.#", "sub_pixel.#")),
+    KnownNetwork("ESPCN as an nn.Sequential", "espcn", ("#",)),
+    KnownNetwork(
+        "FSRCNN of yjn870 and ETDS", "fsrcnn", ("first_part.#", "mid_part.#", "last_part")
+    ),
+    KnownNetwork(
+        "FSRCNN of Lornatang",
+        "fsrcnn",
+        ("feature_extraction.#", "shrink.#", "map.#", "expand.#", "deconv"),
+    ),
+    KnownNetwork("SRVGGNetCompact of Real-ESRGAN", "plain", ("body.#",)),
+)
+
+
+@dataclass(frozen=True)
+class TorchChoices:
+    """What a PyTorch file does not state; None where the user does not say.
+
+    Attributes:
+      scale: r.
+      activation: after every hidden layer.
+      output_activation: at the end.
+    """
+
+    scale: int | None = None
+    activation: Activation | None = None
+    output_activation: OutputActivation | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Conv:
+    """A convolution: (out, in, k, k), or (in, out, k, k) if transposed; and its PReLU's slopes."""
+
+    weight: np.ndarray
+    bias: np.ndarray | None
+    slopes: np.ndarray | None
+
+    @property
+    def size(self) -> int:
+        return self.weight.shape[2]
+
+    @property
+    def features(self) -> int:
+        return self.weight.shape[0]
+
+
+def network_from_torch(
+    tensors: Tensors, choices: TorchChoices
+) -> tuple[ModelConfig, Any, tuple[str, ...]]:
+    """Returns config, parameters for the upsampler "subpixel", and notes on what was assumed.
+
+    Args:
+      tensors: a state dict.
+      choices: what it does not state.
+
+    Raises:
+      InputError: if it is none of the networks in `KNOWN`, or a choice does not fit it.
+    """
+    if all(name.startswith(_PREFIX) for name in tensors):
+        tensors = {name.removeprefix(_PREFIX): tensor for name, tensor in tensors.items()}
+    known, modules = _recognise(tensors)
+    *hidden, head = _convolutions(modules)
+    _check_chain(hidden, head, known.network == "fsrcnn")
+    activation = _activation(hidden, choices.activation, known)
+    if known.network != "espcn" and choices.output_activation not in (None, "none"):
+        raise InputError(
+            f"{known.about} has no activation at the end; got output_activation "
+            f"{choices.output_activation}"
+        )
+    channels = hidden[0].weight.shape[1]
+    if known.network == "fsrcnn":
+        scale = _required_scale(choices.scale)
+    else:
+        scale = _shuffle_scale(head.features, channels, choices.scale)
+    config = _config(known, scale, hidden, head, activation, choices.output_activation)
+    params = _params(hidden, head, scale, config)
+    states_slopes = hidden[0].slopes is not None
+    assumed = {
+        "activation": None if states_slopes or choices.activation else activation,
+        "output-activation": (
+            "none" if known.network == "espcn" and choices.output_activation is None else None
+        ),
+    }
+    return config, params, _notes(assumed)
+
+
+def _recognise(tensors: Tensors) -> tuple[KnownNetwork, list[dict[str, np.ndarray]]]:
+    """Returns the known network, and the parameters of each of its layers in order."""
+    modules: dict[str, dict[str, np.ndarray]] = {}
+    for name, tensor in tensors.items():
+        module, _, kind = name.rpartition(".")
+        modules.setdefault(module, {})[kind] = tensor
+    for known in KNOWN:
+        found = [_matching(pattern, modules) for pattern in known.layers]
+        ordered = [name for names in found for name in names]
+        if all(found) and len(ordered) == len(modules) > 1:
+            return known, [modules[name] for name in ordered]
+    names = ", ".join(list(tensors)[:_MAX_NAMES])
+    more = len(tensors) - _MAX_NAMES
+    raise InputError(
+        f"its tensors have the names of none of them: {names}"
+        + (f", and {more} more" if more > 0 else "")
+        + "; rename them, or export the network to ONNX"
+    )
+
+
+def _matching(pattern: str, modules: Mapping[str, Any]) -> list[str]:
+    expression = re.compile(re.escape(pattern).replace(r"\#", r"(\d{1,4})"))
+    found = [match for name in modules if (match := expression.fullmatch(name))]
+    return [match[0] for match in sorted(found, key=lambda match: [*map(int, match.groups())])]
+
+
+def _convolutions(modules: list[dict[str, np.ndarray]]) -> list[_Conv]:
+    convs: list[_Conv] = []
+    for tensors in modules:
+        weight, bias = tensors.get("weight"), tensors.get("bias")
+        if weight is None or tensors.keys() - {"weight", "bias"}:
+            raise InputError(
+                f"a layer holds {', '.join(sorted(tensors))}, and only a weight and a bias are "
+                "read: remove weight normalisation and counters before you save"
+            )
+        if weight.ndim == 4 and weight.shape[2] == weight.shape[3]:
+            convs.append(_Conv(weight, bias, None))
+        elif weight.ndim == 1 and bias is None and convs and convs[-1].slopes is None:
+            last = convs.pop()
+            if weight.size not in (1, last.features):
+                raise InputError(
+                    f"a PReLU of {weight.size} slopes follows {last.features} channels"
+                )
+            slopes = np.broadcast_to(weight, (last.features,)).astype(np.float32)
+            convs.append(_Conv(last.weight, last.bias, slopes))
+        else:
+            raise InputError(
+                f"a layer has a weight of the shape {weight.shape}; only convolutions with square "
+                "kernels, each with a PReLU after it or not, are read"
+            )
+    return convs
+
+
+def _check_chain(hidden: list[_Conv], head: _Conv, transposed: bool) -> None:
+    """Checks that each convolution takes the channels of the one before it."""
+    if not hidden:
+        raise InputError("it has one convolution; at least two are read")
+    channels = width = hidden[0].weight.shape[1]
+    shapes = ", ".join(str(conv.weight.shape) for conv in (*hidden, head))
+    fits = channels in (1, 3) and all(conv.size % 2 for conv in (*hidden, head))
+    for conv in hidden:
+        fits &= conv.weight.shape[1] == width and _bias_fits(conv, conv.features)
+        width = conv.features
+    if transposed:
+        fits &= head.weight.shape[:2] == (width, channels) and _bias_fits(head, channels)
+    else:
+        fits &= head.weight.shape[1] == width and _bias_fits(head, head.features)
+    with_slopes = {conv.slopes is not None for conv in hidden}
+    if not fits or len(with_slopes) > 1 or head.slopes is not None:
+        raise InputError(
+            "its convolutions are not one chain of odd kernels from 1 or 3 channels, with a PReLU "
+            f"after all or none but the last: {shapes}"
+        )
+
+
+def _bias_fits(conv: _Conv, outputs: int) -> bool:
+    return conv.bias is None or conv.bias.shape == (outputs,)
+
+
+def _activation(hidden: list[_Conv], wanted: Activation | None, known: KnownNetwork) -> Activation:
+    found = hidden[0].slopes is not None
+    if wanted is not None and found != (wanted == "prelu"):
+        holds = "holds" if found else "does not hold"
+        raise InputError(
+            f"it {holds} the slopes of PReLU, and the activation asked for is {wanted}"
+        )
+    if known.network == "fsrcnn" and wanted == "tanh":
+        raise InputError(f"{known.about} has PReLU or ReLU; got tanh")
+    if found:
+        return "prelu"
+    return wanted or ("tanh" if known.network == "espcn" else "relu")
+
+
+def _required_scale(wanted: int | None) -> int:
+    if wanted is None:
+        raise InputError(
+            "it ends in a transposed convolution, whose file does not state the scale: give the "
+            "scale"
+        )
+    return wanted
+
+
+def _shuffle_scale(outputs: int, channels: int, wanted: int | None) -> int:
+    scale = math.isqrt(outputs // channels)
+    if scale < 2 or outputs != channels * scale**2:
+        raise InputError(
+            f"its last convolution has {outputs} outputs, which no pixel shuffle makes an image of "
+            f"{channels} channels"
+        )
+    if wanted not in (None, scale):
+        raise InputError(
+            f"it gives {outputs} channels before the shuffle, and x{wanted} of {channels} takes "
+            f"{channels * wanted**2}: the scale asked for is not that of the network"
+        )
+    return scale
+
+
+def _config(
+    known: KnownNetwork,
+    scale: int,
+    hidden: list[_Conv],
+    head: _Conv,
+    activation: Activation,
+    output_activation: OutputActivation | None,
+) -> ModelConfig:
+    channels: Literal[1, 3] = 1 if hidden[0].weight.shape[1] == 1 else 3
+    sizes = tuple(conv.size for conv in (*hidden, head))
+    features = tuple(conv.features for conv in hidden)
+    if known.network == "espcn":
+        if len(hidden) not in (2, 3):
+            raise InputError(
+                f"{known.about} has two or three hidden convolutions; got {len(hidden)}"
+            )
+        return ESPCNConfig(
+            scale=scale,
+            channels=channels,
+            features=features,
+            kernel_sizes=sizes,
+            activation=activation,
+            output_activation=output_activation or "none",
+        )
+    if known.network == "plain":
+        if set(sizes) != {3} or len(set(features)) != 1:
+            raise InputError(
+                f"{known.about} has 3x3 convolutions of equal width; got the sizes {sizes} and the "
+                f"widths {features}"
+            )
+        return PlainConfig(
+            scale=scale,
+            channels=channels,
+            depth=len(sizes),
+            width=features[0],
+            activation=activation,
+            input_mean=0.0,
+            input_scale=1.0,
+        )
+    mapping_layers = len(hidden) - 3
+    expected_sizes = (5, 1, *[3] * mapping_layers, 1)
+    expected = (features[0], *features[1:2] * (mapping_layers + 1), features[0])
+    if mapping_layers < 0 or sizes[:-1] != expected_sizes or features != expected:
+        raise InputError(
+            f"{known.about} has the sizes 5, 1, 3, ..., 1 and the widths d, s, ..., s, d; got "
+            f"{sizes[:-1]} and {features}"
+        )
+    return FSRCNNConfig(
+        scale=scale,
+        channels=channels,
+        features=features[0],
+        shrunk_features=features[1],
+        mapping_layers=mapping_layers,
+        upsampler_size=transposed_size(head.size, scale),
+    )
+
+
+def _params(hidden: list[_Conv], head: _Conv, scale: int, config: ModelConfig) -> dict[str, Any]:
+    """Returns the parameters of a `ConvStack` with the upsampler "subpixel".
+
+    A bias that is missing is 0. A transposed convolution of k pixels is taken to have the padding
+    k // 2 and the output padding r - 1, as in the public ones: its output is r times its input.
+    """
+    # FSRCNN has PReLU, of which ReLU is that with the slope 0.
+    has_prelu = isinstance(config, FSRCNNConfig) or hidden[0].slopes is not None
+    params: dict[str, Any] = {}
+    for number, conv in enumerate(hidden, start=1):
+        kernel = kernels.from_torch_conv(jnp.asarray(conv.weight, jnp.float32))
+        params[f"conv{number}"] = {"kernel": kernel, "bias": _bias(conv, conv.features)}
+        if has_prelu:
+            slopes = np.zeros(conv.features) if conv.slopes is None else conv.slopes
+            params[f"prelu{number}"] = {"slope": jnp.asarray(slopes, jnp.float32)}
+    weight = jnp.asarray(head.weight, jnp.float32)
+    if isinstance(config, FSRCNNConfig):
+        kernel, bias = _transposed_kernel(weight, scale), _bias(head, config.channels)
+    else:
+        kernel = kernels.reorder(kernels.from_torch_conv(weight), scale, "crd", "dcr")
+        bias = kernels.reorder(_bias(head, head.features), scale, "crd", "dcr")
+    return {**params, "upsampler": {"kernel": kernel}, "bias": {"bias": bias}}
+
+
+def transposed_size(size: int, scale: int) -> int:
+    """Returns the low-resolution size of the smallest kernel that holds PyTorch's.
+
+    Args:
+      size: k, an odd number; an input pixel contributes to the output from k // 2 pixels before its
+        own place to k // 2 pixels after it.
+      scale: r.
+    """
+    reach, taps = size // 2, 1
+    # With a kernel of `taps`, an input pixel contributes to taps // 2 blocks of r before its own.
+    while (taps // 2) * scale < reach or (taps - 1) // 2 * scale + scale - 1 < reach:
+        taps += 1
+    return taps
+
+
+def _transposed_kernel(weight: jax.Array, scale: int) -> jax.Array:
+    """Returns the kernel in the layout "subpixel" of a PyTorch ConvTranspose2d, (in, out, k, k)."""
+    size = weight.shape[2]
+    taps = transposed_size(size, scale)
+    before = (taps // 2) * scale - size // 2
+    pads = (before, taps * scale - size - before)
+    padded = jnp.pad(weight, ((0, 0), (0, 0), pads, pads))
+    kernel = kernels.from_torch_conv_transpose(padded)
+    return kernels.convert(kernel, scale, "conv_transpose", "subpixel")
+
+
+def _bias(conv: _Conv, features: int) -> jax.Array:
+    return jnp.zeros(features) if conv.bias is None else jnp.asarray(conv.bias, jnp.float32)
+
+
+def _notes(assumed: Mapping[str, str | None]) -> tuple[str, ...]:
+    named = {option: value for option, value in assumed.items() if value is not None}
+    if not named:
+        return ()
+    options = " or ".join(f"--{option}" for option in named)
+    values = " and ".join(f"{option} {value}" for option, value in named.items())
+    return (f"the file does not state its activations: {values} assumed; {options} says otherwise",)
