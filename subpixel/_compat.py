@@ -1,9 +1,9 @@
 """The differences between the versions of JAX and Flax that the library supports."""
 
 import inspect
-import math
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -36,6 +36,18 @@ def mark_varying(x: jax.Array, axes: tuple[str, ...]) -> jax.Array:
     )
 
 
+def unknown(shape: tuple[int, ...], like: jax.Array) -> Any:
+    """Returns an argument for `jax.linear_transpose` with the dtype of an array.
+
+    Inside `jax.shard_map` it is marked as different over the axes over which the array differs.
+    Without the mark, the transposed function would sum its result over the devices.
+    """
+    axes = tuple(sorted(varying_axes(like)))
+    if not axes:
+        return jax.ShapeDtypeStruct(shape, like.dtype)
+    return mark_varying(jnp.zeros(shape, like.dtype), axes)
+
+
 def explicit_sharding(x: jax.Array) -> NamedSharding | None:
     """Returns the sharding of an array if its mesh has explicit axes, else None."""
     sharding = getattr(jax.typeof(x), "sharding", None)
@@ -62,10 +74,46 @@ def not_constant_folded(x: jax.Array) -> jax.Array:
 
 
 def resolve_precision(precision: Any) -> Any:
-    """Returns the precision as a hashable value, with JAX's current default for None."""
+    """Returns the precision of a convolution, hashable, with JAX's current default for None.
+
+    JAX's convolutions ignore the algorithm of a matrix product, such as "TF32_TF32_F32", and so
+    does this function: a CPU has no matrix product with it.
+    """
     if precision is None:
-        return jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
-    return tuple(precision) if isinstance(precision, list) else precision
+        precision = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
+    if isinstance(precision, (tuple, list)):
+        return tuple(precision)
+    try:
+        return None if precision is None else lax.Precision(precision)
+    except ValueError:
+        return lax.Precision.DEFAULT
+
+
+class _Context:
+    """A value that `jax.jit` includes in the key of its caches, where JAX has such values."""
+
+    def __init__(self, name: str, default: Any):
+        self._variable = ContextVar(name, default=default)
+        make = getattr(jax, "make_user_context", None)
+        self._jax = (lambda value: nullcontext()) if make is None else make(default)
+
+    @property
+    def value(self) -> Any:
+        return self._variable.get()
+
+    @contextmanager
+    def __call__(self, value: Any) -> Iterator[None]:
+        token = self._variable.set(value)
+        try:
+            with self._jax(value):
+                yield
+        finally:
+            self._variable.reset(token)
+
+
+def make_context(name: str, *, default: Any) -> _Context:
+    """Returns a context with a value: ``with context(value):`` sets it, `value` reads it."""
+    return _Context(name, default)
 
 
 def is_saveable(answer: object) -> bool:
@@ -98,23 +146,6 @@ def not_inlined(y: jax.Array) -> jax.Array:
     XLA does not fuse operations across the call. Where JAX cannot mark one value, nothing changes.
     """
     return _set_xla_metadata()(y, inlineable="false") if can_mark_one_value() else y
-
-
-def add_taylor_rule(primitive: Primitive, rule: Callable) -> None:
-    """Adds a rule for `jax.experimental.jet` if that module is imported elsewhere."""
-    rules = getattr(sys.modules.get("jax.experimental.jet"), "jet_rules", None)
-    if rules is not None:
-        rules.setdefault(primitive, rule)
-
-
-def taylor_weight(k: int, j: int) -> int:
-    """Returns the weight of the product of terms j and k - j in term k of a bilinear function.
-
-    The terms inside `jax.experimental.jet` are coefficients since JAX 0.9; before, derivatives.
-    """
-    jet = sys.modules["jax.experimental.jet"]
-    are_coefficients = "factorial_scaled" in inspect.signature(jet.jet).parameters
-    return 1 if are_coefficients else math.comb(k, j)
 
 
 def supported_by_flax(options: dict) -> dict:

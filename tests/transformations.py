@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export, lax
 from jax.ad_checkpoint import checkpoint_name
-from jax.experimental import checkify, jet, serialize_executable
+from jax.experimental import checkify, serialize_executable
 from jax.experimental.compilation_cache import compilation_cache
 from versions import enable_x64
 
@@ -47,7 +47,6 @@ TRANSFORMS = {
     )(x, w),
     "vmap": lambda f, x, w: jax.vmap(f, (None, 0))(x, jnp.stack([w, 2 * w])),
     "vmap of both": lambda f, x, w: jax.vmap(f)(jnp.stack([x, x + 1]), jnp.stack([w, 2 * w])),
-    "taylor": lambda f, x, w: jet.jet(f, (x, w), ((x + 1, 2 * x), (w, w - 1))),
     "dots_saveable": saved("dots_saveable"),
     "nothing_saveable": saved("nothing_saveable"),
     "everything_saveable": saved("everything_saveable"),

@@ -129,6 +129,7 @@ CASES = {
     "conv_transpose": Case(transposed(), lax_transposed),
     "conv_transpose, im2col": Case(transposed(method="im2col"), lax_transposed),
     "conv_transpose, polyphase": Case(transposed(method="polyphase"), lax_transposed),
+    "conv_transpose, strided": Case(transposed(method="strided"), lax_transposed),
     "conv_transpose, native": Case(transposed(method="native"), lax_transposed),
     "subpixel_conv": Case(lambda x, w: subpixel.subpixel_conv(x, w, 2), lax_subpixel, SUBPIXEL),
     "subpixel_conv, few outputs": Case(

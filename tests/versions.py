@@ -82,3 +82,7 @@ def merge(graph, *states):
         return nnx.merge(graph, *states, copy=True)
     except TypeError:  # before Flax 0.12, which always copied
         return nnx.merge(graph, *states)
+
+
+# Whether `jax.jit` knows contexts of its users, so that `subpixel.ops.plain` traces anew.
+HAS_USER_CONTEXTS = hasattr(jax, "make_user_context")

@@ -1,71 +1,138 @@
-"""The method of each result of `subpixel.ops._primitive`, and the choice of the fastest one."""
+"""What "auto" takes for each result of `subpixel.ops._primitive` on each platform.
 
-import functools
+The choice is made where a program is compiled, for the platform that it is compiled for.
+"""
+
 import math
-from typing import Any, Literal
+from typing import Literal
 
-import jax
 import jax.numpy as jnp
-from jax import lax
 
-from subpixel._compat import not_inlined
 from subpixel.ops._geometry import Axis
-from subpixel.ops._im2col import im2col_result
-from subpixel.ops._native import Result, native_result, result_shape
-from subpixel.ops._polyphase import grid, polyphase_result, product_ratio
-from subpixel.ops._strided import strided_result
+from subpixel.ops._native import Result, result_shape
+from subpixel.ops._polyphase import grid, product_ratio
 
 Method = Literal["auto", "im2col", "polyphase", "strided", "native"]
 
+# Bytes of temporary memory that a choice may always take.
+SMALL = 64 * 2**20
 
-def compute(
-    a,
-    b,
-    *,
-    result: Result,
-    axes: tuple[Axis, ...],
-    dtype,
-    precision,
-    method: Method,
-    platform: str | None,
-) -> jax.Array:
-    """Computes `subpixel.ops._primitive.contract` with JAX's own operations."""
-    shape = result_shape(a, b, result, axes)
-    if 0 in (*a.shape, *b.shape, *shape):
-        return lax.full(shape, 0, dtype)
-    common = widest(a.dtype, b.dtype)
-    a, b = a.astype(common), b.astype(common)
-    if method == "auto":
-        method = fastest_method(a, b, result, axes) if platform == "cpu" else "native"
-    if method != "im2col":
-        computations = {"native": native_result, "polyphase": polyphase_result}
-        computation = computations.get(method) or functools.partial(
-            strided_result, keep_reversal=platform == "cuda"
-        )
-        # A result that is wider than its operands is also accumulated so.
-        wide = None if widest(common, dtype) == common else dtype
-        y = computation(
-            a, b, result=result, axes=axes, precision=precision, preferred_element_type=wide
-        )
-        return y.astype(dtype)
-    # Sums of half-precision numbers are accumulated in float32 and rounded once.
-    accumulator = widest(common, dtype, jnp.float32)
-    # Without overlap, im2col copies each element once, and a fused operation costs nothing.
-    overlap = any(axis.taps > axis.stride for axis in axes)
-    mark = not_inlined if platform == "cpu" and overlap else lambda y: y
-    return im2col_result(a, b, result, axes, precision, accumulator, mark).astype(dtype)
+# The number of gathers along one axis of which col2im is the sum. More take seconds to compile:
+# 513 taps in one dimension took 10 s where XLA's convolution takes 0.02 s.
+MAX_GATHERS = 32
 
 
-def widest(*dtypes: Any) -> Any:
-    """Returns the type of a sum of floating-point types, also where JAX promotes strictly."""
-    with jax.numpy_dtype_promotion("standard"):
-        return functools.reduce(jnp.promote_types, dtypes)
+def choose(a, b, result: Result, axes: tuple[Axis, ...], platform: str | None) -> Method:
+    """Returns the method that "auto" stands for.
+
+    Args:
+      a: the first operand of the result, as in `subpixel.ops._primitive.contract`.
+      b: the second operand.
+      result: the result to compute.
+      axes: geometry of each spatial axis.
+      platform: JAX's name of the platform of the program; "native" serves an unknown one.
+    """
+    # No platform has a convolution of other ranks.
+    if not 1 <= len(axes) <= 3:
+        return "im2col"
+    if platform == "cpu":
+        return _choose_on_cpu(a, b, result, axes)
+    if platform == "cuda":
+        return _choose_on_cuda(a, b, result, axes)
+    if platform == "tpu":
+        return _choose_on_tpu(a, b, result, axes)
+    return "native"
 
 
-def fastest_method(a, b, result: Result, axes: tuple[Axis, ...]) -> Method:
+def _choose_on_cuda(a, b, result: Result, axes: tuple[Axis, ...]) -> Method:
+    """Returns the form that XLA turns into one cuDNN call without a zero-inserted array.
+
+    The table lists the calls in programs that were compiled for an H100, jaxlib 0.10.2, float32 and
+    bfloat16. Nothing was run. ``python -m subpixel compile --conv-transpose --target=h100`` makes
+    its first rows, the tests in tests/accelerators check all of them.
+
+    ==========================  ==========================  ==============  ====================
+    case                        output                      input gradient  kernel gradient
+    ==========================  ==========================  ==============  ====================
+    stride above 1              strided: BackwardInput      Forward         BackwardFilter
+    stride 1                    native: Forward             BackwardInput   BackwardFilter
+    groups, vmapped kernels     polyphase: Forward          Forward         BackwardFilter
+    dilated kernel              im2col: matrix product      Forward         im2col
+    kernel larger than input    im2col: matrix product      Forward         im2col
+    ==========================  ==========================  ==============  ====================
+
+    XLA exchanges image and kernel where the kernel is larger (`AlgebraicSimplifier`), and then
+    inserts zeros. It does not recognise the output with groups, nor the output and the kernel
+    gradient of a dilated kernel (`conv_rewriter.cc`). A matrix product has the least work there; it
+    is taken unless its columns exceed both 64 MiB and four times the operands and the result.
+    """
+    sizes, taps = (math.prod(getattr(axis, of) for axis in axes) for of in ("size", "taps"))
+    is_dilated = any(axis.dilation > 1 for axis in axes)
+    has_stride = any(axis.stride > 1 for axis in axes)
+    if result == "input":
+        return "strided"
+    is_large = taps > sizes if result == "output" else taps >= sizes
+    if (is_large and has_stride) or (is_dilated and (has_stride or result == "kernel")):
+        arrays = sum(map(math.prod, (a.shape, b.shape, result_shape(a, b, result, axes))))
+        if columns(a, b, result, axes) <= max(SMALL / a.dtype.itemsize, 4 * arrays):
+            return "im2col"
+    if result == "output" and not has_stride:
+        return "native"
+    return "polyphase" if result == "output" and a.shape[-2] > 1 else "strided"
+
+
+def _choose_on_tpu(a, b, result: Result, axes: tuple[Axis, ...]) -> Method:
+    return "native"
+
+
+def operands(result: Result) -> tuple[Result, Result]:
+    """Returns which of (input, kernel, output) the operands of a result are, in their order."""
+    return {
+        "output": ("input", "kernel"),
+        "input": ("output", "kernel"),
+        "kernel": ("input", "output"),
+    }[result]
+
+
+def columns(a, b, result: Result, axes: tuple[Axis, ...]) -> int:
+    """Returns the number of elements of the im2col matrix, shape (g, n * s, t * o)."""
+    outputs = (a if result == "input" else b).shape[-1]
+    return a.shape[0] * a.shape[-2] * outputs * math.prod(axis.size * axis.taps for axis in axes)
+
+
+def _choose_on_cpu(a, b, result: Result, axes: tuple[Axis, ...]) -> Method:
+    """Returns the fastest method of those that fit into memory.
+
+    In a program whose cotangent depends on the output, XLA's convolution takes no temporary array
+    for the output, one of the output's size for the input gradient, and one of the input's and two
+    of the output's for the kernel gradient. No choice takes more than four times as much, or 64 MiB
+    if that is more. The others need an array of the output's size, the kernel gradient one of the
+    input's too, and im2col its columns.
+    """
+    method = _fastest_on_cpu(a, b, result, axes)
+    if method == "native":
+        return method
+    sizes = {name: math.prod(v.shape) for name, v in zip(operands(result), (a, b), strict=True)}
+    sizes[result] = math.prod(result_shape(a, b, result, axes))
+    if method == "polyphase":
+        pixels = math.prod(axis.out for axis in axes)
+        needed = sizes["output"] // pixels * math.prod(grid(x).size * x.stride for x in axes)
+    else:
+        needed = columns(a, b, result, axes) + sizes["output"]
+    native = 0 if result == "output" else sizes["output"]
+    if result == "kernel":
+        needed, native = needed + sizes["input"], 2 * native + sizes["input"]
+    gathers = max(-(-axis.taps // axis.stride) for axis in axes) if result == "output" else 0
+    # Sums of half-precision numbers are accumulated in float32.
+    if gathers > MAX_GATHERS or needed > max(SMALL / max(a.dtype.itemsize, 4), 4 * native):
+        return "strided" if result == "kernel" else "native"
+    return method
+
+
+def _fastest_on_cpu(a, b, result: Result, axes: tuple[Axis, ...]) -> Method:
     """Returns the method that was measured to be the fastest on a CPU.
 
-    The gradients always use im2col. XLA's gradient of the kernel is 3 to 200 times slower. XLA's
+    The gradients use im2col. XLA's gradient of the kernel is 3 to 200 times slower. XLA's
     gradient of the input alone is up to 2.6 times as fast, but it saves nothing if the gradient of
     the kernel is needed too, because both gradients then share one im2col matrix. XLA's output is
     slower in three dimensions, in float64 and with groups. The table has the processor time of the

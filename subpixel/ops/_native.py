@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from subpixel._compat import reshape, zeros
+from subpixel._compat import reshape, unknown, zeros
 from subpixel.ops._axes import partition
 from subpixel.ops._geometry import Axis
 
@@ -48,7 +48,7 @@ def result_of(
         return output(
             a, b, axes=axes, precision=precision, preferred_element_type=preferred_element_type
         )
-    third = jax.ShapeDtypeStruct(result_shape(a, b, result, axes), a.dtype)
+    third = unknown(result_shape(a, b, result, axes), a)
     convolve = functools.partial(output, axes=axes, precision=precision)
     if result == "input":
         return jax.linear_transpose(lambda x: convolve(x, b), third)(a)[0]

@@ -58,7 +58,7 @@ def product_ratio(axes: tuple[Axis, ...]) -> float:
 def polyphase_result(
     a, b, *, result: Result, axes: tuple[Axis, ...], precision, preferred_element_type=None
 ) -> jax.Array:
-    """Computes the result by a convolution of stride 1 and a pixel shuffle, or its transpose."""
+    """Computes the result as a convolution and a pixel shuffle, or as a transpose of them."""
     return result_of(polyphase_output, a, b, result, axes, precision, preferred_element_type)
 
 

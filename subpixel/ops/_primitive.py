@@ -30,37 +30,22 @@ from jax.interpreters import ad, batching, mlir
 from jax.typing import DTypeLike
 
 from subpixel._compat import (
-    add_taylor_rule,
     mark_varying,
     resolve_precision,
-    taylor_weight,
     varying_axes,
 )
+from subpixel.ops._compute import compute
 from subpixel.ops._geometry import Axis
-from subpixel.ops._methods import Method, compute
+from subpixel.ops._methods import Method, operands
 from subpixel.ops._native import Result, result_shape
 
-
-class _Bilinear(Primitive):
-    """A primitive that adds its rule for `jax.experimental.jet` once that module is imported."""
-
-    def bind(self, *args, **params):
-        add_taylor_rule(self, _taylor)
-        return super().bind(*args, **params)
-
-
-primitive = _Bilinear("subpixel_conv_transpose")
+primitive = Primitive("subpixel_conv_transpose")
 
 # The position of an array's axes of groups and channels, and that of its batch.
 _LETTERS = {
     "input": {"n": 0, "g": -2, "i": -1},
     "output": {"n": 0, "g": -2, "o": -1},
     "kernel": {"g": -3, "i": -2, "o": -1},
-}
-_OPERANDS: dict[Result, tuple[Result, Result]] = {
-    "output": ("input", "kernel"),
-    "input": ("output", "kernel"),
-    "kernel": ("input", "output"),
 }
 
 
@@ -127,10 +112,10 @@ def _eager(a, b, **params):
 def _transpose(number: int, cotangent, a, b, *, result, dtype, **params):
     """Returns the gradient of operand `number`: the contraction to that operand."""
     del dtype
-    names = _OPERANDS[result]
+    names = operands(result)
     operand = (a, b)[number]
     known = {result: cotangent, names[1 - number]: (a, b)[1 - number]}
-    first, second = _OPERANDS[names[number]]
+    first, second = operands(names[number])
     return contract(
         known[first],
         known[second],
@@ -145,7 +130,7 @@ def _batch(arrays, dims, *, result, **params):
 
     If both operands are mapped, every example becomes a group.
     """
-    names = _OPERANDS[result]
+    names = operands(result)
     mapped = [dim is not None for dim in dims]
     if all(mapped):
         letter = "g"
@@ -168,19 +153,6 @@ def _batch(arrays, dims, *, result, **params):
         out.reshape(*out.shape[:position], count, length, *out.shape[position + 1 :]),
         position,
     )
-
-
-def _taylor(primals, series, **params):
-    """Applies Leibniz's rule: term k is the sum of the products of terms j and k - j."""
-    a, b = ([primal, *terms] for primal, terms in zip(primals, series, strict=True))
-    coefficients = [
-        functools.reduce(
-            jnp.add,
-            (taylor_weight(k, j) * primitive.bind(a[j], b[k - j], **params) for j in range(k + 1)),
-        )
-        for k in range(len(a))
-    ]
-    return coefficients[0], coefficients[1:]
 
 
 def _lowering(platform: str | None):

@@ -2,10 +2,10 @@
 
 JAX has rules for its convolution in these tables. Without an entry of its own the primitive would
 be recomputed where `jax.checkpoint_policies.dots_saveable` saves a convolution, and would not be
-checked for NaN by `jax.experimental.checkify`. The rule for `jax.experimental.jet` is beside the
-primitive, which adds it when it is needed. Two tables of JAX have no entry:
-`jax.experimental.roofline` leaves the primitive out of its estimate with a warning, and
-`jax.experimental.sparse` refuses it as it refuses JAX's convolution with strides.
+checked for NaN by `jax.experimental.checkify`. Three tables of JAX have no entry:
+`jax.experimental.roofline` leaves the primitive out of its estimate with a warning,
+`jax.experimental.sparse` refuses it as it refuses JAX's convolution with strides, and
+`jax.experimental.jet` refuses it.
 """
 
 import functools

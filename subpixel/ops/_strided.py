@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from subpixel._compat import unknown
 from subpixel.ops._geometry import Axis
 from subpixel.ops._native import (
     Result,
@@ -74,6 +75,6 @@ def _kernel_gradient(x: jax.Array, y: jax.Array, axes: tuple[Axis, ...], precisi
         )
 
     shape = (*(axis.taps for axis in axes), y.shape[-1], groups * x.shape[-1])
-    (w,) = jax.linear_transpose(strided, jax.ShapeDtypeStruct(shape, x.dtype))(join_channels(x))
+    (w,) = jax.linear_transpose(strided, unknown(shape, x))(join_channels(x))
     w = jnp.flip(w, range(n)).reshape(*shape[:-1], groups, x.shape[-1])
     return jnp.moveaxis(w, n, -1)

@@ -18,11 +18,13 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Num
 
 from subpixel._choices import validate_choice
-from subpixel._compat import explicit_sharding, reshape
+from subpixel._compat import explicit_sharding, reshape, resolve_precision
 from subpixel.ops._axes import Padding, partition, whole_numbers
+from subpixel.ops._compute import compute
 from subpixel.ops._geometry import Axis, resolve_padding
 from subpixel.ops._methods import Method
 from subpixel.ops._native import native_output
+from subpixel.ops._plain import is_plain
 from subpixel.ops._primitive import contract
 
 # XLA's own convolution computes integer, complex and 8-bit types.
@@ -227,8 +229,19 @@ def _dispatch(
     dtype = x.dtype
     if preferred_element_type is not None:
         dtype = jax.eval_shape(native, x, w).dtype  # JAX's own check of the type
-    return contract(
-        x, w, result="output", axes=axes, dtype=dtype, precision=precision, method=method
+    if not is_plain():
+        return contract(
+            x, w, result="output", axes=axes, dtype=dtype, precision=precision, method=method
+        )
+    return compute(
+        x,
+        w,
+        result="output",
+        axes=axes,
+        dtype=dtype,
+        precision=resolve_precision(precision),
+        method=method,
+        platform=None,
     )
 
 

@@ -224,7 +224,7 @@ def test_a_swap_finds_layers_in_attributes_lists_and_tuples_and_keeps_the_optimi
 
 def test_an_unknown_method_is_refused_before_anything_is_replaced():
     model = nnx.Dict(a=nnx.ConvTranspose(2, 2, (2,), (2,), rngs=nnx.Rngs(0)))
-    choices = '"auto", "im2col", "polyphase" or "native"; got \'subpixel\''
+    choices = '"auto", "im2col", "polyphase", "strided" or "native"; got \'subpixel\''
     with pytest.raises(ValueError, match=choices):
         layers.swap_conv_transpose(model, method="subpixel")
     assert type(model["a"]) is nnx.ConvTranspose

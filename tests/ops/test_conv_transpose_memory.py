@@ -12,7 +12,7 @@ from jax import lax
 
 import subpixel
 
-METHODS = ("auto", "im2col", "polyphase", "native")
+METHODS = ("auto", "im2col", "polyphase", "strided", "native")
 # Geometries for each program: the compilation of a program is most of the time of this test.
 CASES = 12
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ from versions import HAS_EXPLICIT_GRADIENTS, export, set_mesh
 
 import subpixel
 from subpixel import _compat
+from subpixel.ops.conv_transpose import Method
 
 pytestmark = pytest.mark.usefixtures("unoptimized")
 
@@ -131,14 +133,35 @@ def _sharded(axis_type):
     spec = jax.sharding.PartitionSpec
     x = jax.device_put(X, jax.sharding.NamedSharding(mesh, spec("data")))
     w = jax.device_put(W, jax.sharding.NamedSharding(mesh, spec()))
-    loss = _loss(lambda x, w: subpixel.conv_transpose(x, w, *ARGS))
     expected = jax.value_and_grad(_loss(lambda x, w: lax.conv_transpose(x, w, *ARGS)), (0, 1))(X, W)
+    for method in get_args(Method):
+        _sharded_method(method, mesh, x, w, expected)
+
+
+def _sharded_method(method, mesh, x, w, expected):
+    spec = jax.sharding.PartitionSpec
+    loss = _loss(lambda x, w: subpixel.conv_transpose(x, w, *ARGS, method=method))
 
     def local(x, w):
         return lax.psum(loss(x, w), "data")
 
+    def by_device(x, w):
+        """The gradients of each device, without a sum over the devices inside the function."""
+        w = _compat.mark_varying(w, ("data",))
+        value, (dx, dw) = jax.value_and_grad(loss, (0, 1))(x, w)
+        return lax.psum(value, "data"), (dx, lax.psum(dw, "data"))
+
     mapped = jax.shard_map(local, mesh=mesh, in_specs=(spec("data"), spec()), out_specs=spec())
+    inside = jax.shard_map(
+        by_device,
+        mesh=mesh,
+        in_specs=(spec("data"), spec()),
+        out_specs=(spec(), (spec("data"), spec())),
+    )
     with set_mesh(mesh):
+        result = jax.jit(inside)(x, w)
+        for a, b in zip(jax.tree.leaves(result), jax.tree.leaves(expected), strict=True):
+            assert relative_error(np.asarray(a), b) < 1e-5, method
         for function in (loss, mapped):
             compiled = jax.jit(jax.value_and_grad(function, (0, 1))).lower(x, w).compile()
             # Every device works on its own part of the batch.

@@ -1,13 +1,15 @@
 """Which method "auto" takes on a CPU, and what the polyphase output costs."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import subpixel
+from subpixel.ops import _methods
 from subpixel.ops._geometry import Axis, resolve_padding
-from subpixel.ops._methods import fastest_method
 from subpixel.ops._native import result_shape
 from subpixel.ops._polyphase import grid, polyphase_output, product_ratio
 
@@ -24,7 +26,7 @@ def choose(taps, stride, outputs, *, ndim=2, dtype="float32", groups=1, low=None
         axes = tuple(axis._replace(low=low) for axis in axes)
     x = jax.ShapeDtypeStruct((4, *(size,) * ndim, groups, 32), dtype)
     w = jax.ShapeDtypeStruct((*(taps,) * ndim, groups, 32, outputs), dtype)
-    return fastest_method(x, w, "output", axes)
+    return _methods.choose(x, w, "output", axes, "cpu")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,7 @@ def choose(taps, stride, outputs, *, ndim=2, dtype="float32", groups=1, low=None
         ("im2col", {"taps": 4, "stride": 2, "outputs": 1}),
         ("im2col", {"taps": 3, "stride": 2, "outputs": 64}),
         ("im2col", {"taps": 2, "stride": 2, "outputs": 64}),
-        ("im2col", {"taps": 4, "stride": 2, "outputs": 16, "ndim": 3}),
+        ("im2col", {"taps": 4, "stride": 2, "outputs": 16, "ndim": 3, "size": 8}),
         ("im2col", {"taps": 4, "stride": 2, "outputs": 16, "dtype": "float64"}),
         ("im2col", {"taps": 4, "stride": 2, "outputs": 16, "groups": 2}),
         ("im2col", {"taps": 3, "stride": 1, "outputs": 1}),
@@ -59,7 +61,8 @@ def test_gradients_are_those_of_im2col(result):
     x = jax.ShapeDtypeStruct((4, 32, 32, 1, 32), "float32")
     y = jax.ShapeDtypeStruct((4, 64, 64, 1, 16), "float32")
     w = jax.ShapeDtypeStruct((4, 4, 1, 32, 16), "float32")
-    assert fastest_method(*((y, w) if result == "input" else (x, y)), result, axes) == "im2col"
+    a, b = (y, w) if result == "input" else (x, y)
+    assert _methods.choose(a, b, result, axes, "cpu") == "im2col"
 
 
 @pytest.mark.parametrize("padding", ["SAME", "VALID", ((-2, 3),) * 2, ((9, 7),) * 2])
@@ -89,3 +92,112 @@ def test_auto_stores_no_columns_where_polyphase_is_faster():
         return memory.temp_size_in_bytes
 
     assert temporary("auto") == temporary("polyphase") < temporary("im2col")
+
+
+MIB = 2**20
+LARGE = {
+    "DCGAN": ((128, 16, 16, 256), (4, 4, 256, 128), 2),
+    "5x5": ((64, 32, 32, 64), (5, 5, 64, 32), 2),
+    "ESPCN head": ((256, 32, 32, 32), (9, 9, 32, 1), 3),
+    "3-D": ((4, 32, 32, 32, 32), (3, 3, 3, 32, 16), 2),
+    "31x31, stride 1": ((1, 512, 512, 1), (31, 31, 1, 1), 1),
+    "513 taps of a signal": ((1, 48000, 1), (513, 1, 1), 1),
+}
+PROGRAMS = {
+    "output": lambda f: f,
+    "input gradient": lambda f: jax.grad(lambda x, w: jnp.sum(f(x, w) ** 2)),
+    "kernel gradient": lambda f: jax.grad(lambda x, w: jnp.sum(f(x, w) ** 2), 1),
+    "all": lambda f: jax.value_and_grad(lambda x, w: jnp.sum(f(x, w) ** 2), (0, 1)),
+}
+
+
+def temporary_mib(function, *shapes):
+    operands = [jax.ShapeDtypeStruct(shape, "float32") for shape in shapes]
+    memory = jax.jit(function).lower(*operands).compile().memory_analysis()
+    assert memory is not None
+    return memory.temp_size_in_bytes / MIB
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("name", LARGE)
+def test_auto_needs_at_most_four_times_the_memory_of_lax_or_64_mib(name, program):
+    x, w, stride = LARGE[name]
+
+    def needs(function):
+        def upsample(x, w):
+            return function(x, w, (stride,) * (x.ndim - 2), "SAME")
+
+        return temporary_mib(PROGRAMS[program](upsample), x, w)
+
+    assert needs(subpixel.conv_transpose) <= max(64, 4 * needs(jax.lax.conv_transpose))
+
+
+@pytest.mark.parametrize("program", ["kernel gradient", "all"])
+@pytest.mark.parametrize("taps", [3, 15])
+def test_gradients_of_subpixel_conv_have_the_same_bound(taps, program):
+    shapes = (4, 128, 128, 32), (taps, taps, 32, 9)
+
+    def plain(x, w):
+        numbers = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=numbers)
+
+    ours = temporary_mib(PROGRAMS[program](lambda x, w: subpixel.subpixel_conv(x, w, 3)), *shapes)
+    assert ours <= max(64, 4 * temporary_mib(PROGRAMS[program](plain), *shapes))
+
+
+def lowered_bytes(function, size):
+    x, w = (jax.ShapeDtypeStruct(shape, "float32") for shape in ((1, size, 1), (32, 1, 1)))
+
+    def upsample(x, w):
+        return function(x, w, (16,), "SAME")
+
+    return [len(jax.jit(f(upsample)).lower(x, w).as_text()) for f in PROGRAMS.values()]
+
+
+@pytest.mark.parametrize("method", ["auto", "im2col", "polyphase", "strided", "native"])
+def test_no_constant_of_a_program_grows_with_the_signal(method):
+    function = functools.partial(subpixel.conv_transpose, method=method)
+    short, long = lowered_bytes(function, 2_000), lowered_bytes(function, 200_000)
+    lax = lowered_bytes(jax.lax.conv_transpose, 200_000)
+    for a, b, c in zip(short, long, lax, strict=True):
+        assert b - a < 1_000
+        assert b < c + 40_000
+
+
+def choose_on_cuda(result, taps=4, stride=2, size=32, groups=1, dilation=1, ndim=2):
+    pads = [resolve_padding("SAME", (size,), (dilation * (taps - 1) + 1,), (stride,), consistent=0)]
+    axes = tuple(Axis(size, taps, stride, dilation, *pads[0][0]) for _ in range(ndim))
+    x = jax.ShapeDtypeStruct((4, *(size,) * ndim, groups, 32), "float32")
+    w = jax.ShapeDtypeStruct((*(taps,) * ndim, groups, 32, 16), "float32")
+    y = jax.ShapeDtypeStruct((4, *(axis.out for axis in axes), groups, 16), "float32")
+    operands = {"output": (x, w), "input": (y, w), "kernel": (x, y)}[result]
+    return _methods.choose(*operands, result, axes, "cuda")
+
+
+@pytest.mark.parametrize(
+    ("case", "output", "gradient", "kernel"),
+    [
+        ({}, "strided", "strided", "strided"),
+        ({"ndim": 1, "taps": 16, "stride": 8}, "strided", "strided", "strided"),
+        ({"ndim": 3, "size": 8}, "strided", "strided", "strided"),
+        ({"stride": 1}, "native", "strided", "strided"),
+        ({"groups": 4}, "polyphase", "strided", "strided"),
+        ({"groups": 4, "stride": 1}, "native", "strided", "strided"),
+        ({"dilation": 2}, "im2col", "strided", "im2col"),
+        ({"dilation": 2, "stride": 1}, "native", "strided", "im2col"),
+        ({"size": 3}, "im2col", "strided", "im2col"),
+        ({"size": 4}, "strided", "strided", "im2col"),
+        ({"ndim": 1, "size": 100_000, "taps": 100_001}, "strided", "strided", "strided"),
+    ],
+)
+def test_the_choice_on_cuda_is_that_of_its_table(case, output, gradient, kernel):
+    results = ("output", "input", "kernel")
+    assert [choose_on_cuda(result, **case) for result in results] == [output, gradient, kernel]
+
+
+@pytest.mark.parametrize("platform", ["rocm", "METAL", None])
+def test_other_platforms_take_jaxs_own_convolution(platform):
+    axes = axes_of((32, 32), (4, 4), (2, 2))
+    x = jax.ShapeDtypeStruct((4, 32, 32, 1, 32), "float32")
+    w = jax.ShapeDtypeStruct((4, 4, 1, 32, 16), "float32")
+    assert _methods.choose(x, w, "output", axes, platform) == "native"

@@ -116,25 +116,32 @@ def test_a_kernel_is_drawn_under_strict_promotion(layer, dtype):
 def test_precision_may_be_a_list_of_one_for_each_operand():
     x, w = draw(2, 4, 6, 8), draw(4, 4, 8, 3)
     options = {"precision": ["high", "highest"]}
-    for method in ("auto", "im2col", "polyphase", "native"):
+    for method in ("auto", "im2col", "polyphase", "strided", "native"):
         y = transposed(method=method, **options)(x, w)
         assert_equal(y, lax.conv_transpose(x, w, (2, 2), "SAME", **options))
 
 
-def test_taylor_mode_knows_a_function_that_was_compiled_before_it_was_imported():
-    program = (
-        "import sys, jax, numpy as np, subpixel\n"
-        "x, w = np.linspace(0, 1, 24).reshape(2, 3, 4), np.linspace(1, 2, 24).reshape(3, 4, 2)\n"
-        "f = jax.jit(lambda x, w: subpixel.conv_transpose(x, w, (2,), 'SAME', method='im2col'))\n"
-        "f(x, w)\n"
-        "assert 'jax.experimental.jet' not in sys.modules\n"
-        "from jax.experimental.jet import jet\n"
-        "terms = (x, w), ((x + 1, 2 * x), (w, w - 1))\n"
-        "theirs = jet(lambda x, w: jax.lax.conv_transpose(x, w, (2,), 'SAME'), *terms)\n"
-        "for a, b in zip(jax.tree.leaves(jet(f, *terms)), jax.tree.leaves(theirs), strict=True):\n"
-        "    np.testing.assert_allclose(a, b, rtol=1e-5)\n"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True)
+ALGORITHMS = ("TF32_TF32_F32", "F16_F16_F32", "ANY_F8_ANY_F8_F32", "BF16_BF16_F32_X3")
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("method", ["im2col", "polyphase", "strided", "native"])
+def test_algorithms_of_matrix_products_are_those_that_a_convolution_ignores(method, algorithm):
+    x, w = draw(2, 4, 6, 8), draw(4, 4, 8, 3)
+    f, theirs = transposed(method=method), lax_transposed
+    with jax.default_matmul_precision(algorithm):
+        assert_equal(
+            (f(x, w), jax.grad(loss(f), (0, 1))(x, w)),
+            (theirs(x, w), jax.grad(loss(theirs), (0, 1))(x, w)),
+        )
+    given = transposed(method=method, precision=lax.DotAlgorithmPreset[algorithm])
+    assert_equal(given(x, w), theirs(x, w))
+
+
+def test_an_algorithm_may_be_a_value():
+    x, w = draw(2, 4, 6, 8), draw(4, 4, 8, 3)
+    algorithm = lax.DotAlgorithm(jnp.float16, jnp.float16, jnp.float32)
+    assert_equal(transposed(method="im2col", precision=algorithm)(x, w), lax_transposed(x, w))
 
 
 def test_a_call_whose_operands_are_constants():
@@ -229,7 +236,7 @@ def test_empty_arrays(case, shape):
 
 
 @pytest.mark.parametrize("dtype", ["int32", "complex64"])
-@pytest.mark.parametrize("method", ["auto", "im2col", "polyphase", "native"])
+@pytest.mark.parametrize("method", ["auto", "im2col", "polyphase", "strided", "native"])
 def test_empty_arrays_of_other_types(dtype, method):
     x, w = np.zeros((0, 4, 4, 8), dtype), np.ones((3, 3, 8, 2), dtype)
     y = subpixel.conv_transpose(x, w, (2, 2), "SAME", method=method)

@@ -10,6 +10,7 @@ from subpixel.sr.cli._run import parse_options
 # Name, module in this folder, summary. A module has a dataclass `Options` and a function `run`.
 # `Options` has a method `parse` where the options depend on a file.
 COMMANDS = {
+    "compile": ("compile", "compiles training and network for a GPU or TPU that is not here"),
     "data": ("data", "lists the named data sets"),
     "data download": ("data_download", "downloads a data set"),
     "data prepare": ("data_prepare", "decodes data sets into the cache"),

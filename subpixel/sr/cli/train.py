@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import tyro
 
@@ -42,12 +42,26 @@ class Options:
         Raises:
           InputError: if the config file cannot be used, or an option is unknown.
         """
-        first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-        first.add_argument("--config", type=Path, default=QUICKSTART)
-        path = first.parse_known_args(arguments)[0].config
-        default = cls(load_config(path), config=path)
-        fields = tuple(flatten(to_json(default.experiment)))
-        return parse_options(cls, arguments, prog, default=default, names=fields)
+        return parse_with_config(cls, arguments, prog)
+
+
+def parse_with_config(options: Any, arguments: Sequence[str], prog: str | None) -> Any:
+    """Reads a config file and the options that override it.
+
+    Args:
+      options: their dataclass, whose first field is the experiment; `config` is the file.
+      arguments: as in `parse_options`.
+      prog: as in `parse_options`.
+
+    Raises:
+      InputError: if the config file cannot be used, or an option is unknown.
+    """
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--config", type=Path, default=QUICKSTART)
+    path = first.parse_known_args(arguments)[0].config
+    default = options(load_config(path), config=path)
+    fields = tuple(flatten(to_json(default.experiment)))
+    return parse_options(options, arguments, prog, default=default, names=fields)
 
 
 def run(options: Options) -> int:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from subpixel.sr.photo.engine import DEFAULT_MODEL, Engine, ModelFamily, find_models
 from subpixel.sr.photo.photographs import Settings
+from subpixel.sr.photo.pixels import DTYPES
 from subpixel.sr.photo.plan import Size
 from subpixel.sr.photo.reading import open_photograph
 from subpixel.sr.photo.strips import Strips
@@ -115,7 +116,7 @@ def _models(model: str, engine: Engine, consistent: bool) -> ModelFamily:
 def _upscale_one(image: Any, settings: Settings) -> UpscaledImage:
     if isinstance(image, str | PathLike):
         photograph = open_photograph(Path(image))
-        dtype = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}[photograph.dtype]
+        dtype = DTYPES[photograph.dtype]
         result = _collected(photograph.strips(), settings, np.dtype(dtype))
         return _without_channel(result) if result.shape[-1] == 1 else result
     return _upscale_array(np.asarray(image), settings)

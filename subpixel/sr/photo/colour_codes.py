@@ -4,11 +4,11 @@ HEIC and AVIF have a box "colr" of the type "nclx", and PNG has the chunk cICP, 
 ITU-T H.273; older PNG files have the chunks gAMA and cHRM.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from subpixel.sr._support.errors import InputError
+from subpixel.sr.photo.metadata import png_chunks
 from subpixel.sr.photo.vips import libvips
 
 # Code points of ITU-T H.273: BT.709, unspecified, and two of BT.601, which differ little.
@@ -20,8 +20,7 @@ _SRGB_GAMMA = 45455
 _SRGB_POINTS = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
 # Programs round these numbers differently.
 _GAMMA_TOLERANCE, _POINT_TOLERANCE = 2000, 500
-# The boxes that contain the box "colr", and the bytes of each before its first inner box.
-_AVIF_BOXES = {b"meta": 4, b"iprp": 0, b"ipco": 0}
+_UNSPECIFIED = 2
 
 
 def profile_of(path: Path, primaries: int, transfer: int) -> bytes | None:
@@ -57,12 +56,17 @@ def with_profile(path: Path, image: Any) -> tuple[Any, list[str]]:
     codes, notes = None, []
     if loader == "heifload":
         codes = _avif_codes(path)
+        if codes is None:
+            notes.append(
+                "it is taken for sRGB: the colours that AVIF states by numbers are read with "
+                "pip install 'subpixel[video]'"
+            )
     elif loader == "pngload":
         chunks = dict(png_chunks(path))
-        stated = chunks.get(b"cICP", b"")
+        stated = chunks.get("cICP", b"")
         if len(stated) == 4:
             codes = stated[0], stated[1]
-        elif b"sRGB" not in chunks and not _is_srgb(chunks):
+        elif "sRGB" not in chunks and not _is_srgb(chunks):
             notes.append("gamma and primaries of the PNG are left out: it is taken for sRGB")
     profile = profile_of(path, *codes) if codes is not None else None
     if profile is not None:
@@ -71,20 +75,9 @@ def with_profile(path: Path, image: Any) -> tuple[Any, list[str]]:
     return image, notes
 
 
-def png_chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """Yields name and content of the chunks before the pixels; a content above 64 bytes is b""."""
-    with path.open("rb") as file:
-        file.seek(8)
-        while len(head := file.read(8)) == 8 and head[4:] not in (b"IDAT", b"IEND"):
-            size = int.from_bytes(head[:4])
-            content = file.read(size) if size <= 64 else b""
-            file.seek(size - len(content) + 4, 1)
-            yield head[4:], content
-
-
-def _is_srgb(chunks: dict[bytes, bytes]) -> bool:
+def _is_srgb(chunks: dict[str, bytes]) -> bool:
     """Returns whether gAMA and cHRM are absent or those of sRGB."""
-    gamma, points = chunks.get(b"gAMA", b""), chunks.get(b"cHRM", b"")
+    gamma, points = chunks.get("gAMA", b""), chunks.get("cHRM", b"")
     stated = [int.from_bytes(points[i : i + 4]) for i in range(0, len(points), 4)]
     return (
         len(gamma) != 4 or abs(int.from_bytes(gamma) - _SRGB_GAMMA) <= _GAMMA_TOLERANCE
@@ -92,22 +85,15 @@ def _is_srgb(chunks: dict[bytes, bytes]) -> bool:
 
 
 def _avif_codes(path: Path) -> tuple[int, int] | None:
-    """Returns primaries and transfer of the first box "nclx": ISO/IEC 14496-12, 12.1.5."""
-    with path.open("rb") as file:
-        end = path.stat().st_size
-        while file.tell() + 8 <= end:
-            start = file.tell()
-            head = file.read(8)
-            size, name = int.from_bytes(head[:4]), head[4:]
-            # 1: the size follows in 8 bytes. 0: the box ends with the file.
-            size = int.from_bytes(file.read(8)) if size == 1 else size or end - start
-            if name in _AVIF_BOXES:
-                file.seek(_AVIF_BOXES[name], 1)
-                continue
-            content = file.read(8) if name == b"colr" else b""
-            if content[:4] == b"nclx" and len(content) == 8:
-                return int.from_bytes(content[4:6]), int.from_bytes(content[6:8])
-            if size < 8:
-                return None
-            file.seek(start + size)
-    return None
+    """Returns primaries and transfer as FFmpeg reads them; None without PyAV."""
+    try:
+        import av
+    except ImportError:
+        return None
+    try:
+        with av.open(str(path)) as file:
+            context = file.streams.video[0].codec_context
+            return int(context.color_primaries), int(context.color_trc)
+    except (OSError, ValueError, IndexError):
+        # libvips decides whether the pixels can be decoded.
+        return _UNSPECIFIED, _UNSPECIFIED

@@ -107,7 +107,7 @@ def upscale_photograph(
     width, height = settings.size.of(source.width, source.height)
     with naming_input(path):
         settings.stages(source.width, source.height)
-    notes = [*source.notes, *check_target(source, target, width, height)]
+    notes = [*source.notes, *check_target(source, target, width, height, settings.encoding)]
     result = settings.enlarged(source.strips(), advance)
     name = settings.model_name(source.width, source.height)
     write_photograph(result, source, target, name, settings.encoding)

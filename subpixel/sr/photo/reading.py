@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ from PIL.BmpImagePlugin import BmpImageFile
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.photo import heic
-from subpixel.sr.photo.colour_codes import png_chunks, with_profile
+from subpixel.sr.photo.colour_codes import with_profile
+from subpixel.sr.photo.metadata import Metadata, png_chunks, read_metadata, tiff_tags
+from subpixel.sr.photo.pixels import DTYPES, PEAKS
 from subpixel.sr.photo.strips import Strips
-from subpixel.sr.photo.tiff_exif import is_raw_ycbcr, read_exif, value_kind
 from subpixel.sr.photo.vips import damaged, from_array, libvips
 
 SUFFIXES = heic.SUFFIXES | frozenset(
@@ -22,8 +23,13 @@ SUFFIXES = heic.SUFFIXES | frozenset(
 MAX_MEGAPIXELS = 400
 _ONE_IMAGE = "one image a file is enlarged. Save them as single files, or an animation as a video"
 _READ_BYTES = 8 * 2**20
-_READ_KINDS = ("uint8", "uint16", "float16", "float32")
-_PEAKS = {"uchar": 255, "ushort": 65535, "float": 1}
+# TIFF 6.0, sections 8 and 19: tags, colour spaces that are read, and kinds of values.
+_BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 259, 262, 339
+_TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_READ_SPACES, _YCBCR, _JPEG = (0, 1, 2, 3, 5, 6), 6, (6, 7)
+_OTHER_SPACES = {8: "CIELab", 9: "ICCLab", 10: "ITULab", 32803: "CFA (raw)", 34892: "linear raw"}
+_KINDS = {1: "uint", 2: "int", 3: "float", 5: "complex", 6: "complex"}
+_REFUSED_KINDS = frozenset({"uint32", "uint64", "float64"})
 
 
 @dataclass(frozen=True)
@@ -32,12 +38,14 @@ class Photograph:
 
     Attributes:
       path: the file.
-      image: the libvips image, with its metadata.
+      image: the libvips image.
+      metadata: what the file states beside its pixels.
       notes: what was changed on reading, in words.
     """
 
     path: Path
     image: Any
+    metadata: Metadata
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -66,8 +74,8 @@ class Photograph:
     def _rows(self) -> Iterator[np.ndarray]:
         pyvips = libvips()
         width, height, bands = self.width, self.height, self.image.bands
-        peak = np.float32(_PEAKS[self.dtype])
-        dtype = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}[self.dtype]
+        peak = np.float32(PEAKS[self.dtype])
+        dtype = DTYPES[self.dtype]
         step = max(_READ_BYTES // (width * bands * 4), 1)
         try:
             region = pyvips.Region.new(self.image)
@@ -156,8 +164,8 @@ def _refuse_several(path: Path, image: Any) -> None:
 
 
 def _is_animated_png(path: Path) -> bool:
-    """Returns whether the chunk acTL stands before the pixels; libvips reads the first image."""
-    return any(name == b"acTL" for name, _ in png_chunks(path))
+    """Returns whether there is a chunk acTL; libvips reads the first image."""
+    return any(name == "acTL" for name, _ in png_chunks(path))
 
 
 def header(path: Path) -> tuple[int, int]:
@@ -180,6 +188,8 @@ def _open(path: Path, max_megapixels: float) -> Any:
         return _open_bmp(path, max_megapixels)
     if head[4:] == b"ftypavis":
         raise InputError(f"{path} is animated: {_ONE_IMAGE}")
+    if head[:4] in _TIFF_HEADS:
+        _refuse_tiff(path)
     if heic.is_heic(path):
         with _decoding(path):
             opened = heic.open_heic(path)
@@ -193,21 +203,23 @@ def _open(path: Path, max_megapixels: float) -> Any:
         if "is not a known file format" in str(error):
             kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
             raise InputError(f"{path} is no image of a kind that is read ({kinds})") from None
-        kind = value_kind(path)
-        if kind is not None and kind not in _READ_KINDS:
-            raise InputError(_of_kind(path, kind)) from None
         raise InputError(damaged(path, error)) from None
     _refuse_several(path, image)
-    if image.get("vips-loader") == "tiffload":
-        if is_raw_ycbcr(path):
-            raise InputError(f"{path} holds YCbCr without JPEG compression: convert it to RGB")
-        exif = read_exif(path)
-        if exif is not None:
-            orientation = image.get("orientation") if image.get_typeof("orientation") else 1
-            image = image.copy()
-            image.set_type(pyvips.GValue.blob_type, "exif-data", exif)
-            image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
     return image
+
+
+def _refuse_tiff(path: Path) -> None:
+    tags = tiff_tags(path)
+    space, bits, sample = (tags.get(tag, 1) for tag in (_PHOTOMETRIC, _BITS, _SAMPLE_FORMAT))
+    if space == _YCBCR and tags.get(_COMPRESSION) not in _JPEG:
+        raise InputError(f"{path} holds YCbCr without JPEG compression: convert it to RGB")
+    if space not in _READ_SPACES:
+        name = _OTHER_SPACES.get(space, f"{space} of TIFF")
+        raise InputError(f"{path} has the colour space {name}: convert it to RGB or grey")
+    bits, sample = (value[0] if isinstance(value, tuple) else value for value in (bits, sample))
+    kind = f"{_KINDS.get(sample, 'uint')}{bits}"
+    if kind in _REFUSED_KINDS or kind.startswith(("int", "complex")):
+        raise InputError(_of_kind(path, kind))
 
 
 def _open_bmp(path: Path, max_megapixels: float) -> Any:
@@ -240,6 +252,7 @@ def _decoding(path: Path) -> Iterator[None]:
 def _normalise(path: Path, image: Any) -> Photograph:
     pyvips = libvips()
     image, notes = with_profile(path, image)
+    metadata = read_metadata(path, image)
     try:
         if image.interpretation == "cmyk":
             own = image.get_typeof("icc-profile-data") != 0 and _is_profile(
@@ -248,6 +261,7 @@ def _normalise(path: Path, image: Any) -> Photograph:
             image = image.icc_transform(
                 "srgb", embedded=True, input_profile="cmyk", intent="relative"
             )
+            metadata = replace(metadata, icc=bytes(image.get("icc-profile-data")))
             notes.append(
                 f"CMYK converted to sRGB by {'its own' if own else 'a general'} colour profile"
             )
@@ -261,11 +275,11 @@ def _normalise(path: Path, image: Any) -> Photograph:
         )
     if image.bands > 4:
         raise InputError(f"{path} has {image.bands} channels: convert it to RGB, with alpha or not")
-    if image.format not in _PEAKS:
+    if image.format not in PEAKS:
         raise InputError(_of_kind(path, image.format))
     if image.format == "float":
         _refuse_unless_unit(path, image)
-    return Photograph(path, image, tuple(notes))
+    return Photograph(path, image, metadata, (*notes, *metadata.notes))
 
 
 def _of_kind(path: Path, kind: str) -> str:

@@ -54,7 +54,7 @@ def _enlarge_rows(
     overlap = alpha_radius(model.radius) if transparent else model.radius
     across = list(tiles(lr.width, overlap))
     row_bytes = lr.width * r * r * lr.channels * _FLOAT_BYTES
-    buffer = _Rows(lr.rows)
+    buffer = RowBuffer(lr.rows)
 
     def one_tile(tile: np.ndarray) -> np.ndarray:
         return enlarge_tile(tile, model.run, model.radius)
@@ -94,7 +94,7 @@ def _resize_rows(image: Strips, height: int, width: int) -> Iterator[np.ndarray]
     indices, weights = _taps_to(image.height, height)
     across = _taps_to(image.width, width)
     # Columns first: the rows that are kept are then as narrow as the result.
-    buffer = _Rows(combine(strip, *across, axis=1) for strip in image.rows)
+    buffer = RowBuffer(combine(strip, *across, axis=1) for strip in image.rows)
     row_bytes = width * image.channels * _FLOAT_BYTES
     step = max(STRIP_BYTES // (8 * row_bytes), 1)
     for first in range(0, height, step):
@@ -130,13 +130,18 @@ def combine(
     return total
 
 
-class _Rows:
+class RowBuffer:
     """The rows of a stream that are still needed."""
 
     def __init__(self, strips: Iterator[np.ndarray]):
         self._strips = strips
         self._kept: list[np.ndarray] = []
         self._first = self._next = 0
+
+    def blocks(self, height: int, count: int) -> Iterator[np.ndarray]:
+        """Yields the rows of an image of a height in blocks of `count`; the last may be lower."""
+        for start in range(0, height, count):
+            yield self.take(start, min(start + count, height))
 
     def take(self, start: int, stop: int) -> np.ndarray:
         """Returns rows start to stop; rows before `start` are dropped."""
@@ -146,4 +151,5 @@ class _Rows:
             self._next += len(strip)
         while self._first + len(self._kept[0]) <= start:
             self._first += len(self._kept.pop(0))
-        return np.concatenate(self._kept)[start - self._first : stop - self._first]
+        kept = self._kept[0] if len(self._kept) == 1 else np.concatenate(self._kept)
+        return kept[start - self._first : stop - self._first]

@@ -1,7 +1,7 @@
 """Writes enlarged photographs, completely or not at all, with the metadata of the original."""
 
 import math
-import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,34 +10,35 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo, putchunk
 
-from subpixel import __version__
 from subpixel.sr._support.errors import InputError
-from subpixel.sr._support.files import complete_or_absent, part_of
+from subpixel.sr._support.files import complete_or_absent, naming
+from subpixel.sr.photo.metadata import (
+    MAX_SEGMENT,
+    Metadata,
+    exif_of_result,
+    left_out,
+    software,
+)
+from subpixel.sr.photo.pixels import DTYPES, quantised
 from subpixel.sr.photo.reading import Photograph
 from subpixel.sr.photo.strips import Strips
-from subpixel.sr.photo.tiff_exif import add_exif
+from subpixel.sr.photo.tiff import write_tiff
 from subpixel.sr.photo.vips import first_line, libvips
 
-# Results of more bytes wait in a file beside the target until they are encoded.
+# Larger results wait in a file beside the target until they are encoded.
 MEMORY_BYTES = 256 * 2**20
 # Optimised tables make a JPEG some percent smaller, but its encoder then holds all coefficients, at
 # 6 bytes a pixel and more.
 OPTIMIZED_PIXELS = 50_000_000
 # The largest side that each format can have.
 LARGEST_SIDE = {"jpeg": 65535, "webp": 16383, "avif": 65535, "bmp": 65535}
-_DTYPES = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
-_KEPT = ("exif-", "icc-profile-data", "xmp-data", "iptc-data", "png-comment-", "image-description")
-_THUMBNAIL = ("exif-ifd1-", "jpeg-thumbnail-data")
-_SOFTWARE, _DESCRIPTION = "exif-ifd0-Software", "image-description"
-# Descriptions by tifffile, ImageJ and OME, which programs read as the layout of the pixels.
-_DESCRIBES_PIXELS = ('{"shape"', "ImageJ=", "<?xml")
-# What XMP states of the file, and does not hold for the result.
-_XMP_CHANGES = (
-    (rb"tiff:Orientation", rb"[2-8]", b"1"),
-    (rb"G?Camera:(?:MotionPhoto|MicroVideo)", rb"1", b"0"),
-    (rb"hdrgm:Version", rb"[0-9.]+", b""),
-)
+# In TIFF: XMP, IPTC and the colour profile.
+_XMP_TAG, _IPTC_TAG, _ICC_TAG = 700, 33723, 34675
+# The flags of libvips for XMP, IPTC and the colour profile. EXIF is not among them: libvips adds
+# tags to it that the original does not have.
+_KEPT_BLOCKS = 2 | 4 | 8
 _FORMATS = {
     ".avif": "avif",
     ".bmp": "bmp",
@@ -59,7 +60,7 @@ class Encoding:
 
     Attributes:
       quality: of JPEG, WebP and AVIF, 1 to 100; None is 95, 90 and 80.
-      lossless: whether WebP and AVIF keep every value.
+      lossless: whether WebP keeps every value.
     """
 
     quality: int | None = None
@@ -85,8 +86,10 @@ def format_of(path: Path) -> str:
         ) from None
 
 
-def check_target(source: Photograph, path: Path, width: int, height: int) -> list[str]:
-    """Returns notes on the changes that the format makes, before anything is computed.
+def check_target(
+    source: Photograph, path: Path, width: int, height: int, encoding: Encoding
+) -> list[str]:
+    """Returns notes on what the format changes or cannot hold, before anything is computed.
 
     Raises:
       InputError: if the format cannot hold the result.
@@ -107,9 +110,12 @@ def check_target(source: Photograph, path: Path, width: int, height: int) -> lis
         raise InputError(
             f"{source.path} has floating-point values, which only TIFF holds: write TIFF"
         )
+    if encoding.lossless and kind == "avif":
+        raise InputError(f"{path}: AVIF is not written without loss: write WebP, PNG or TIFF")
+    notes = left_out(source.metadata, kind)
     if source.dtype == "ushort" and kind not in ("png", "tiff"):
-        return [f"16 bits became 8, as {kind.upper()} has them"]
-    return []
+        notes.append(f"more than 8 bits became 8, which {kind.upper()} is written with")
+    return notes
 
 
 def write_photograph(
@@ -128,145 +134,126 @@ def write_photograph(
       InputError: if the source is damaged.
       OSError: if the file cannot be written.
     """
-    kind = format_of(path)
-    dtype = source.dtype
-    if dtype == "ushort" and kind not in ("png", "tiff"):
-        dtype = "uchar"
-    with complete_or_absent(path) as part, _collected(result, dtype, part) as pixels:
-        image = _with_metadata(pixels, source, dtype, model, kind)
-        _save(image, part, kind, encoding, path)
+    kind, metadata = format_of(path), source.metadata
+    dtype = "uchar" if kind not in ("png", "tiff") else source.dtype
+    exif = exif_of_result(metadata, kind, result.width, result.height, model)
+    with naming(path), complete_or_absent(path) as part:
+        if kind == "tiff":
+            blocks = {
+                _XMP_TAG: metadata.xmp,
+                _IPTC_TAG: metadata.iptc if metadata.kind == "tiff" else None,
+                _ICC_TAG: metadata.icc,
+            }
+            found = {tag: block for tag, block in blocks.items() if block}
+            write_tiff(part, result, dtype, exif=exif, blocks=found)
+        elif kind in ("jpeg", "png"):
+            plain = part.with_suffix(".plain")
+            try:
+                with _collected(result, dtype, part.with_suffix(".scratch.tif")) as pixels:
+                    _save_with_libvips(pixels, metadata, plain, kind, encoding, path)
+                add = _add_segment if kind == "jpeg" else _add_chunks
+                add(plain, part, exif, metadata, model)
+            finally:
+                plain.unlink(missing_ok=True)
+        else:
+            _save_with_pillow(result, metadata, exif, part, kind, encoding)
 
 
 @contextmanager
-def _collected(result: Strips, dtype: str, part: Path) -> Iterator[Any]:
-    """Gives the libvips image of the strips, from memory or from a file beside `part`."""
+def _collected(result: Strips, dtype: str, scratch: Path) -> Iterator[Any]:
+    """Gives the libvips image of the strips, from memory or from a temporary file."""
     pyvips = libvips()
     shape = (result.width, result.height, result.channels)
-    size = math.prod(shape) * _DTYPES[dtype]().itemsize
+    size = math.prod(shape) * DTYPES[dtype]().itemsize
     if size <= MEMORY_BYTES:
-        pixels = b"".join(_quantised(strip, dtype).tobytes() for strip in result.rows)
-        yield pyvips.Image.new_from_memory(pixels, *shape, dtype)
+        pixels = b"".join(quantised(strip, dtype).tobytes() for strip in result.rows)
+        image = pyvips.Image.new_from_memory(pixels, *shape, dtype)
+        names = {"uchar": ("srgb", "b-w"), "ushort": ("rgb16", "grey16")}
+        yield image.copy(interpretation=names[dtype][result.channels < 3])
         return
-    scratch = part_of(part.with_suffix(".scratch.tif"))
     try:
-        _write_uncompressed(result, dtype, scratch)
+        # libvips reads the strips one by one, and would map raw values whole.
+        write_tiff(scratch, result, dtype, compressed=False)
         yield pyvips.Image.tiffload(str(scratch), access="sequential")
     finally:
         scratch.unlink(missing_ok=True)
 
 
-def _write_uncompressed(result: Strips, dtype: str, path: Path) -> None:
-    """Writes a TIFF of strips: libvips reads those one by one, and would map raw values whole."""
-    import tifffile
-
-    shape = (result.height, result.width, result.channels)
-    written = tifffile.imwrite(
-        path,
-        shape=shape if result.channels > 1 else shape[:2],
-        dtype=_DTYPES[dtype],
-        bigtiff=True,
-        photometric="minisblack" if result.channels < 3 else "rgb",
-        planarconfig="contig" if result.channels > 1 else None,
-        extrasamples=["unassalpha"] if result.channels in (2, 4) else None,
-        rowsperstrip=16,
-        metadata=None,
-        returnoffset=True,
-    )
-    if written is None:
-        raise OSError(f"{path} was not written")
-    with path.open("r+b") as file:
-        file.seek(written[0])
-        for strip in result.rows:
-            _quantised(strip, dtype).tofile(file)
-
-
-def _quantised(strip: np.ndarray, dtype: str) -> np.ndarray:
-    if dtype == "float":
-        return strip
-    peak = np.float32(255 if dtype == "uchar" else 65535)
-    # Halves are rounded up, as MATLAB's `uint8` and `uint16` do.
-    return (strip.clip(0, 1) * peak + np.float32(0.5)).astype(_DTYPES[dtype])
-
-
-def _with_metadata(pixels: Any, source: Photograph, dtype: str, model: str, kind: str) -> Any:
-    original = source.image
-    grey = original.bands < 3
-    names = {"uchar": ("srgb", "b-w"), "ushort": ("rgb16", "grey16"), "float": ("scrgb", "b-w")}
-    image = pixels.copy(interpretation=names[dtype][grey], xres=original.xres, yres=original.yres)
-    for name in original.get_fields():
-        if name.startswith(_KEPT):
-            image.set_type(original.get_typeof(name), name, original.get(name))
-    text_type = libvips().GValue.gstr_type
-    if original.get_typeof("resolution-unit"):
-        image.set_type(text_type, "resolution-unit", original.get("resolution-unit"))
-    if image.get_typeof("orientation"):
-        # EXIF that is set brings its own orientation and thumbnail; the pixels are upright.
-        image.set_type(libvips().GValue.gint_type, "orientation", 1)
-    if image.get_typeof("xmp-data"):
-        image.set_type(libvips().GValue.blob_type, "xmp-data", _true_xmp(image.get("xmp-data")))
-    for name in image.get_fields():
-        if name.startswith(_THUMBNAIL):
-            image.remove(name)
-    text = f"subpixel {__version__}, model {model}"
-    before = _field(original, _SOFTWARE).partition(" (")[0]
-    image.set_type(text_type, _SOFTWARE, f"{before}; {text}" if before else text)
-    if kind == "png":
-        image.set_type(text_type, "png-comment-0-Software", text)
-    if kind == "tiff":
-        before = _field(original, _DESCRIPTION)
-        if before.startswith(_DESCRIBES_PIXELS):
-            before = ""
-        described = f"{before}\n{text}".strip()
-        image.set_type(text_type, _DESCRIPTION, described)
-    return image
-
-
-def _true_xmp(xmp: bytes) -> bytes:
-    """Returns XMP with orientation 1, without a video or a gain map behind the image.
-
-    Sources: Adobe, XMP Specification, part 2; Android, Motion Photo format 1.0 and Ultra HDR 1.1.
-    """
-    for name, old, new in _XMP_CHANGES:
-        # As an attribute, and as an element.
-        pattern = rb"""(\b%s(?:\s*=\s*["']|>))%s(?=["'<])""" % (name, old)
-        xmp = re.sub(pattern, rb"\g<1>" + new, xmp)
-    return xmp
-
-
-def _field(image: Any, name: str) -> str:
-    return image.get(name) if image.get_typeof(name) else ""
-
-
-def _save(image: Any, part: Path, kind: str, encoding: Encoding, path: Path) -> None:
-    pyvips, name = libvips(), str(part)
-    quality = encoding.quality or _DEFAULT_QUALITY.get(kind)
+def _save_with_libvips(
+    pixels: Any, metadata: Metadata, plain: Path, kind: str, encoding: Encoding, path: Path
+) -> None:
+    pyvips = libvips()
+    x, y = metadata.dpi or (25.4, 25.4)
+    image = pixels.copy(xres=x / 25.4, yres=y / 25.4)
+    fits = kind != "jpeg" or len(metadata.xmp or b"") <= MAX_SEGMENT
+    blocks = {
+        "icc-profile-data": metadata.icc,
+        "xmp-data": metadata.xmp if fits else None,
+        "iptc-data": metadata.iptc if metadata.kind == kind else None,
+    }
+    for name, block in blocks.items():
+        if block:
+            image.set_type(pyvips.GValue.blob_type, name, block)
     try:
         if kind == "jpeg":
+            quality = encoding.quality or _DEFAULT_QUALITY[kind]
             small = image.width * image.height <= OPTIMIZED_PIXELS
-            image.jpegsave(name, Q=quality, optimize_coding=small)
-        elif kind == "png":
-            image.pngsave(name, compression=6)
-        elif kind == "webp":
-            image.webpsave(name, Q=quality, lossless=encoding.lossless)
-        elif kind == "avif":
-            image.heifsave(name, compression="av1", Q=quality, lossless=encoding.lossless, effort=4)
-        elif kind == "tiff":
-            # A classic TIFF ends at 4 GiB.
-            big = image.width * image.height * image.bands * 4 > 2**32
-            predictor = "float" if image.format == "float" else "horizontal"
-            image.tiffsave(name, compression="deflate", predictor=predictor, bigtiff=big)
-            block = image.get("exif-data") if image.get_typeof("exif-data") else b""
-            add_exif(part, block, _field(image, _SOFTWARE))
+            image.jpegsave(str(plain), Q=quality, optimize_coding=small, keep=_KEPT_BLOCKS)
         else:
-            _save_bmp(image, part)
+            image.pngsave(str(plain), compression=6, keep=_KEPT_BLOCKS)
     except pyvips.Error as error:
         raise OSError(f"{path} cannot be written: {first_line(error)}") from None
 
 
-def _save_bmp(image: Any, part: Path) -> None:
-    """Encodes BMP with Pillow, since libvips has no writer of its own for it."""
-    values = image.numpy()
+def _add_segment(plain: Path, part: Path, exif: Image.Exif, metadata: Metadata, model: str) -> None:
+    """Copies a JPEG file with EXIF behind its first marker: EXIF 2.32, section 4.5.5."""
+    del metadata
+    block = exif.tobytes()
+    if len(block) > MAX_SEGMENT:
+        exif = exif_of_result(Metadata("jpeg"), "jpeg", 0, 0, model)
+        block = exif.tobytes()
+    with plain.open("rb") as given, part.open("wb") as file:
+        file.write(given.read(2) + b"\xff\xe1" + (len(block) + 2).to_bytes(2) + block)
+        shutil.copyfileobj(given, file)
+
+
+def _add_chunks(plain: Path, part: Path, exif: Image.Exif, metadata: Metadata, model: str) -> None:
+    """Copies a PNG file with EXIF and text behind its header, and with no size that is invented."""
+    info = PngInfo()
+    for key, value in {**metadata.text, "Software": software(model)}.items():
+        info.add_text(key, value)
+    with plain.open("rb") as given, part.open("wb") as file:
+        file.write(given.read(33))
+        putchunk(file, b"eXIf", exif.tobytes()[6:])
+        for name, content, *_ in info.chunks:
+            putchunk(file, name, content)
+        while True:
+            head = given.read(8)
+            size, name = int.from_bytes(head[:4]), head[4:]
+            if name == b"IDAT":
+                file.write(head)
+                shutil.copyfileobj(given, file)
+                return
+            content = given.read(size + 4)
+            if name != b"pHYs" or metadata.dpi is not None:
+                file.write(head + content)
+
+
+def _save_with_pillow(
+    result: Strips, metadata: Metadata, exif: Image.Exif, part: Path, kind: str, encoding: Encoding
+) -> None:
+    values = np.concatenate([quantised(strip, "uchar") for strip in result.rows])
+    image = Image.fromarray(values[..., 0] if values.shape[-1] == 1 else values)
     with part.open("wb") as file:
-        Image.fromarray(values.squeeze(-1) if values.shape[-1:] == (1,) else values).save(
-            file, "BMP", dpi=(image.xres * 25.4, image.yres * 25.4)
-        )
+        if kind == "bmp":
+            image.save(file, "BMP", **({"dpi": metadata.dpi} if metadata.dpi else {}))
+            return
+        quality = encoding.quality or _DEFAULT_QUALITY[kind]
+        options: dict[str, Any] = {"exif": exif.tobytes(), "quality": quality}
+        options |= {"icc_profile": metadata.icc} if metadata.icc else {}
+        options |= {"xmp": metadata.xmp} if metadata.xmp else {}
+        if kind == "webp" and encoding.lossless:
+            options |= {"lossless": True, "exact": True}
+        if kind == "avif" and quality >= 90:
+            options["subsampling"] = "4:4:4"
+        image.save(file, kind.upper(), **options)

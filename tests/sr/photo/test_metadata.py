@@ -1,5 +1,9 @@
 """What a photograph says of itself is still there after it is enlarged."""
 
+import json
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +12,15 @@ import pyvips
 import tifffile
 from files import COFFEE, HEIGHT, WIDTH, save
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo, putchunk
 
 from subpixel import __version__
+from subpixel.sr._support.errors import InputError
 from subpixel.sr.models.released import read_release
 from subpixel.sr.photo.engine import find_models
 from subpixel.sr.photo.photographs import Settings, upscale_photograph
 from subpixel.sr.photo.plan import Size
+from subpixel.sr.photo.writing import Encoding
 
 MAKE, MODEL, ORIENTATION, SOFTWARE, EXIF_IFD, GPS_IFD = 271, 272, 274, 305, 0x8769, 0x8825
 TAKEN, LENS = 0x9003, 0xA434
@@ -164,25 +171,46 @@ def exif_with_thumbnail(thumbnail: bytes) -> bytes:
     return b"Exif\0\0MM\0*" + (8).to_bytes(4) + first + second_at.to_bytes(4) + second + thumbnail
 
 
+PACKET = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>%s</x:xmpmeta>"
+
+
+def save_with_xmp(path: Path, content: bytes, orientation: int = 1) -> bytes:
+    """Saves a JPEG with a packet of XMP, and returns the packet."""
+    xmp = PACKET % content
+    Image.fromarray(COFFEE).save(path, exif=exif(orientation), xmp=xmp)
+    return xmp
+
+
+def xmp_of(path: Path) -> bytes | None:
+    image = pyvips.Image.new_from_file(str(path))
+    return image.get("xmp-data") if image.get_typeof("xmp-data") else None
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif", "tif"])
+def test_xmp_is_kept_byte_for_byte(suffix, tmp_path, settings):
+    xmp = save_with_xmp(tmp_path / "a.jpg", b'tiff:Orientation="1" <a>\xe5\x86\x99</a>')
+    assert upscale_photograph(tmp_path / "a.jpg", tmp_path / f"b.{suffix}", settings) == []
+    assert xmp_of(tmp_path / f"b.{suffix}") == xmp
+
+
 @pytest.mark.parametrize(
-    "orientation", [b'tiff:Orientation="6"', b"<tiff:Orientation>6</tiff:Orientation>"]
+    ("content", "orientation", "note"),
+    [
+        (b'tiff:Orientation="6"', 6, "states the rotation of the original"),
+        (b"<tiff:Orientation>8</tiff:Orientation>", 8, "states the rotation of the original"),
+        (b"GCamera:MotionPhoto='1'", 1, "a gain map or a video beside the photograph"),
+        (b"<GCamera:MicroVideo>1</GCamera:MicroVideo>", 1, "a gain map or a video"),
+        (b'hdrgm:Version="1.0"', 1, "a gain map or a video"),
+        (b"xmpNote:HasExtendedXMP='04B9'", 1, "continues in further segments"),
+    ],
 )
-def test_the_orientation_in_xmp_becomes_normal_too(orientation, tmp_path, settings):
-    xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>%s xmp:Rating='6'</x:xmpmeta>" % orientation
-    Image.fromarray(COFFEE).save(tmp_path / "a.jpg", exif=exif(6), xmp=xmp)
-    upscale_photograph(tmp_path / "a.jpg", tmp_path / "b.jpg", settings)
-    kept = pyvips.Image.new_from_file(str(tmp_path / "b.jpg")).get("xmp-data")
-    assert kept == xmp.replace(orientation, orientation.replace(b"6", b"1"))
-
-
-def test_xmp_states_no_video_and_no_gain_map_behind_the_image(tmp_path, settings):
-    text = "<rdf:Description GCamera:MotionPhoto='%s' Camera:MotionPhotoVersion='1' %s/>"
-    claims = (text % ("1", 'hdrgm:Version="1.0"')).encode()
-    element = b"<GCamera:MicroVideo>%s</GCamera:MicroVideo>"
-    Image.fromarray(COFFEE).save(tmp_path / "a.jpg", xmp=claims + element % b"1")
-    upscale_photograph(tmp_path / "a.jpg", tmp_path / "b.jpg", settings)
-    kept = pyvips.Image.new_from_file(str(tmp_path / "b.jpg")).get("xmp-data")
-    assert kept == (text % ("0", 'hdrgm:Version=""')).encode() + element % b"0"
+def test_xmp_that_holds_for_the_original_only_is_left_out(
+    content, orientation, note, tmp_path, settings
+):
+    save_with_xmp(tmp_path / "a.jpg", content, orientation)
+    (found,) = upscale_photograph(tmp_path / "a.jpg", tmp_path / "b.jpg", settings)
+    assert note in found
+    assert xmp_of(tmp_path / "b.jpg") is None
 
 
 def test_a_description_of_the_stored_pixels_is_replaced(tmp_path, settings):
@@ -193,8 +221,6 @@ def test_a_description_of_the_stored_pixels_is_replaced(tmp_path, settings):
 
 
 def test_quality_changes_the_size_of_a_jpeg(tmp_path):
-    from subpixel.sr.photo.writing import Encoding
-
     sizes = []
     for quality in (30, 95):
         settings = Settings(find_models("bicubic"), Size(scale=2), Encoding(quality))
@@ -204,13 +230,129 @@ def test_quality_changes_the_size_of_a_jpeg(tmp_path):
     assert 3 * sizes[0] < sizes[1]
 
 
-@pytest.mark.parametrize("suffix", ["webp", "avif"])
-def test_lossless_keeps_every_value(suffix, tmp_path):
-    from subpixel.sr.photo.writing import Encoding
-
+def test_lossless_keeps_every_value_in_webp_and_is_refused_for_avif(tmp_path):
     settings = Settings(find_models("bicubic"), Size(scale=2), Encoding(lossless=True))
     source = save(tmp_path / "a.png")
-    upscale_photograph(source, tmp_path / f"b.{suffix}", settings)
+    upscale_photograph(source, tmp_path / "b.webp", settings)
     upscale_photograph(source, tmp_path / "b.png", settings)
-    result, expected = (np.asarray(load(tmp_path / f"b.{s}")) for s in (suffix, "png"))
+    result, expected = (np.asarray(load(tmp_path / f"b.{s}")) for s in ("webp", "png"))
     np.testing.assert_array_equal(result, expected)
+    with pytest.raises(InputError, match="AVIF is not written without loss: write WebP, PNG"):
+        upscale_photograph(source, tmp_path / "b.avif", settings)
+
+
+EXIFTOOL = shutil.which("exiftool")
+GROUPS = ("IFD0", "ExifIFD", "GPS", "InteropIFD", "XMP", "IPTC", "Photoshop", "PNG", "PNG-pHYs")
+# What an enlarged file cannot have in common with its original.
+OF_THE_FILE = re.compile(
+    r":(Software|ImageWidth|ImageHeight|ExifImageWidth|ExifImageHeight|Compression|Predictor|Filter"
+    r"|StripOffsets|StripByteCounts|RowsPerStrip|BitsPerSample|SampleFormat|PlanarConfiguration"
+    r"|PhotometricInterpretation|SamplesPerPixel|ColorType|BitDepth|Interlace)$"
+)
+
+
+def read_by_exiftool(path: Path) -> dict[str, str]:
+    """Returns the metadata that exiftool reads, by group and name."""
+    if EXIFTOOL is None:
+        pytest.skip("exiftool is not installed (apt-get install libimage-exiftool-perl)")
+    words = [EXIFTOOL, "-j", "-G1", "-a", "-u", "-n", *(f"-{group}:all" for group in GROUPS)]
+    (found,) = json.loads(subprocess.check_output([*words, str(path)]))
+    return {k: v for k, v in found.items() if k != "SourceFile" and not OF_THE_FILE.search(k)}
+
+
+def change_by_exiftool(path: Path, *changes: str) -> None:
+    if EXIFTOOL is None:
+        pytest.skip("exiftool is not installed (apt-get install libimage-exiftool-perl)")
+    words = [EXIFTOOL, "-q", "-overwrite_original", *changes, str(path)]
+    subprocess.run(words, check=True)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif", "tif"])
+def test_exiftool_reads_what_it_reads_in_the_original(suffix, tmp_path, settings):
+    tags = exif()
+    tags[315], tags[33432] = "An Artist", "No rights"
+    # Rational, unsigned and undefined values, and no ColorSpace and resolution.
+    tags.get_ifd(EXIF_IFD).update({0x829A: 0.004, 0x8827: 200, 0x9000: b"0230", 0x9204: -0.5})
+    source = save(tmp_path / f"a.{suffix}", exif=tags.tobytes())
+    upscale_photograph(source, tmp_path / f"b.{suffix}", settings)
+    assert read_by_exiftool(tmp_path / f"b.{suffix}") == read_by_exiftool(source)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif", "tif"])
+def test_nothing_is_invented_for_a_file_that_states_nothing(suffix, tmp_path, settings):
+    source = save(tmp_path / f"a.{suffix}")
+    assert upscale_photograph(source, tmp_path / f"b.{suffix}", settings) == []
+    assert read_by_exiftool(tmp_path / f"b.{suffix}") == read_by_exiftool(source)
+
+
+@pytest.mark.parametrize("tag", ["Artist=J\u00f6rg \u5199\u771f", "Copyright=\u00a9 2024 A"])
+def test_text_of_exif_keeps_its_bytes(tag, tmp_path, settings):
+    source = save(tmp_path / "a.jpg", exif=exif())
+    change_by_exiftool(source, f"-EXIF:{tag}")
+    upscale_photograph(source, tmp_path / "b.jpg", settings)
+    found = read_by_exiftool(tmp_path / "b.jpg")
+    assert found == read_by_exiftool(source)
+    name, _, value = tag.partition("=")
+    assert found[f"IFD0:{name}"] == value
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "tif"])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_iptc_is_kept_within_a_format_and_named_across(suffix, byteorder, tmp_path, settings):
+    source = tmp_path / f"a.{suffix}"
+    if suffix == "tif":
+        inches = {"resolution": (300, 300), "resolutionunit": "INCH", "metadata": None}
+        tifffile.imwrite(source, COFFEE, photometric="rgb", byteorder=byteorder, **inches)
+    else:
+        save(source)
+    change_by_exiftool(source, "-IPTC:By-line=A Name", "-IPTC:Keywords=one", "-IPTC:Keywords+=two")
+    notes = upscale_photograph(source, tmp_path / f"b.{suffix}", settings)
+    assert notes == []
+    found = read_by_exiftool(tmp_path / f"b.{suffix}")
+    assert found["IPTC:By-line"] == "A Name"
+    assert found == read_by_exiftool(source)
+    other = tmp_path / ("c.tif" if suffix == "jpg" else "c.jpg")
+    assert upscale_photograph(source, other, settings) == [
+        "IPTC was left out, which is copied within JPEG and within TIFF only"
+    ]
+    assert not any(name.startswith("IPTC") for name in read_by_exiftool(other))
+
+
+def test_iptc_stored_as_whole_numbers_keeps_its_order(tmp_path, settings):
+    block = b"\x1c\x02\x50\0\x06A Name\0"
+    numbers = tuple(int.from_bytes(block[i : i + 4]) for i in range(0, len(block), 4))
+    tags = [(33723, "I", len(numbers), numbers, True)]
+    tifffile.imwrite(tmp_path / "a.tif", COFFEE, byteorder=">", metadata=None, extratags=tags)
+    upscale_photograph(tmp_path / "a.tif", tmp_path / "b.tif", settings)
+    assert read_by_exiftool(tmp_path / "b.tif")["IPTC:By-line"] == "A Name"
+
+
+def test_maker_notes_are_left_out_and_named(tmp_path, settings):
+    tags = exif()
+    tags.get_ifd(EXIF_IFD)[0x927C] = b"Nikon\0 with places in the file"
+    source = save(tmp_path / "a.jpg", exif=tags.tobytes())
+    (note,) = upscale_photograph(source, tmp_path / "b.jpg", settings)
+    assert note == "maker notes were left out, which hold in the camera's own file only"
+    assert 0x927C not in load(tmp_path / "b.jpg").getexif().get_ifd(EXIF_IFD)
+
+
+@pytest.mark.parametrize("text", ["plain", "J\u00f6rg", "\u5199\u771f"])
+def test_text_of_png_keeps_its_characters(text, tmp_path, settings):
+    info = PngInfo()
+    info.add_itxt("Title", text)
+    save(tmp_path / "a.png", pnginfo=info)
+    assert upscale_photograph(tmp_path / "a.png", tmp_path / "b.png", settings) == []
+    assert load(tmp_path / "b.png").info["Title"] == text
+    (note,) = upscale_photograph(tmp_path / "a.png", tmp_path / "b.jpg", settings)
+    assert note == "the text of the PNG was left out, which other formats do not hold"
+
+
+def test_text_behind_the_pixels_is_named(tmp_path, settings):
+    content = save(tmp_path / "a.png").read_bytes()
+    with (tmp_path / "a.png").open("wb") as file:
+        # The chunk IEND has 12 bytes.
+        file.write(content[:-12])
+        putchunk(file, b"tEXt", b"Title\0late")
+        file.write(content[-12:])
+    (note,) = upscale_photograph(tmp_path / "a.png", tmp_path / "b.png", settings)
+    assert note == "metadata behind the pixels of the PNG were left out"

@@ -1,0 +1,127 @@
+"""The command `compile`: checks, compiles for every target, prints and returns the results."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from itertools import groupby
+from typing import Any
+
+from rich.console import Console
+from rich.status import Status
+
+from subpixel.sr._support.errors import InputError
+from subpixel.sr.compile.facts import Facts
+from subpixel.sr.compile.networks import check_batch, rows
+from subpixel.sr.compile.packages import check_packages
+from subpixel.sr.compile.tables import geometry_table, network_tables
+from subpixel.sr.compile.targets import Target, find_target
+from subpixel.sr.compile.transposed import check_geometries
+from subpixel.sr.compile.worker import geometries_elsewhere, networks_elsewhere
+from subpixel.sr.config import Experiment, to_json
+
+
+def report_networks(
+    experiment: Experiment, names: Sequence[str], console: Console
+) -> tuple[dict[str, Any], list[str]]:
+    """Compiles step and forward pass of every upsampler of a config for every target.
+
+    Args:
+      experiment: the config.
+      names: of targets, as in `find_target`.
+      console: for progress and tables.
+
+    Returns:
+      What `--json` writes, and a line for each target whose memory a program exceeds.
+
+    Raises:
+      InputError: before anything is compiled, if a target is unknown, its compiler is not
+        installed, or its devices cannot divide the batch.
+    """
+    targets = _targets(names)
+    for target in targets:
+        check_batch(experiment, target)
+    results, excesses = [], []
+    for target in targets:
+        with console.status(f"compiling for {target.name}") as status:
+            programs = len(rows(experiment)) * 2
+            facts = _shown(networks_elsewhere(experiment, target), programs, status)
+        for table in network_tables(facts):
+            console.print(table)
+            console.print()
+        results += facts
+        excesses += _excess(facts)
+    return {"config": to_json(experiment), **_written(results)}, excesses
+
+
+def report_geometries(
+    names: Sequence[str], only: Sequence[str], console: Console
+) -> dict[str, Any]:
+    """Compiles transposed convolutions by each method for every target.
+
+    Args:
+      names: of targets, as in `find_target`; one device of each is compiled for.
+      only: names of geometries (default: all).
+      console: for progress and tables.
+
+    Returns:
+      What `--json` writes.
+
+    Raises:
+      InputError: before anything is compiled, if a target or a geometry is unknown, or the
+        compiler of a target is not installed.
+    """
+    targets = _targets(names)
+    check_geometries(only)
+    results = []
+    for target in targets:
+        with console.status(f"compiling for {target.name}") as status:
+            facts = _shown(geometries_elsewhere(target, only), None, status)
+        by_dtype = sorted(facts, key=_dtype, reverse=True)
+        for _, group in groupby(by_dtype, _dtype):
+            console.print(geometry_table(list(group)))
+            console.print()
+        results += facts
+    return _written(results)
+
+
+def _targets(names: Sequence[str]) -> list[Target]:
+    if not names:
+        raise InputError("compile needs a target, such as --target=h100 or --target=v5e:4x4")
+    targets = [find_target(name) for name in dict.fromkeys(names)]
+    for target in targets:
+        check_packages(target.platform)
+    return targets
+
+
+def _shown(facts: Iterator[Facts], total: int | None, status: Status) -> list[Facts]:
+    """Returns all facts; the status says how many programs are compiled."""
+    listed = []
+    for each in facts:
+        listed.append(each)
+        of = "" if total is None else f" of {total}"
+        status.update(f"compiling for {each.target}: {len(listed)}{of} programs")
+    return listed
+
+
+def _dtype(facts: Facts) -> str:
+    return facts.subject["dtype"]
+
+
+def _excess(facts: Sequence[Facts]) -> list[str]:
+    """Returns one line about the program that exceeds a target's memory most, if there is one."""
+    worst = max(facts, key=lambda each: each.excess)
+    if not worst.excess:
+        return []
+    return [
+        f"{worst.program} of {worst.subject['upsampler']} needs {worst.needed / 2**30:.1f} GiB on "
+        f"a device and {worst.target} has {worst.memory / 2**30:.1f} GiB, so it does not fit by "
+        f"{worst.excess / 2**30:.1f} GiB"
+    ]
+
+
+def _written(results: Sequence[Facts]) -> dict[str, Any]:
+    packages = ("subpixel", "jax", "jaxlib", "flax")
+    return {
+        "versions": {package: version(package) for package in packages},
+        "programs": [asdict(each) for each in results],
+    }

@@ -1,0 +1,91 @@
+"""Transposed convolutions of well-known networks, compiled for a target by each method."""
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, get_args
+
+import jax
+from jax import lax
+
+from subpixel.ops.conv_transpose import Method, conv_transpose
+from subpixel.sr._support.errors import InputError
+from subpixel.sr.compile.facts import Facts, collect
+from subpixel.sr.compile.geometries import GEOMETRIES, Geometry
+from subpixel.sr.compile.program import Program, compile_for
+from subpixel.sr.compile.targets import Target
+
+DTYPES = ("float32", "bfloat16")
+
+# JAX's own function, then each of ours.
+LAX = "jax.lax"
+METHODS = (LAX, *get_args(Method))
+
+
+def check_geometries(names: Sequence[str]) -> None:
+    """Checks that the geometries of these names exist.
+
+    Raises:
+      InputError: naming the unknown ones, and all that exist.
+    """
+    known = [geometry.name for geometry in GEOMETRIES]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise InputError(f"unknown geometries {unknown}: the names are {known}")
+
+
+def compile_geometries(target: Target, names: Sequence[str] = ()) -> Iterator[Facts]:
+    """Compiles each geometry by each method, in float32 and bfloat16, one by one.
+
+    Args:
+      target: what to compile for.
+      names: of geometries (default: all).
+    """
+    for geometry in GEOMETRIES:
+        if names and geometry.name not in names:
+            continue
+        useful = math.prod(geometry.x[:-1]) * math.prod(geometry.kernel)
+        for dtype in DTYPES:
+            for method in METHODS:
+                subject = {"geometry": geometry.name, "dtype": dtype, "method": method}
+                for program, results in (("forward", 1), ("gradients", 3)):
+                    make = functools.partial(
+                        compile_geometry, geometry, dtype, method, program, target
+                    )
+                    yield collect(target, subject, program, results * useful, make)
+
+
+def compile_geometry(
+    geometry: Geometry, dtype: str, method: str, program: str, target: Target
+) -> Program:
+    """Compiles one program for one device.
+
+    Args:
+      geometry: shapes and strides.
+      dtype: of all arrays.
+      method: `LAX`, or a method of `subpixel.conv_transpose`.
+      program: "forward" for the output; "gradients" for the output and the gradients of input and
+        kernel, whose cotangent is an argument.
+      target: what to compile for.
+    """
+    function = _function(method)
+
+    def forward(x: jax.Array, w: jax.Array) -> jax.Array:
+        return function(x, w, geometry.strides, "SAME")
+
+    def gradients(x: jax.Array, w: jax.Array, cotangent: jax.Array) -> Any:
+        y, pullback = jax.vjp(forward, x, w)
+        return y, pullback(cotangent)
+
+    x, w, y = (
+        jax.ShapeDtypeStruct(shape, dtype) for shape in (geometry.x, geometry.kernel, geometry.y)
+    )
+    if program == "forward":
+        return compile_for(target, forward, x, w)
+    return compile_for(target, gradients, x, w, y)
+
+
+def _function(method: str) -> Callable[..., jax.Array]:
+    if method == LAX:
+        return lax.conv_transpose
+    return functools.partial(conv_transpose, method=method)  # pyright: ignore[reportArgumentType]
