@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 import tyro
 
+import subpixel.sr._support.quiet_jax  # noqa: F401  (before all that imports JAX)
 from subpixel.sr._support.console import make_console
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import check_outputs, write_json

@@ -16,7 +16,6 @@ from subpixel.sr.compile.program import Program, compile_lowered, placed, target
 from subpixel.sr.compile.targets import Target
 from subpixel.sr.config import Experiment
 from subpixel.sr.training.parallel import check_division
-from subpixel.sr.training.reparameterization import collapse
 from subpixel.sr.training.state import (
     choose_accumulation,
     compiler_options,
@@ -101,11 +100,10 @@ def compile_step(experiment: Experiment, name: str, target: Target) -> Program:
 def compile_forward(experiment: Experiment, name: str, target: Target) -> Program:
     """Compiles the forward pass of a training batch; arguments: `compile_step`."""
     _, graph, state = _start(experiment, name)
-    graph, params = collapse(graph, state.params)
     mesh = target_mesh(target)
     lr = _batch(experiment)["lr"]
     x = placed(jax.ShapeDtypeStruct(lr.shape, jnp.float32), target, mesh, divided=True)
-    shapes = placed(params, target, mesh)
+    shapes = placed(state.params, target, mesh)
 
     def apply(params: Any, x: jax.Array) -> jax.Array:
         return nnx.merge(graph, params)(x)

@@ -7,11 +7,10 @@ from itertools import groupby
 from typing import Any
 
 from rich.console import Console
-from rich.status import Status
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.compile.facts import Facts
-from subpixel.sr.compile.networks import check_batch, rows
+from subpixel.sr.compile.networks import check_batch
 from subpixel.sr.compile.packages import check_packages
 from subpixel.sr.compile.tables import geometry_table, network_tables
 from subpixel.sr.compile.targets import Target, find_target
@@ -42,9 +41,7 @@ def report_networks(
         check_batch(experiment, target)
     results, excesses = [], []
     for target in targets:
-        with console.status(f"compiling for {target.name}") as status:
-            programs = len(rows(experiment)) * 2
-            facts = _shown(networks_elsewhere(experiment, target), programs, status)
+        facts = _shown(networks_elsewhere(experiment, target), console)
         for table in network_tables(facts):
             console.print(table)
             console.print()
@@ -74,8 +71,7 @@ def report_geometries(
     check_geometries(only)
     results = []
     for target in targets:
-        with console.status(f"compiling for {target.name}") as status:
-            facts = _shown(geometries_elsewhere(target, only), None, status)
+        facts = _shown(geometries_elsewhere(target, only), console)
         by_dtype = sorted(facts, key=_dtype, reverse=True)
         for _, group in groupby(by_dtype, _dtype):
             console.print(geometry_table(list(group)))
@@ -93,13 +89,14 @@ def _targets(names: Sequence[str]) -> list[Target]:
     return targets
 
 
-def _shown(facts: Iterator[Facts], total: int | None, status: Status) -> list[Facts]:
-    """Returns all facts; the status says how many programs are compiled."""
+def _shown(facts: Iterator[Facts], console: Console) -> list[Facts]:
+    """Returns all facts; a line says of each program that it is compiled."""
     listed = []
     for each in facts:
         listed.append(each)
-        of = "" if total is None else f" of {total}"
-        status.update(f"compiling for {each.target}: {len(listed)}{of} programs")
+        took = "refused" if each.compile_s is None else f"{each.compile_s:.1f} s"
+        what = ", ".join(each.subject.values())
+        console.print(f"{each.target}: {what}, {each.program}: {took}", style="dim")
     return listed
 
 

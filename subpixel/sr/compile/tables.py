@@ -32,7 +32,7 @@ def _memory(facts: Sequence[Facts]) -> Table:
     devices = f"{first.devices} device{'' if first.devices == 1 else 's'}"
     table = _table(
         f"{first.target}, {devices}: memory in MiB, on a device",
-        ("compile\ns", "arguments", "results", "temporaries", "needed", "share"),
+        ("compile\ns", "argu-\nments", "results", "tempo-\nraries", "needed", "share"),
     )
     for each in facts:
         parts = (each.arguments, each.results, each.temporaries, each.needed)
@@ -50,7 +50,7 @@ def _memory(facts: Sequence[Facts]) -> Table:
 def _calls(facts: Sequence[Facts]) -> Table:
     """Returns library calls and their work; in the caption, those of further libraries."""
     table = _table(
-        "library calls, and multiply-adds of convolutions and products, on a device",
+        "library calls; multiply-adds, on a device",
         (*_LETTERS.values(), "other", "useful\n10^9", "executed\n10^9", "ratio"),
     )
     others: set[str] = set()
@@ -77,15 +77,24 @@ def executed_work(facts: Facts) -> int:
     return sum(call["multiply_adds"] for call in facts.calls.values())
 
 
+# The heading of each purpose, in the order of the columns.
+_PURPOSES = {
+    "convolution": "convo-\nlution",
+    "matrix product": "matrix\nproduct",
+    "copy": "copy",
+    "elementwise or sum": "element-\nwise, sum",
+    "gather or scatter": "gather,\nscatter",
+    "collective": "collec-\ntive",
+}
+
+
 def _cycles(facts: Sequence[Facts]) -> Table:
-    purposes = sorted({purpose for each in facts for purpose in each.cycles})
-    headings = [purpose.replace(" or ", "\nor ") for purpose in purposes]
-    table = _table(
-        "the compiler's estimate in thousands of cycles, on a device", ("all", *headings)
-    )
+    spent_on = [key for key in _PURPOSES if any(key in each.cycles for each in facts)]
+    headings = [_PURPOSES[key] for key in spent_on]
+    table = _table("estimated thousands of cycles, on a device", ("all", *headings))
     for each in facts:
-        spent = [each.cycles.get(purpose, 0) for purpose in purposes]
-        table.add_row(*_names(each), *map(_thousands, (sum(spent), *spent)))
+        spent = [each.cycles.get(key, 0) for key in spent_on]
+        table.add_row(*_names(each), *map(_thousands, (sum(each.cycles.values()), *spent)))
     return table
 
 
@@ -165,7 +174,8 @@ def _names(facts: Facts) -> tuple[str, str]:
 
 
 def _mib(nbytes: int) -> str:
-    return f"{nbytes / _MIB:,.1f}"
+    mib = nbytes / _MIB
+    return f"{mib:,.1f}" if mib < 1000 else f"{mib:,.0f}"
 
 
 def _thousands(cycles: int) -> str:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jax.errors import JaxRuntimeError
 from jax.experimental import topologies
 
 from subpixel.sr._support.errors import InputError
@@ -136,6 +137,9 @@ def devices(target: Target) -> Sequence[Any]:
     """Returns the devices of a target, for which programs can be compiled but not run.
 
     The variables of `packages.VARIABLES` must be set before JAX is imported.
+
+    Raises:
+      InputError: if libtpu does not know the topology.
     """
     if target.platform == "cuda":
         (count,) = target.topology
@@ -153,7 +157,11 @@ def devices(target: Target) -> Sequence[Any]:
     if target.kind == "v4":
         options["chip_config_name"] = "megacore"
     name = f"{target.kind}:{'x'.join(map(str, target.topology))}"
-    return topologies.get_topology_desc(platform="tpu", topology_name=name, **options).devices
+    try:
+        return topologies.get_topology_desc(platform="tpu", topology_name=name, **options).devices
+    except JaxRuntimeError as error:
+        message = str(error).partition("\n")[0]
+        raise InputError(f"target {target.name!r} is no topology of libtpu: {message}") from error
 
 
 def gpu_config(kind: str) -> str:

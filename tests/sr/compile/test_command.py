@@ -1,0 +1,199 @@
+"""The command `compile` without compilers: its checks, its worker process, its tables."""
+
+import sys
+from dataclasses import asdict
+
+import pytest
+from rich.console import Console
+
+from subpixel.sr._support.errors import InputError
+from subpixel.sr.cli import compile as command
+from subpixel.sr.compile import report, worker
+from subpixel.sr.compile.facts import Facts, collect
+from subpixel.sr.compile.networks import AUTO, check_batch, rows, useful_work
+from subpixel.sr.compile.program import TooLargeError
+from subpixel.sr.compile.tables import calls_in_letters, geometry_table, network_tables
+from subpixel.sr.compile.targets import find_target
+from subpixel.sr.compile.transposed import METHODS, check_geometries
+from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerConfig
+
+EXPERIMENT = Experiment(name="test", data=DataConfig(batch_size=24))
+CALLS = {
+    "convForward": {"count": 2, "multiply_adds": 3_000_000_000},
+    "convBackwardInput": {"count": 1, "multiply_adds": 1_000_000_000},
+    "cusolver_geqrf_ffi": {"count": 4, "multiply_adds": 0},
+}
+
+
+def facts(target="h100", program="step", needed=2**31, **others):
+    values = {"subject": {"upsampler": "subpixel"}, "useful": 2_000_000_000, "compile_s": 3.25}
+    found = find_target(target)
+    common = {"target": target, "devices": found.size, "program": program}
+    return Facts(**{**common, "memory": found.memory, "needed": needed, **values, **others})
+
+
+def printed(*tables):
+    console = Console(width=80)
+    with console.capture() as capture:
+        for table in tables:
+            console.print(table)
+    return capture.get()
+
+
+def test_the_upsampler_of_jax_has_a_row_with_the_method_of_the_library():
+    assert rows(EXPERIMENT) == ["subpixel", "conv_transpose", AUTO, "zero_insert"]
+
+
+def test_the_useful_work_of_a_step_leaves_out_the_gradient_of_the_pixels():
+    experiment = Experiment(
+        name="test", model=ESPCNConfig(scale=2), data=DataConfig(batch_size=8, patch_size=10)
+    )
+    layers = [5 * 5 * 64, 3 * 3 * 64 * 32, 3 * 3 * 32 * 4]
+    for target, patches in (("h100", 8), ("h100:4", 2)):
+        forward, step = useful_work(experiment, "subpixel", find_target(target))
+        assert forward == patches * 100 * sum(layers)
+        assert step == patches * 100 * (3 * sum(layers) - layers[0])
+
+
+def test_a_batch_must_be_divisible_over_the_devices_and_into_its_parts():
+    check_batch(EXPERIMENT, find_target("h100:8"))
+    with pytest.raises(InputError, match=r"data.batch_size, 24, must be a multiple of the 16 dev"):
+        check_batch(EXPERIMENT, find_target("v5e:4x4"))
+    divided = Experiment(
+        name="test", data=DataConfig(batch_size=24), optimizer=OptimizerConfig(accumulation=4)
+    )
+    check_batch(divided, find_target("h100"))
+    with pytest.raises(InputError, match="accumulation is 4, which does not divide the 3 patches"):
+        check_batch(divided, find_target("h100:8"))
+
+
+def test_a_refused_program_says_what_it_needs():
+    def make():
+        raise TooLargeError(20 * 2**30)
+
+    refused = collect(find_target("v5e"), {"upsampler": "subpixel"}, "step", 1, make)
+    assert refused.compile_s is None
+    assert refused.excess == 4.25 * 2**30
+    assert "refused" in printed(*network_tables([refused]))
+
+
+def test_options():
+    parsed = command.Options.parse(
+        ["--target=h100", "--target=v5e:4x4", "--data.batch-size=48", "--upsamplers", "subpixel"]
+    )
+    assert parsed.target == ("h100", "v5e:4x4")
+    assert parsed.experiment.data.batch_size == 48
+    assert parsed.experiment.upsamplers == ("subpixel",)
+    with pytest.raises(InputError, match="unknown option --targets: the nearest is --target"):
+        command.Options.parse(["--targets=h100"])
+
+
+def run(*arguments):
+    return command.run(command.Options.parse(list(arguments)))
+
+
+def test_what_cannot_be_compiled_is_said_before_anything_is(monkeypatch, tmp_path):
+    monkeypatch.setattr(report, "networks_elsewhere", None)
+    monkeypatch.setattr(report, "geometries_elsewhere", None)
+    with pytest.raises(InputError, match=r"needs a target, such as --target=h100 or"):
+        run()
+    with pytest.raises(InputError, match="unknown target 'h300': the nearest is h"):
+        run("--target=h300")
+    with pytest.raises(InputError, match="a folder: name a file"):
+        run("--target=h100", f"--json={tmp_path}")
+    monkeypatch.setattr(report, "check_packages", lambda _: None)
+    with pytest.raises(InputError, match="must be a multiple of the 256 devices"):
+        run("--target=h100", "--target=v6e:16x16")
+    with pytest.raises(InputError, match=r"unknown geometries \['U-net'\]: the names are"):
+        run("--target=h100", "--conv-transpose", "--only", "U-net")
+
+
+def test_results_are_printed_and_written_also_where_a_program_does_not_fit(
+    monkeypatch, tmp_path, capsys
+):
+    large = facts(program="forward", needed=100 * 2**30, calls=CALLS)
+    monkeypatch.setattr(report, "check_packages", lambda _: None)
+    monkeypatch.setattr(report, "networks_elsewhere", lambda *_: iter([facts(), large]))
+    path = tmp_path / "programs.json"
+    with pytest.raises(InputError) as raised:
+        run("--target=h100", f"--json={path}")
+    assert str(raised.value) == (
+        "forward of subpixel needs 100.0 GiB on a device and h100 has 79.1 GiB, so it does not "
+        "fit by 20.9 GiB"
+    )
+    assert "102,400" in capsys.readouterr().out
+    assert '"needed": 107374182400' in path.read_text()
+    monkeypatch.setattr(report, "networks_elsewhere", lambda *_: iter([facts()]))
+    assert run("--target=h100", f"--json={path}") == 0
+
+
+def test_tables_fit_a_terminal():
+    many = [
+        facts(
+            target="h100:8",
+            program=program,
+            subject={"upsampler": name},
+            needed=200 * 2**30,
+            arguments=2 * 2**30,
+            temporaries=198 * 2**30,
+            calls=CALLS,
+            collectives={"all-reduce": {"count": 2, "bytes": 90920}},
+        )
+        for name in rows(EXPERIMENT)
+        for program in ("step", "forward")
+    ]
+    text = printed(*network_tables(many))
+    assert "…" not in text
+    assert "other: cusolver_geqrf_ffi" in text
+    assert "88.8" in text
+    row = next(line for line in text.splitlines() if line.endswith("2.00 "))
+    assert row.split() == ["subpixel", "step", "2", "1", "4", "2.00", "4.00", "2.00"]
+    cycles = {"convolution": 12_345_000, "elementwise or sum": 1000, "gather or scatter": 2000}
+    cycles |= {"copy": 5000, "collective": 7000, "matrix product": 9000}
+    text = printed(*network_tables([facts(target="v5e", cycles=cycles)]))
+    assert "…" not in text
+    assert "12,369" in text
+
+
+def test_the_table_of_transposed_convolutions():
+    listed = []
+    for method in METHODS:
+        subject = {"geometry": "ESPCN x3 head", "dtype": "float32", "method": method}
+        for program in ("forward", "gradients"):
+            calls = {key: CALLS[key] for key in ("convForward", "convBackwardInput")}
+            listed.append(facts(program=program, subject=subject, calls=calls))
+    text = printed(geometry_table(listed))
+    assert "…" not in text
+    assert text.count("ESPCN x3 head") == 1
+    assert calls_in_letters(listed[0]) == "2F I"
+    check_geometries(["U-Net", "3-D 3"])
+
+
+REPLY = "import sys, json; request = json.load(sys.stdin); print(json.dumps({reply}), flush=True); "
+
+
+def ask(monkeypatch, code, reply):
+    monkeypatch.setattr(
+        worker, "COMMAND", (sys.executable, "-c", f"{REPLY}{code}".format(reply=reply))
+    )
+    return list(worker.geometries_elsewhere(find_target("h100"), ["U-Net"]))
+
+
+def test_the_worker_replies_with_facts_and_its_warnings_are_not_shown(monkeypatch, capfd):
+    expected = facts(calls=CALLS)
+    code = "print('no driver', file=sys.stderr)"
+    assert ask(monkeypatch, code, repr(asdict(expected))) == [expected]
+    assert capfd.readouterr().err == ""
+
+
+def test_the_worker_has_the_variables_and_the_request(monkeypatch):
+    reply = "{'error': json.dumps(request) + __import__('os').environ['JAX_PLATFORMS']}"
+    with pytest.raises(InputError) as raised:
+        ask(monkeypatch, "pass", reply)
+    assert str(raised.value) == '{"target": "h100", "geometries": ["U-Net"]}cpu'
+
+
+def test_a_worker_that_fails_shows_its_errors(monkeypatch):
+    code = "print('a core was dumped', file=sys.stderr); sys.exit(7)"
+    with pytest.raises(RuntimeError, match=r"for h100 ended with code 7:\na core was dumped"):
+        ask(monkeypatch, code, repr(asdict(facts())))
