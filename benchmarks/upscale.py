@@ -16,8 +16,7 @@ from subpixel.image import imresize, modcrop, psnr, rgb_to_luma
 from subpixel.sr._support.console import make_console
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.cli._run import parse_options, run_command
-from subpixel.sr.data.images import SourceImage
-from subpixel.sr.data.sources import data_root, find_benchmarks
+from subpixel.sr.data.pairs import Pair, data_root, find_benchmarks
 from subpixel.sr.photo.engine import DEFAULT_MODEL, ModelFamily, find_models
 from subpixel.sr.photo.strips import Strips, enlarge, resize
 
@@ -119,11 +118,11 @@ def routes_to(scale: int, model: str) -> list[Route]:
     return routes
 
 
-def measure_route(route: Route, images: Sequence[SourceImage], scale: int) -> RouteScores:
+def measure_route(route: Route, images: Sequence[Pair], scale: int) -> RouteScores:
     """Shrinks images by MATLAB's bicubic, enlarges them again and compares."""
     scores, round_trips, seconds, pixels = [], [], 0.0, 0
     for image in images:
-        hr = modcrop(image.load(), scale)
+        hr = modcrop(image.hr.load(), scale)
         lr = imresize(hr, 1 / scale)
         # The first call compiles.
         _enlarge(route, lr, hr.shape[:2])

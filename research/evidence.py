@@ -30,10 +30,9 @@ from subpixel.sr._support.files import write_json
 from subpixel.sr.cli._run import run_command
 from subpixel.sr.cli.train import Options
 from subpixel.sr.config import Experiment, to_json
-from subpixel.sr.data import SourceImage, check_no_leak, make_lr, prepare
-from subpixel.sr.data.held_out import split_images
-from subpixel.sr.data.patches import Pair
-from subpixel.sr.data.sources import data_root, find_benchmarks, find_training
+from subpixel.sr.data import make_lr
+from subpixel.sr.data.pairs import Pair, data_root, find_benchmarks
+from subpixel.sr.data.training_set import load_training_set
 from subpixel.sr.evaluation import Protocol, evaluate
 from subpixel.sr.evaluation.checkerboard import checkerboard_energy, flat_energy
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
@@ -146,22 +145,17 @@ class Cell:
         benchmarks = find_benchmarks(names, root, model.scale, data.degradation)
         self.benchmarks = {name: benchmarks[name] for name in data.benchmarks}
         self.checkerboard = (options.checkerboard, benchmarks[options.checkerboard])
-        images = find_training(data, model.scale, root)
-        prepared = prepare(
-            images, model.scale, model.channels, data.degradation, least=data.patch_size
-        )
-        measured = [image for of in benchmarks.values() for image in of]
-        check_no_leak(images, measured, prepared.fingerprints, data.on_leak)
-        split = split_images(images, prepared.fingerprints, data.validation_images)
-        self.pairs: Sequence[Pair] = prepared.select(split.train)
-        self.validation: Sequence[Pair] = prepared.select(split.held_out)
+        first = workdir / f"seed-{next(iter(self.experiments))}"
+        self.images = load_training_set(model, data, root, benchmarks=benchmarks, workdir=first)
 
     def train(self) -> int | None:
         """Trains with every seed; returns the signal that stopped a training, or None."""
         for seed, experiment in self.experiments.items():
             folder = self.workdir / f"seed-{seed}"
             claim_workdir(folder, experiment)
-            trained = train(experiment, self.pairs, self.validation, folder, self.console)
+            self.images.record(folder)
+            pairs, validation = self.images.pairs, self.images.validation
+            trained = train(experiment, pairs, validation, folder, self.console)
             if trained.signal is not None:
                 return trained.signal
             self.trained[seed] = trained
@@ -196,7 +190,7 @@ class Cell:
             },
             "bicubic": scores["bicubic"],
             "checkerboard": self._reference_energy(),
-            "training_images": len(self.pairs),
+            "training_images": len(self.images.pairs),
             "protocol": self.protocol.to_json(),
             "config": to_json(self.experiment),
             "environment": environment(),
@@ -260,16 +254,16 @@ class Cell:
         scale = self.experiment.model.scale
         energies: dict[str, list[float]] = {"original": [], "bicubic": []}
         for image in images:
-            original = rgb_to_luma(modcrop(image.load(), scale))
+            original = rgb_to_luma(modcrop(image.hr.load(), scale))
             enlarged = BicubicUpscaler(scale).luma_unrounded(self._lr(image).astype(np.float64))
             energies["original"].append(checkerboard_energy(original[..., 0], scale))
             energies["bicubic"].append(checkerboard_energy(enlarged[..., 0], scale))
         return {"benchmark": name, **{key: float(np.mean(of)) for key, of in energies.items()}}
 
-    def _lr(self, image: SourceImage) -> np.ndarray:
+    def _lr(self, image: Pair) -> np.ndarray:
         """Returns the luma of the LR image, uint8 (h, w, 1)."""
         scale, degradation = self.experiment.model.scale, self.experiment.data.degradation
-        return rgb_to_luma(make_lr(modcrop(image.load(), scale), scale, degradation))
+        return rgb_to_luma(make_lr(modcrop(image.hr.load(), scale), scale, degradation))
 
 
 def upscaler(network: Network) -> NetworkUpscaler:

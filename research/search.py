@@ -26,7 +26,7 @@ parameters at the last step. No benchmark is read.
 import ast
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -47,10 +47,9 @@ from subpixel.sr.config import (
     from_json,
     to_json,
 )
-from subpixel.sr.data import SourceImage, prepare
-from subpixel.sr.data.held_out import hold_out
-from subpixel.sr.data.patches import Pair
-from subpixel.sr.data.sources import data_root, find_images, find_training
+from subpixel.sr.data.pairs import Pair, data_root, find_pairs
+from subpixel.sr.data.patches import PixelPair
+from subpixel.sr.data.training_set import load_training_set
 from subpixel.sr.evaluation import Protocol, evaluate
 from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models.released import load_released
@@ -186,16 +185,15 @@ def measure(
     last = stages[-1]
     model, data = last.model, last.data
     measured = {
-        name: find_images(name, root, model.scale, data.degradation)[::HELD_OUT_EVERY]
+        name: find_pairs(name, root, model.scale, data.degradation)[::HELD_OUT_EVERY]
         for name in held_out
     }
-    sources = {image.source for images in measured.values() for image in images}
     (name,) = last.upsamplers
     runs: list[Trained] = []
-    training: Sequence[Pair] = ()
+    training: Sequence[PixelPair] = ()
     with tempfile.TemporaryDirectory() as folder:
         for number, stage in enumerate(stages):
-            training, watched = stage_pairs(stage, sources, teacher, root)
+            training, watched = stage_pairs(stage, measured, teacher, root)
             workdir = Path(folder) / str(number)
             workdir.mkdir()
             if runs:
@@ -224,20 +222,21 @@ def measure(
 
 
 def stage_pairs(
-    stage: Experiment, left_out: set[str], teacher: str | None, root: Path | None
-) -> tuple[Sequence[Pair], Sequence[Pair]]:
-    """Returns the pairs to train on, and those watched, without the sources that are left out."""
-    model, data = stage.model, stage.data
-    images: list[SourceImage] = [
-        image for image in find_training(data, model.scale, root) if image.source not in left_out
-    ]
-    kept, watched = hold_out(len(images), data.validation_images)
-    pairs = prepare(images, model.scale, model.channels, data.degradation, least=data.patch_size)
-    training: Sequence[Pair] = pairs.select(kept)
-    return training if teacher is None else distil(training, teacher), pairs.select(watched)
+    stage: Experiment,
+    measured: Mapping[str, Sequence[Pair]],
+    teacher: str | None,
+    root: Path | None,
+) -> tuple[Sequence[PixelPair], Sequence[PixelPair]]:
+    """Returns the pairs to train on, without the images that are measured, and those watched."""
+    sources = {pair.hr.source for pairs in measured.values() for pair in pairs}
+    images = load_training_set(
+        stage.model, stage.data, root, benchmarks=measured, leave_out=sources
+    )
+    training = images.pairs
+    return training if teacher is None else distil(training, teacher), images.validation
 
 
-def distil(pairs: Sequence[Pair], teacher: str) -> list[Pair]:
+def distil(pairs: Sequence[PixelPair], teacher: str) -> list[PixelPair]:
     """Returns the pairs with the mean of the original and of the teacher's image, rounded.
 
     Raises:

@@ -18,10 +18,10 @@ from subpixel.sr.comparison.result import FILE_NAME, Cost, write_comparison
 from subpixel.sr.comparison.speed import FAST, NATIVE, measure_speed, with_fast_upsampler
 from subpixel.sr.comparison.tables import cost_table
 from subpixel.sr.config import Experiment
-from subpixel.sr.data import SourceImage, check_no_leak, prepare
-from subpixel.sr.data.held_out import hold_out, split_images
-from subpixel.sr.data.sources import find_benchmarks, find_training
+from subpixel.sr.data.pairs import Pair
+from subpixel.sr.data.training_set import TrainingSet, load_training_set
 from subpixel.sr.evaluation import Protocol, Scores, evaluate, scores_table
+from subpixel.sr.evaluation.scores import protocol_as_measured
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.weights import save_weights
 from subpixel.sr.report.images import select_images
@@ -62,34 +62,27 @@ def run(
     check_devices(experiment)
     if experiment.start_from is not None:
         check_warm_start(model, experiment.start_from)
-    training = find_training(data, model.scale, root)
-    benchmarks = find_benchmarks(data.benchmarks, root, model.scale, data.degradation)
     check_workdir(workdir, experiment)
-    console.print(
-        f"{experiment.name}: {len(training)} training images, "
-        + ", ".join(f"{name} {len(images)}" for name, images in benchmarks.items())
-    )
-    # Too few images are an error, raised before the images are decoded.
-    hold_out(len(training), data.validation_images)
     with first_before_others(), console.status("preparing images") as status:
-        prepared = prepare(
-            training,
-            model.scale,
-            model.channels,
-            data.degradation,
-            progress=lambda done, of: status.update(f"preparing images: {done} of {of}"),
-            least=data.patch_size,
+        images = load_training_set(
+            model,
+            data,
+            root,
+            workdir=workdir,
+            progress=lambda done, total: status.update(f"preparing images: {done} of {total}"),
         )
-        measured = [p for images in benchmarks.values() for p in images]
-        leak = check_no_leak(training, measured, prepared.fingerprints, data.on_leak)
-        split = split_images(training, prepared.fingerprints, data.validation_images)
-    if split.note:
-        console.print(split.note, soft_wrap=True, markup=False, highlight=False)
-    pairs, validation = prepared.select(split.train), prepared.select(split.held_out)
+    console.print(
+        f"{experiment.name}: {len(images.pairs)} images to train on, {len(images.validation)} held "
+        "out for validation, "
+        + ", ".join(f"{name} {len(pairs)}" for name, pairs in images.benchmarks.items())
+    )
+    for note in images.notes:
+        console.print(note, soft_wrap=True, markup=False, highlight=False)
     if is_first():
         claim_workdir(workdir, experiment)
+        images.record(workdir)
     traces = workdir / "profile" if profile else None
-    trained = train(experiment, pairs, validation, workdir, console, traces)
+    trained = train(experiment, images.pairs, images.validation, workdir, console, traces)
     if trained.signal is not None:
         console.print(
             f"stopped at step {trained.run.step} of {experiment.steps}, which is saved in "
@@ -98,29 +91,19 @@ def run(
         )
         return 128 + trained.signal
     if is_first():
-        about = {
-            "training_images": len(split.train),
-            "validation_images": len(split.held_out),
-            **({"duplicates": split.note} if split.note else {}),
-            **({"leak": leak} if leak else {}),
-        }
         with _finishing(workdir):
-            _write_results(experiment, trained, benchmarks, about, workdir, console)
+            _write_results(experiment, trained, images, workdir, console)
     return 0
 
 
 def _write_results(
     experiment: Experiment,
     trained: Trained,
-    benchmarks: dict[str, list[SourceImage]],
-    about: dict[str, Any],
+    images: TrainingSet,
     workdir: Path,
     console: Console,
 ) -> None:
-    """Weights -> speed -> scores -> comparison -> page.
-
-    `about` says which images were trained on, for the settings of comparison.json.
-    """
+    """Weights -> speed -> scores -> comparison -> page."""
     model, data = experiment.model, experiment.data
     for name in experiment.upsamplers:
         save_weights(weights_file(workdir, name), trained.params[name], model, name)
@@ -128,9 +111,12 @@ def _write_results(
         costs = _measure_speed(experiment, trained)
     protocol = Protocol(model.scale, degradation=data.degradation)
     upscalers = {"bicubic": BicubicUpscaler(model.scale), **_networks(trained)}
-    scores = _measure_scores(upscalers, benchmarks, protocol, console)
-    settings = _settings(experiment, about, trained.run.seconds)
-    comparison = compare(experiment.name, protocol, scores, costs, settings)
+    scores = _measure_scores(upscalers, images.benchmarks, protocol, console)
+    protocol, line = protocol_as_measured(
+        protocol, {name: by_model["bicubic"] for name, by_model in scores.items()}
+    )
+    settings = _settings(experiment, images.to_json(), trained.run.seconds)
+    comparison = compare(experiment.name, protocol, scores, costs, settings, line)
     write_comparison(workdir / FILE_NAME, comparison)
     first, page = experiment.upsamplers[0], workdir / "report.html"
     shown = {name: upscalers[name] for name in ("bicubic", *experiment.upsamplers)}
@@ -139,11 +125,11 @@ def _write_results(
         page,
         comparison,
         _validations(workdir, console),
-        list(select_images(shown, benchmarks, scores, first, protocol)),
+        list(select_images(shown, images.benchmarks, scores, first, protocol)),
         np.asarray(kernels.convert(kernel, model.scale, first, "zero_insert")),
     )
     rows = {name: {b: scores[b][name] for b in scores} for name in upscalers}
-    console.print(protocol.describe())
+    console.print(line)
     console.print(scores_table(experiment.name, rows, list(scores)))
     console.print(cost_table(costs))
     console.print(f"page: {page}", soft_wrap=True)
@@ -176,7 +162,7 @@ def _measure_speed(experiment: Experiment, trained: Trained) -> dict[str, Cost]:
 
 def _measure_scores(
     upscalers: dict[str, Upscaler],
-    benchmarks: Mapping[str, Sequence[SourceImage]],
+    benchmarks: Mapping[str, Sequence[Pair]],
     protocol: Protocol,
     console: Console,
 ) -> dict[str, dict[str, Scores]]:
@@ -189,7 +175,7 @@ def _measure_scores(
 
 
 def _settings(
-    experiment: Experiment, about: Mapping[str, Any], train_seconds: Mapping[str, float]
+    experiment: Experiment, images: Mapping[str, Any], train_seconds: Mapping[str, float]
 ) -> dict[str, Any]:
     """Returns the settings of a training as comparison.json and the page have them."""
     data, optimizer = experiment.data, experiment.optimizer
@@ -197,7 +183,7 @@ def _settings(
         "steps": experiment.steps,
         "seed": experiment.seed,
         "training_data": ", ".join(data.train),
-        **about,
+        **images,
         "batch_size": data.batch_size,
         "patch_size": data.patch_size,
         "learning_rate": optimizer.learning_rate,

@@ -10,13 +10,13 @@ from files import COFFEE
 from upscale import main, measure_route, routes_to
 
 from subpixel.image import imresize, psnr, rgb_to_luma
-from subpixel.sr.data.images import SourceImage
+from subpixel.sr.data import ImageSource, Pair
 from subpixel.sr.models.released import read_release
 
 
 def test_bicubic_has_the_psnr_of_imresize():
     (bicubic, *_) = routes_to(3, "bicubic")
-    source = SourceImage("coffee", "coffee", lambda: COFFEE)
+    source = Pair("coffee", ImageSource("coffee", lambda: COFFEE))
     cost = measure_route(bicubic, [source], 3)
     hr = COFFEE[:, :78]
     back = imresize(imresize(hr, 1 / 3), 3)
@@ -28,7 +28,7 @@ def test_bicubic_has_the_psnr_of_imresize():
 
 def test_consistent_routes_return_to_the_input():
     routes = {route.name: route for route in routes_to(2, "bicubic")}
-    source = SourceImage("coffee", "coffee", lambda: imresize(COFFEE, 0.5))
+    source = Pair("coffee", ImageSource("coffee", lambda: imresize(COFFEE, 0.5)))
     plain, consistent = (
         measure_route(routes[name], [source], 2) for name in ("x2", "x2, consistent")
     )

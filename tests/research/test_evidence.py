@@ -11,7 +11,7 @@ from flax import nnx
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data.sources import find_benchmarks
+from subpixel.sr.data.pairs import find_benchmarks
 from subpixel.sr.evaluation.checkerboard import flat_energy
 from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models.srcnn import SRCNNConfig
@@ -115,7 +115,7 @@ def test_networks_are_measured_in_one_layout_without_a_change(collected):
     weights = nnx.split(experiment.model.build("conv_transpose", 5))
     own = NetworkUpscaler(*weights)
     measured = tool.upscaler(nnx.merge(*weights).with_upsampler("subpixel"))
-    lr = images[0].load().astype(np.float32)[..., :1]
+    lr = images[0].hr.load().astype(np.float32)[..., :1]
     np.testing.assert_allclose(measured.luma_unrounded(lr), own.luma_unrounded(lr), atol=1e-3)
     # A network that is only started has the energy that is stored as the start.
     energy = flat_energy(experiment.model.build("conv_transpose", 5))

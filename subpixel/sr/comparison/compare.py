@@ -20,6 +20,7 @@ def compare(
     scores: Mapping[str, Mapping[str, Scores]],
     costs: Mapping[str, Cost],
     settings: Mapping[str, Any],
+    protocol_line: str = "",
 ) -> Comparison:
     """Returns the comparison of networks that differ in their upsampler.
 
@@ -29,6 +30,7 @@ def compare(
       scores: by benchmark, then by "bicubic" or upsampler.
       costs: of each upsampler.
       settings: of the training.
+      protocol_line: the protocol in words, if benchmarks differ in it.
     """
 
     def scores_of(model: str) -> ModelScores:
@@ -43,7 +45,7 @@ def compare(
         },
         bicubic=scores_of("bicubic"),
         psnr_spread_db=psnr_spread(of_upsampler),
-        protocol=protocol.to_json(),
+        protocol=protocol.to_json(protocol_line),
         settings=settings,
         environment=environment(),
     )

@@ -1,7 +1,6 @@
 """How many bits a channel an image file stores, which Pillow's mode does not tell."""
 
 import re
-from collections.abc import Mapping
 
 import numpy as np
 from PIL import ImageFile
@@ -12,7 +11,10 @@ BITS_PER_SAMPLE, SAMPLE_FORMAT = 258, 339  # TIFF 6.0, section 8 and 19
 def stored_bits(image: ImageFile.ImageFile) -> tuple[int, bool]:
     """Returns how many bits a channel the file stores, and whether they are signed or floats."""
     if image.format == "TIFF":
-        return tiff_bits(getattr(image, "tag_v2", {}))
+        tags = getattr(image, "tag_v2", {})
+        formats = np.atleast_1d(tags.get(SAMPLE_FORMAT, 1))
+        bits = np.atleast_1d(tags.get(BITS_PER_SAMPLE, 1))
+        return max(bits.tolist()), bool((formats != 1).any())
     tiles = [tile.args for tile in getattr(image, "tile", ())]
     if image.format == "PPM":
         maxima = [args[1] for args in tiles if isinstance(args, tuple) and len(args) > 1]
@@ -54,10 +56,3 @@ def _avif_bits(head: bytes) -> int:
     if start < 0 or len(head) < start + 7 or not head[start + 6] & 0x40:
         return 8
     return 12 if head[start + 6] & 0x20 else 10
-
-
-def tiff_bits(tags: Mapping) -> tuple[int, bool]:
-    """Returns how many bits a channel a TIFF file has, and whether they are signed or floats."""
-    formats = np.atleast_1d(tags.get(SAMPLE_FORMAT, 1))
-    bits = np.atleast_1d(tags.get(BITS_PER_SAMPLE, 1))
-    return max(bits.tolist()), bool((formats != 1).any())

@@ -6,21 +6,13 @@ import struct
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
-
-import numpy as np
+from typing import Any, Protocol
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data.images import (
-    SourceImage,
-    read_image,
-    read_orientation,
-    stores_one_channel,
-)
+from subpixel.sr.data.images import ImageSource
 
 TFDS = "tfds:"
 INFO = "dataset_info.json"
-Answer = TypeVar("Answer")
 
 
 class ImageRecords(Protocol):
@@ -31,8 +23,10 @@ class ImageRecords(Protocol):
     def __getitem__(self, index: int, /) -> dict[str, Any]: ...
 
 
-def tfds_images(source: str, root: Path | None, scale: int | None, kind: str) -> list[SourceImage]:
-    """Returns the images of a prepared set, in its order.
+def tfds_images(
+    source: str, root: Path | None, scale: int | None, kind: str
+) -> list[tuple[ImageSource, ImageSource | None]]:
+    """Returns the originals of a prepared set, in its order, and the LR images that it has.
 
     The set has a feature "hr" or "image", and may have "lr", as TFDS's own div2k has.
 
@@ -53,25 +47,24 @@ def tfds_images(source: str, root: Path | None, scale: int | None, kind: str) ->
     if key is None:
         raise InputError(f"{source} has no feature 'hr' or 'image': it has {', '.join(features)}")
     records = _records(builder, split or "train", source)
-    load = partial(_load, records, source)
     instructions = builder.info.splits[split or "train"].file_instructions
     files = tuple(Path(instruction.filename) for instruction in instructions)
     lr = _has_lr(name, features, scale, kind)
     if kind == "unknown" and not lr:
         raise InputError(f'the degradation is "unknown", and {source} has none for x{scale}')
     return [
-        SourceImage(
-            f"{index:05}",
-            f"{source} {index}",
-            partial(load, index, key),
-            partial(load, index, "lr") if lr else None,
-            f"the LR of {source} {index}" if lr else "",
-            files,
-            is_grey=partial(_inspect, stores_one_channel, records, index, key),
-            orientation=partial(_inspect, read_orientation, records, index, key),
+        (
+            ImageSource(f"{source} {index}", partial(_content, records, index, key), files),
+            ImageSource(f"the LR of {source} {index}", partial(_content, records, index, "lr"))
+            if lr
+            else None,
         )
         for index in range(len(records))
     ]
+
+
+def _content(records: ImageRecords, index: int, key: str) -> bytes:
+    return records[index][key]
 
 
 def _open(name: str, root: Path | None) -> Any:
@@ -124,14 +117,6 @@ def _records(builder: Any, split: str, source: str) -> ImageRecords:
             f"{source} is prepared as {builder.info.file_format.value}, which only TensorFlow "
             "reads: prepare it with file_format='array_record'"
         ) from error
-
-
-def _load(records: ImageRecords, source: str, index: int, key: str) -> np.ndarray:
-    return read_image(records[index][key], f"{index} of {source}")
-
-
-def _inspect(ask: Callable[[bytes], Answer], records: ImageRecords, index: int, key: str) -> Answer:
-    return ask(records[index][key])
 
 
 class TFRecords:

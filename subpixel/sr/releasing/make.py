@@ -12,8 +12,7 @@ from subpixel.kernels import Layout
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import write_json, write_text
 from subpixel.sr.config import Experiment
-from subpixel.sr.data.images import SourceImage
-from subpixel.sr.data.sources import find_benchmarks
+from subpixel.sr.data.pairs import Pair, find_benchmarks
 from subpixel.sr.evaluation import Protocol, Scores, evaluate
 from subpixel.sr.inference.bicubic import BICUBIC_NAME
 from subpixel.sr.inference.upscaler import BicubicUpscaler
@@ -133,7 +132,7 @@ def _measure(
     console: Console,
 ) -> dict[str, dict[str, Scores]]:
     """Returns the scores of the network and of bicubic by benchmark."""
-    benchmarks: Mapping[str, Sequence[SourceImage]] = find_benchmarks(
+    benchmarks: Mapping[str, Sequence[Pair]] = find_benchmarks(
         experiment.data.benchmarks, root, protocol.scale, protocol.degradation
     )
     upscalers = {

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from subpixel.sr.data import SourceImage, load_pair
+from subpixel.sr.data.pairs import Pair, load_pair
 from subpixel.sr.evaluation import Protocol, Scores
 from subpixel.sr.inference.upscaler import Upscaler
 from subpixel.sr.report.text import decibels
@@ -40,7 +40,7 @@ class ReportImage:
 
 def select_images(
     upscalers: Mapping[str, Upscaler],
-    benchmarks: Mapping[str, Sequence[SourceImage]],
+    benchmarks: Mapping[str, Sequence[Pair]],
     scores: Mapping[str, Mapping[str, Scores]],
     model: str,
     protocol: Protocol,
@@ -66,10 +66,8 @@ def select_images(
             )
 
 
-def _extremes(
-    images: Sequence[SourceImage], scores: Mapping[str, Scores], model: str
-) -> list[SourceImage]:
-    def gain(image: SourceImage) -> float:
+def _extremes(images: Sequence[Pair], scores: Mapping[str, Scores], model: str) -> list[Pair]:
+    def gain(image: Pair) -> float:
         return scores[model].psnr[image.name] - scores["bicubic"].psnr[image.name]
 
     ranked = sorted(images, key=gain, reverse=True)

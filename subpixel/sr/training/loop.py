@@ -14,7 +14,7 @@ from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from subpixel.sr._support.interrupt import Interrupt
-from subpixel.sr.data.patches import Pair, PatchCutter, batches
+from subpixel.sr.data.patches import PatchCutter, PixelPair, batches
 from subpixel.sr.models.base import Params
 from subpixel.sr.training.checkpoints import Checkpoints, restore
 from subpixel.sr.training.config import TrainingConfig
@@ -70,8 +70,8 @@ def check_devices(config: TrainingConfig) -> None:
 
 def train(
     config: TrainingConfig,
-    pairs: Sequence[Pair],
-    validation: Sequence[Pair],
+    pairs: Sequence[PixelPair],
+    validation: Sequence[PixelPair],
     workdir: Path,
     console: Console,
     traces: Path | None = None,
@@ -176,7 +176,7 @@ def _initial(
     return optimizers, graphs, states
 
 
-def _cutter(config: TrainingConfig, pairs: Sequence[Pair]) -> PatchCutter:
+def _cutter(config: TrainingConfig, pairs: Sequence[PixelPair]) -> PatchCutter:
     """Returns what cuts the batches of this process."""
     return PatchCutter(
         pairs,
@@ -216,7 +216,7 @@ def _record(run: RunState, stepper: Stepper, records: Records, display: Display)
 
 
 def _validate(
-    run: RunState, graphs: Mapping[str, nnx.GraphDef[Any]], held_out: Pair, records: Records
+    run: RunState, graphs: Mapping[str, nnx.GraphDef[Any]], held_out: PixelPair, records: Records
 ) -> RunState:
     """Measures every upsampler on the held-out images and records the scores."""
     scores = {}
