@@ -88,5 +88,5 @@ def test_a_shape_that_does_not_fit_is_refused(layout, shape, message):
 
 
 def test_an_unknown_layout_is_refused_at_once():
-    with pytest.raises(ValueError, match=f"unknown upsampler 'bilinear'.*{', '.join(LAYOUTS)}"):
+    with pytest.raises(ValueError, match=f"unknown layout 'bilinear'.*{', '.join(LAYOUTS)}"):
         icnr(normal_init, 2, layout="bilinear")

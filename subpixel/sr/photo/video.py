@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr._support.files import complete_or_absent
+from subpixel.sr._support.files import atomic_write
 from subpixel.sr.photo.frames import FrameShape, enlarge_frame, planar_format
 from subpixel.sr.photo.photographs import Settings, naming_input
 from subpixel.sr.photo.reading import refuse_unreadable
@@ -88,7 +88,7 @@ def upscale_video(
     if path.exists():
         refuse_unreadable(path)
     path.open("rb").close()
-    with complete_or_absent(target) as part:
+    with atomic_write(target) as part:
         try:
             with av.open(str(path)) as source:
                 return _transcode(source, path, part, target, settings, encoding, advance)
