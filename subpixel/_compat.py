@@ -15,6 +15,9 @@ from jax import lax
 from jax.extend.core import Primitive
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+# The base class of what NNX changes in place: modules, and its own lists and dictionaries.
+NNX_NODE: type = getattr(nnx, "Pytree", nnx.Object)  # since Flax 0.12
+
 _FLAX_ARGUMENTS = frozenset(inspect.signature(nnx.ConvTranspose.__init__).parameters)
 # XLA of jaxlib 0.6.2 gives wrong values when it folds a constant gather and the elementwise
 # operations on it into one constant; XLA of jaxlib 0.10.2 gives the right ones.
@@ -53,6 +56,21 @@ def explicit_sharding(x: jax.Array) -> NamedSharding | None:
     sharding = getattr(jax.typeof(x), "sharding", None)
     types = getattr(getattr(sharding, "mesh", None), "axis_types", ())
     return sharding if AxisType.Explicit in types else None
+
+
+def whole_along(x: jax.Array, dimensions: range) -> jax.Array:
+    """Keeps an array whole along some dimensions, where XLA divides it over the devices by itself.
+
+    XLA's partitioner gives wrong values for convolutions of stride 1, and for kernel gradients of
+    strided ones, whose images are divided along a spatial axis (docs/transposed-convolution.md).
+    """
+    mesh = getattr(getattr(jax.typeof(x), "sharding", None), "mesh", None)
+    types = set(getattr(mesh, "axis_types", None) or ())
+    if types != {AxisType.Auto}:
+        return x
+    free = PartitionSpec.UNCONSTRAINED
+    spec = PartitionSpec(*(None if i in dimensions else free for i in range(x.ndim)))
+    return lax.with_sharding_constraint(x, NamedSharding(mesh, spec))
 
 
 def reshape(x: jax.Array, shape: tuple[int, ...], spec: tuple = ()) -> jax.Array:

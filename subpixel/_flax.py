@@ -1,21 +1,40 @@
 """The parts of a transposed-convolution layer that Flax NNX and Flax Linen share."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax.typing import PrecisionLike
 from jax import lax
 from jax.typing import DTypeLike
 
 from subpixel._compat import reshape
-from subpixel.ops._axes import partition, whole_numbers, with_one_batch_axis
+from subpixel.ops._axes import is_single, partition, whole_numbers, with_one_batch_axis
 from subpixel.ops.conv_transpose import Method, conv_transpose
 
 
 def per_axis(name: str, value: Any, ndim: int) -> tuple[int, ...]:
     """Returns a stride or a dilation for each axis; None is 1, as in Flax."""
     return whole_numbers(name, 1 if value is None else value, ndim)
+
+
+def as_tuples(value: Any) -> Any:
+    """Returns lists and arrays of numbers, at any depth, as tuples, which can be hashed."""
+    if isinstance(value, np.ndarray | jax.Array):
+        value = value.tolist()
+    return tuple(map(as_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+def validate_axes(kernel_size: int | Sequence[int], shape: tuple[int, ...]) -> None:
+    """Raises ValueError for an image if the kernel size is one number, which means one axis."""
+    if is_single(kernel_size) and len(shape) > 3:
+        raise ValueError(
+            f"a kernel_size of {kernel_size} is one number, which means one spatial axis; got an "
+            f"input of shape {shape}: give ({kernel_size}, {kernel_size}) for images, or "
+            f"({kernel_size},) for one axis behind several batch axes"
+        )
 
 
 def validate_groups(groups: int, in_features: int, out_features: int) -> None:

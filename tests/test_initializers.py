@@ -60,6 +60,49 @@ def test_every_phase_starts_as_the_same_convolution(layout, order, transpose_ker
     assert np.ptp(np.asarray(phase)) > 0
 
 
+@pytest.mark.parametrize("transpose_kernel", [False, True])
+@pytest.mark.parametrize(
+    ("size", "scales"),
+    [((2,), (2,)), ((2, 2), (2, 3)), ((4, 2), (3, 4)), ((3, 2), (2, 2)), ((2, 1, 4), (2, 3, 1))],
+)
+def test_with_same_a_transposed_convolution_starts_aligned(size, scales, transpose_kernel):
+    ndim, key = len(scales), jax.random.key(0)
+    sizes = tuple(k * r for k, r in zip(size, scales, strict=True))
+    init = icnr(
+        normal_init,
+        scales,
+        layout="conv_transpose",
+        transpose_kernel=transpose_kernel,
+        padding="SAME",
+    )
+    shape = (*sizes, *((2, 3) if transpose_kernel else (3, 2)))
+    kernel = init(key, shape, jnp.float64)
+    assert kernel.shape == shape
+    x = normal(0, 2, *(5, 4, 3)[:ndim], 3)
+    taps = tuple(k - 1 + k % 2 for k in size)
+    phase = normal_init(key, (*taps, 3, 2), jnp.float64)
+    spatial = "HWD"[:ndim]
+    numbers = (f"N{spatial}C", f"{spatial}IO", f"N{spatial}C")
+    expected = jax.lax.conv_general_dilated(
+        x, phase, (1,) * ndim, "SAME", dimension_numbers=numbers
+    )
+    for axis, scale in enumerate(scales):
+        expected = np.repeat(np.asarray(expected), scale, axis + 1)
+    for function in (conv_transpose, jax.lax.conv_transpose):
+        y = function(x, kernel, scales, "SAME", transpose_kernel=transpose_kernel)
+        assert_close(y, expected, 1e-12)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_both_paddings_are_one_at_odd_ratios_and_in_the_other_layouts(layout):
+    shape = (6, 9, 3, 2) if layout != "subpixel" else (3, 3, 3, 12)
+    both = [
+        icnr(normal_init, (2, 3), layout=layout, padding=padding)(jax.random.key(0), shape)
+        for padding in ("same_padding", "SAME")
+    ]
+    np.testing.assert_array_equal(*both)
+
+
 def test_the_key_reaches_the_base():
     def base(key, shape, dtype):
         return jnp.full(shape, jax.random.key_data(key)[-1], dtype)
@@ -85,6 +128,17 @@ def test_the_parameters_dtype_is_that_asked_for():
 def test_a_shape_that_does_not_fit_is_refused(layout, shape, message):
     with pytest.raises(ValueError, match=message):
         icnr(normal_init, 2, layout=layout)(jax.random.key(0), shape)
+
+
+def test_arguments_are_refused_at_once():
+    with pytest.raises(ValueError, match=r'padding must be "same_padding" or "SAME"; got \'VALID'):
+        icnr(normal_init, 2, padding="VALID")
+    with pytest.raises(ValueError, match=r"order must be .*got 'rcd'"):
+        icnr(normal_init, 2, order="rcd", layout="zero_insert")
+    with pytest.raises(TypeError, match=r"scale must be a whole number.*got 2.5"):
+        icnr(normal_init, 2.5)
+    with pytest.raises(ValueError, match=r"scale must be at least 2; got \(1, 1\)"):
+        icnr(normal_init, [1, 1])
 
 
 def test_an_unknown_layout_is_refused_at_once():

@@ -1,5 +1,6 @@
 """Conversions between the layouts of a kernel: numbers, the maps they mean, and PyTorch's."""
 
+import jax
 import jax.numpy as jnp
 import loops
 import numpy as np
@@ -85,6 +86,80 @@ def test_converted_kernels_are_the_same_map_with_the_bias(transpose_kernel, orde
         x, np.asarray(high), scales, loops.pads_before(sizes, scales), expected.shape[1:-1]
     )
     assert_close(expected, by_loops + bias, 1e-12)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("transpose_kernel", [False, True])
+@pytest.mark.parametrize(
+    ("size", "scales"),
+    [((2,), (2,)), ((2, 2), (3, 2)), ((4, 3), (2, 2)), ((2, 4), (4, 3)), ((2, 1, 4), (2, 3, 1))],
+)
+def test_same_padding_makes_even_ratios_equal_and_same_is_shifted(size, scales, transpose_kernel):
+    ndim, numbers = len(scales), tuple(k * r for k, r in zip(size, scales, strict=True))
+    x = jnp.asarray(normal(0, 2, *(5, 4, 3)[:ndim], 3))
+    low = jnp.asarray(normal(1, *size, 3, 2 * int(np.prod(scales))))
+    options = {"transpose_kernel": transpose_kernel}
+    kernel = kernels.convert(low, scales, "subpixel", "conv_transpose", **options)
+    expected = subpixel_conv(x, low, scales)
+    padding = kernels.same_padding(numbers, scales)
+    assert_close(conv_transpose(x, kernel, scales, padding, **options), expected, 1e-12)
+    by_jax = jax.lax.conv_transpose(x, kernel, scales, padding, **options)
+    assert_close(by_jax, expected, 1e-12)
+    high = kernels.convert(low, scales, "subpixel", "zero_insert")
+    assert_close(zero_insert_conv(x, high, scales, padding=padding), expected, 1e-12)
+    same = conv_transpose(x, kernel, scales, "SAME", **options)
+    assert same.shape == expected.shape
+    shifts = [0 if k % 2 else -(-r // 2) for k, r in zip(size, scales, strict=True)]
+    late = same[(slice(None), *(slice(shift, None) for shift in shifts))]
+    early = expected[
+        (slice(None), *(slice(n - s) for n, s in zip(expected.shape[1:], shifts, strict=False)))
+    ]
+    assert_close(late, early, 1e-12)
+    assert any(shifts)
+
+
+def test_same_padding_takes_numbers_of_any_integer_type_and_refuses_others():
+    assert kernels.same_padding(4, 2) == ((1, 3),)
+    assert kernels.same_padding((9, 9), 3) == ((5, 5), (5, 5))
+    assert kernels.same_padding(np.array([200, 6], np.uint8), (2, 3)) == ((99, 101), (2, 5))
+    with pytest.raises(ValueError, match=r"multiple of the scale.*size of 5 and a scale of 2"):
+        kernels.same_padding((4, 5), 2)
+    with pytest.raises(TypeError, match=r"kernel_size must be a whole number.*got 4.0"):
+        kernels.same_padding(4.0, 2)
+    with pytest.raises(ValueError, match="kernel_size must be at least 1"):
+        kernels.same_padding((0, 4), 2)
+
+
+CONVERSIONS = {
+    "convert": lambda a: kernels.convert(a, 2, "zero_insert", "subpixel"),
+    "convert to itself": lambda a: kernels.convert(a, 2, "subpixel", "subpixel"),
+    "transpose": kernels.transpose,
+    "reorder": lambda a: kernels.reorder(a, 2, "dcr", "crd"),
+    "bias_to_phases": lambda a: kernels.bias_to_phases(a[0, 0, 0], 2),
+    "bias_from_phases": lambda a: kernels.bias_from_phases(np.zeros_like(a[0, 0, 0]), 2),
+    "from_torch_conv": kernels.from_torch_conv,
+    "from_torch_conv_transpose": kernels.from_torch_conv_transpose,
+}
+
+
+@pytest.mark.parametrize("name", CONVERSIONS)
+def test_a_conversion_keeps_the_type_or_refuses_it(name):
+    numbers = kernel_of((2, 2)).repeat(2, -1)
+    for dtype in ("float32", "float16", "int32", "uint8", "bool", jnp.bfloat16):
+        assert CONVERSIONS[name](numbers.astype(dtype)).dtype == dtype
+    for dtype, narrow in (("float64", "float32"), ("int64", "int32"), ("complex128", "complex64")):
+        message = f"{dtype} would become {narrow} in JAX: convert it first.*x64"
+        with pytest.raises(TypeError, match=message):
+            CONVERSIONS[name](numbers.astype(dtype))
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("dtype", ["float64", "int64"])
+def test_a_conversion_keeps_64_bits_where_jax_has_them(dtype):
+    numbers = kernel_of((2, 2)).astype(dtype) * 2**40 + 1
+    converted = kernels.convert(numbers, 2, "zero_insert", "subpixel")
+    assert converted.dtype == dtype
+    np.testing.assert_array_equal(converted, loops.split_kernel(numbers, (2, 2), "dcr"))
 
 
 @GEOMETRIES

@@ -1,7 +1,7 @@
 """Image functions with the conventions of super-resolution: MATLAB's `imresize`, luma, PSNR, SSIM.
 
-All functions take channels-last arrays, (..., h, w, c), of NumPy or JAX, and return arrays of the
-same library.
+All functions take channels-last arrays, (..., h, w, c), of NumPy or JAX, of any integer or
+floating-point type, and return arrays of the same library. They refuse complex and bool images.
 """
 
 from subpixel.image._arrays import ImageArray, to_uint8

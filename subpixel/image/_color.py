@@ -29,7 +29,8 @@ def rgb_to_luma(
     """Returns Y of an RGB image.
 
     Args:
-      rgb: (..., h, w, 3) in 0..255. A uint8 image gives a uint8 result, rounded as in MATLAB.
+      rgb: (..., h, w, 3) in 0..255, of any integer or floating-point type. A uint8 image gives a
+        uint8 result, rounded as in MATLAB.
       luma_range: "studio", 16..235, as in MATLAB; or "full", 0..255, as in JPEG files and in
         Pillow's mode L. Errors are 255 / 219 times as large in "full": 1.32 dB of PSNR.
 
@@ -38,6 +39,12 @@ def rgb_to_luma(
 
     Raises:
       ValueError: if there are not three channels, or the range is unknown.
+      TypeError: if the image is complex or bool.
+
+    Example:
+      >>> import numpy as np
+      >>> rgb_to_luma(np.array([[[255, 255, 255], [255, 0, 0]]], np.uint8))[0, :, 0].tolist()
+      [235, 81]
     """
     validate_choice("luma_range", luma_range, LumaRange)
     if luma_range == "full":
@@ -49,13 +56,15 @@ def rgb_to_ycbcr(rgb: Real[ImageArray, "*batch h w 3"]) -> Real[ImageArray, "*ba
     """Returns Y, Cb and Cr of an RGB image.
 
     Args:
-      rgb: (..., h, w, 3) in 0..255. A uint8 image gives a uint8 result, rounded as in MATLAB.
+      rgb: (..., h, w, 3) in 0..255, of any integer or floating-point type. A uint8 image gives a
+        uint8 result, rounded as in MATLAB.
 
     Returns:
       (..., h, w, 3), Y in 16..235, Cb and Cr in 16..240.
 
     Raises:
       ValueError: if there are not three channels.
+      TypeError: if the image is complex or bool.
     """
     return _transform(rgb, _FROM_RGB, _OFFSET)
 
@@ -64,13 +73,14 @@ def ycbcr_to_rgb(ycbcr: Real[ImageArray, "*batch h w 3"]) -> Real[ImageArray, "*
     """Inverts `rgb_to_ycbcr`; a uint8 image gives a uint8 result, clipped and rounded.
 
     Args:
-      ycbcr: (..., h, w, 3).
+      ycbcr: (..., h, w, 3), of any integer or floating-point type.
 
     Returns:
       (..., h, w, 3) in 0..255; a float image is not clipped.
 
     Raises:
       ValueError: if there are not three channels.
+      TypeError: if the image is complex or bool.
     """
     return _transform(ycbcr, _TO_RGB, -_TO_RGB @ _OFFSET)
 

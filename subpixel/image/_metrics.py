@@ -110,11 +110,15 @@ def ssim(
             f"got the shape {image.shape}"
         )
     peak, unit = _units(peak, image, xp)
+    # With s = x + y and d = x - y: 2 x y = (s**2 - d**2) / 2 and x**2 + y**2 = (s**2 + d**2) / 2.
     x, y = _real(image, xp) * unit, _real(reference, xp) * unit
-    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
-    (mean_x, mean_y), (variance_x, variance_y, covariance) = _moments(x, y, xp)
-    similarity = ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)) / (
-        (mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)
+    x0, y0 = (xp.mean(image, axis=(-3, -2), keepdims=True) for image in (x, y))
+    x, y = x - x0, y - y0
+    (s, variance_s), (d, variance_d) = _mean_and_variance(x + y), _mean_and_variance(x - y)
+    s, d = (s + (x0 + y0)) ** 2, (d + (x0 - y0)) ** 2
+    c1, c2 = 2 * (0.01 * peak) ** 2, 2 * (0.03 * peak) ** 2
+    similarity = ((s - d + c1) * (variance_s - variance_d + c2)) / (
+        (s + d + c1) * (variance_s + variance_d + c2)
     )
     return _result(xp.mean(similarity, axis=(-3, -2, -1)), xp)
 
@@ -124,32 +128,22 @@ _WINDOW /= _WINDOW.sum()
 _TAPS = [float(weight) for weight in _WINDOW]
 
 
-def _moments(x, y, xp: ModuleType) -> tuple[tuple, tuple]:
-    """Returns the windows' means, and their variances and covariance.
+def _mean_and_variance(image) -> tuple[Any, Any]:
+    """Returns the mean and the variance of each window.
 
-    The variance of a window is the mean of its columns' variances and the variance of their means.
-    Each is centred first: E[x**2] - E[x]**2 loses the digits of a small variance beside a large
-    mean. The subtraction of a common offset keeps the digits of the means themselves.
+    The variance is the mean of its columns' variances and the variance of the columns' means. Each
+    is centred first: E[x**2] - E[x]**2 loses the digits of a small variance beside a large mean.
     """
-    offsets = [xp.mean(image, axis=(-3, -2), keepdims=True) for image in (x, y)]
-    x, y = x - offsets[0], y - offsets[1]
-    columns = _blur(x, -3), _blur(y, -3)
-    means = _blur(columns[0], -2), _blur(columns[1], -2)
-    within = _centred_products(x, y, *columns, -3)
-    between = _centred_products(*columns, *means, -2)
-    products = tuple(_blur(a, -2) + b for a, b in zip(within, between, strict=True))
-    return tuple(map(add, means, offsets)), products
+    columns = _blur(image, -3)
+    mean = _blur(columns, -2)
+    within = _centred_squares(image, columns, -3)
+    return mean, _blur(within, -2) + _centred_squares(columns, mean, -2)
 
 
-def _centred_products(x, y, mean_x, mean_y, axis: int) -> tuple:
-    """Returns the weighted means of (x - mean_x)**2, (y - mean_y)**2 and their product."""
-
-    def terms(weight, x, y):
-        a, b = x - mean_x, y - mean_y
-        return weight * (a * a), weight * (b * b), weight * (a * b)
-
-    each = map(terms, _TAPS, _shifted(x, axis), _shifted(y, axis))
-    return reduce(lambda sums, more: tuple(map(add, sums, more)), each)
+def _centred_squares(image, mean, axis: int):
+    """Returns the weighted mean of (image - mean)**2 along an axis of the windows."""
+    parts = zip(_TAPS, _shifted(image, axis), strict=True)
+    return reduce(add, (w * (part - mean) ** 2 for w, part in parts))
 
 
 def _blur(image, axis: int):

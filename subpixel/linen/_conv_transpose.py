@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Num
 
 from subpixel._choices import validate_choice
-from subpixel._flax import masked, per_axis, upsample, validate_groups
+from subpixel._flax import as_tuples, masked, per_axis, upsample, validate_groups
 from subpixel.ops._axes import whole_numbers
 from subpixel.ops.conv_transpose import Method
 
@@ -27,6 +27,10 @@ class ConvTranspose(nn.ConvTranspose):
       feature_group_count: number of groups of channels; each group has its own kernel.
       method: as in `subpixel.conv_transpose`.
 
+    Raises:
+      ValueError: if the method is unknown; in a call, if the groups do not divide the channels, or
+        the mask or the padding do not fit.
+
     Example:
       >>> import jax, jax.numpy as jnp
       >>> layer = ConvTranspose(features=4, kernel_size=(4, 4), strides=(2, 2))
@@ -41,6 +45,8 @@ class ConvTranspose(nn.ConvTranspose):
 
     def __post_init__(self):
         validate_choice("method", self.method, Method)
+        for name in ("kernel_size", "strides", "padding", "kernel_dilation", "precision"):
+            setattr(self, name, as_tuples(getattr(self, name)))
         super().__post_init__()
 
     @nn.compact

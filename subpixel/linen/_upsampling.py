@@ -14,10 +14,18 @@ from flax.typing import Dtype, Initializer, PrecisionLike
 from jax.typing import ArrayLike
 from jaxtyping import Array, Num, Shaped
 
+from subpixel._flax import as_tuples, validate_axes
 from subpixel.linen._conv_transpose import ConvTranspose
-from subpixel.ops._axes import Padding, whole_numbers
-from subpixel.ops.conv import subpixel_conv, validate_padding, zero_insert_conv
-from subpixel.ops.pixel_shuffle import Order, Scale, pixel_shuffle, scale_per_axis, validate_order
+from subpixel.ops._axes import Padding, is_single, whole_numbers
+from subpixel.ops.conv import hashable_padding, subpixel_conv, zero_insert_conv
+from subpixel.ops.pixel_shuffle import (
+    Order,
+    Scale,
+    hashable_scale,
+    pixel_shuffle,
+    scale_per_axis,
+    validate_order,
+)
 
 __all__ = ["ConvTranspose", "PixelShuffle", "SubpixelConv", "ZeroInsertConv"]
 
@@ -29,6 +37,10 @@ class PixelShuffle(nn.Module):
       scale: r, one number for every axis between the first and the last, or one for each.
       order: "dcr" (TensorFlow) or "crd" (PyTorch).
 
+    Raises:
+      ValueError: if the scale is less than 2, or the order is unknown.
+      TypeError: if the scale is not a whole number.
+
     Example:
       >>> PixelShuffle(2).apply({}, jnp.array([[[0, 1], [2, 3]]]))[0, :, 0]
       Array([0, 1, 2, 3], dtype=int32)
@@ -39,6 +51,7 @@ class PixelShuffle(nn.Module):
 
     def __post_init__(self):
         validate_order(self.order)
+        self.scale = hashable_scale(self.scale)
         super().__post_init__()
 
     def __call__(
@@ -63,7 +76,11 @@ class _Upsampling(nn.Module):
     bias_init: Initializer = nn.initializers.zeros_init()
 
     def __post_init__(self):
-        validate_padding(self.padding, len(whole_numbers("kernel_size", self.kernel_size, None)))
+        sizes = whole_numbers("kernel_size", self.kernel_size, None)
+        self.kernel_size = sizes[0] if is_single(self.kernel_size) else sizes
+        self.scale = hashable_scale(self.scale)
+        self.padding = hashable_padding(self.padding, len(sizes))
+        self.precision = as_tuples(self.precision)
         super().__post_init__()
 
     def _per_axis(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -74,6 +91,7 @@ class _Upsampling(nn.Module):
         self, x: ArrayLike, sizes: tuple[int, ...], outputs: int
     ) -> tuple[jax.Array, jax.Array, jax.Array | None]:
         inputs = jnp.asarray(x)
+        validate_axes(self.kernel_size, inputs.shape)
         kernel_shape = (*sizes, inputs.shape[-1], outputs)
         kernel = self.param("kernel", self.kernel_init, kernel_shape, self.param_dtype)
         bias = None
@@ -88,7 +106,8 @@ class SubpixelConv(_Upsampling):
 
     Attributes:
       features: number of output channels.
-      kernel_size: k for each spatial axis, in low-resolution pixels; one number means one axis.
+      kernel_size: k for each spatial axis, in low-resolution pixels; one number means one
+        axis, and then images are refused.
       scale: r, one number or one for each spatial axis.
       padding: "SAME", "VALID" or (low, high) pairs, in low-resolution pixels.
       use_bias: whether to add a bias for each phase, r**d * features numbers.
@@ -97,8 +116,14 @@ class SubpixelConv(_Upsampling):
       precision: as in `jax.lax.conv_general_dilated`.
       kernel_init: initializer of the kernel (k1, ..., kd, in, r**d * features);
         `subpixel.initializers.icnr` avoids an initial checkerboard pattern.
-      bias_init: initializer of the bias.
+      bias_init: initializer of the bias (r**d * features,).
       order: order of the channels before the shuffle, as in `subpixel.pixel_shuffle`.
+
+    Raises:
+      ValueError: if the scale is less than 2, an argument does not fit the axes, or the order is
+        unknown; in a call, if the input's channels do not fit, or `kernel_size` is one number and
+        the input has more than three axes.
+      TypeError: if a size or the scale is not a whole number.
 
     Example:
       >>> layer = SubpixelConv(features=1, kernel_size=(3, 3), scale=3)
@@ -136,8 +161,8 @@ class ZeroInsertConv(_Upsampling):
 
     Attributes:
       features: number of output channels.
-      kernel_size: size for each spatial axis, in high-resolution pixels; one number means one axis.
-        With "SAME" it must be a multiple of the scale.
+      kernel_size: size for each spatial axis, in high-resolution pixels; one number means one
+        axis, and then images are refused. With "SAME" it must be a multiple of the scale.
       scale: r, one number or one for each spatial axis.
       padding: "SAME", "VALID" or (low, high) pairs, as in `subpixel.zero_insert_conv`.
       use_bias: whether to add a bias for each output channel.
@@ -145,7 +170,13 @@ class ZeroInsertConv(_Upsampling):
       param_dtype: type of the parameters.
       precision: as in `jax.lax.conv_general_dilated`.
       kernel_init: initializer of the kernel (k1, ..., kd, in, features).
-      bias_init: initializer of the bias.
+      bias_init: initializer of the bias (features,).
+
+    Raises:
+      ValueError: if the scale is less than 2 or an argument does not fit the axes; in a call, if
+        the input's channels do not fit, or `kernel_size` is one number and the input has more than
+        three axes.
+      TypeError: if a size or the scale is not a whole number.
 
     Example:
       >>> layer = ZeroInsertConv(features=1, kernel_size=(9, 9), scale=3)

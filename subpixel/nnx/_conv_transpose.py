@@ -1,6 +1,8 @@
 """`subpixel.nnx.ConvTranspose`, and a function that replaces Flax's own layers in a model by it."""
 
-from collections.abc import Mapping, MutableSequence, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -14,9 +16,12 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Num
 
 from subpixel._choices import validate_choice
-from subpixel._compat import supported_by_flax
-from subpixel._flax import masked, per_axis, upsample, validate_groups
+from subpixel._compat import NNX_NODE, supported_by_flax
+from subpixel._flax import as_tuples, masked, per_axis, upsample, validate_groups
 from subpixel.ops.conv_transpose import Method
+
+# Given as lists, these would make a graphdef that cannot be hashed.
+_STATIC = ("strides", "padding", "kernel_dilation", "precision")
 
 _kernel_init = nnx.initializers.lecun_normal()
 _bias_init = nnx.initializers.zeros_init()
@@ -31,9 +36,12 @@ class ConvTranspose(nnx.ConvTranspose):
     Args:
       in_features: number of input channels.
       out_features: number of output channels.
-      kernel_size: size of the kernel for each spatial axis; one number means one axis.
+      kernel_size: size of the kernel for each spatial axis. One number means one axis, as in Flax:
+        an image's height is then a batch axis.
       strides: stride for each axis, or one number for all (default: 1).
-      padding: "SAME", "VALID", "CIRCULAR", a number, or (low, high) pairs, as in Flax.
+      padding: "SAME", "VALID", "CIRCULAR", a number, or (low, high) pairs, as in Flax. If the
+        kernel's size is an even multiple of the stride, "SAME" is not that of `SubpixelConv`:
+        see `subpixel.kernels.same_padding`.
       kernel_dilation: distance between the kernel's taps, for each axis or one number for all.
       use_bias: whether to add a bias for each output channel.
       mask: array of the kernel's shape that multiplies the kernel.
@@ -52,7 +60,8 @@ class ConvTranspose(nnx.ConvTranspose):
       bias_metadata: metadata of the bias's variable.
 
     Raises:
-      ValueError: if the groups do not divide the channels, or the method is unknown.
+      ValueError: if the groups do not divide the channels, or the method is unknown; in a call, if
+        the input's channels, the mask or the padding do not fit.
 
     Example:
       >>> layer = ConvTranspose(3, 4, (4, 4), 2, rngs=nnx.Rngs(0))
@@ -93,15 +102,15 @@ class ConvTranspose(nnx.ConvTranspose):
             # Flax's constructor derives the kernel's shape from these: the channels of one group.
             in_features if transpose_kernel else in_features // feature_group_count,
             out_features // feature_group_count if transpose_kernel else out_features,
-            kernel_size,
-            strides,
-            padding=padding,
-            kernel_dilation=kernel_dilation,
+            as_tuples(kernel_size),
+            as_tuples(strides),
+            padding=as_tuples(padding),
+            kernel_dilation=as_tuples(kernel_dilation),
             use_bias=False,
             mask=mask,
             dtype=dtype,
             param_dtype=param_dtype,
-            precision=precision,
+            precision=as_tuples(precision),
             kernel_init=kernel_init,
             bias_init=bias_init,
             transpose_kernel=transpose_kernel,
@@ -149,19 +158,24 @@ def swap_conv_transpose(model: nnx.Module, *, method: Method = "auto") -> dict[s
     """Replaces every `flax.nnx.ConvTranspose` inside a model by this package's layer.
 
     The new layers share the variables of the old ones, so an optimizer made before the call can
-    still be used. Instances of subclasses, which may compute something else, are not replaced. If
-    `model` is itself a `flax.nnx.ConvTranspose`, nothing can be replaced inside it: its new layer
-    is returned under the path ``""``.
+    still be used. Modules, lists and dictionaries are changed in place; a tuple, a named tuple or
+    another immutable pytree inside them is replaced by one of its own type, so paths in the state
+    stay. Instances of subclasses, which may compute something else, are not replaced, nor is a
+    layer that Flax itself does not see, such as one in a set.
 
     Args:
-      model: a module with transposed convolutions at any depth.
+      model: a module with transposed convolutions at any depth, or a list or dictionary of modules.
+        For a `flax.nnx.ConvTranspose` itself nothing can be replaced inside it: its new layer is
+        returned under the path ``""``.
       method: as in `subpixel.conv_transpose`.
 
     Returns:
-      The new layers by their path in the model, such as ``"decoder.0.up"``.
+      The new layers by their path in the model, such as ``"decoder.0.up"``; a layer that has
+      several paths, by the first.
 
     Raises:
       ValueError: if the method is unknown.
+      TypeError: if the model itself is a tuple or another object that cannot be changed in place.
 
     Example:
       >>> layer = nnx.ConvTranspose(8, 4, (4, 4), (2, 2), rngs=nnx.Rngs(0))
@@ -169,15 +183,66 @@ def swap_conv_transpose(model: nnx.Module, *, method: Method = "auto") -> dict[s
       ['layers.0']
     """
     validate_choice("method", method, Method)
-    nodes = list(nnx.iter_graph(model))
+    if not (isinstance(model, NNX_NODE) or type(model) in _MUTABLE):
+        raise TypeError(
+            f"the model must be a module, a list or a dictionary; got {type(model).__name__}, "
+            "which cannot be changed in place: put it into a list"
+        )
     swapped: dict[str, ConvTranspose] = {}
-    new: dict[int, ConvTranspose] = {}
-    for path, node in nodes:
+    # The replacement of each visited object, and the object, so that no other gets its id.
+    visited: dict[int, tuple[Any, Any]] = {}
+
+    def replaced(node: Any, path: tuple[str, ...]) -> Any:
+        if id(node) not in visited:
+            visited[id(node)] = node, replacement(node, path)
+        return visited[id(node)][1]
+
+    def replacement(node: Any, path: tuple[str, ...]) -> Any:
         if type(node) is nnx.ConvTranspose:
-            new[id(node)] = swapped[".".join(map(str, path))] = _from_flax(node, method)
-    for _, node in nodes:
-        _replace_children(node, new)
+            new = swapped[".".join(path)] = _from_flax(node, method)
+            return new
+        if isinstance(node, nnx.Variable):
+            return node
+        if isinstance(node, NNX_NODE) or type(node) in _MUTABLE:
+            visited[id(node)] = node, node  # before its children, which may hold it
+            for key, child in _children(node):
+                new = replaced(child, (*path, str(key)))
+                if new is not child:
+                    _set_child(node, key, new)
+            return node
+        return _rebuilt(node, path, replaced)
+
+    replaced(model, ())
     return swapped
+
+
+_MUTABLE = (list, dict, OrderedDict, defaultdict)
+
+
+def _children(node: Any) -> list[tuple[Any, Any]]:
+    """Returns the keys and values of a list, a dictionary or a module."""
+    if type(node) is list:
+        return list(enumerate(node))
+    return list((node if type(node) in _MUTABLE else vars(node)).items())
+
+
+def _set_child(node: Any, key: Any, child: Any) -> None:
+    if type(node) in _MUTABLE:
+        node[key] = child
+    else:
+        setattr(node, key, child)
+
+
+def _rebuilt(node: Any, path: tuple[str, ...], replaced: Callable) -> Any:
+    """Returns a pytree with replaced children; the pytree itself if none is replaced."""
+    parts, structure = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda x: x is not node)
+    if any(child is node for _, child in parts):
+        return node  # a leaf
+    name = partial(jax.tree_util.keystr, simple=True, separator=".")
+    children = [replaced(child, (*path, name(keys))) for keys, child in parts]
+    if all(new is old for new, (_, old) in zip(children, parts, strict=True)):
+        return node
+    return structure.unflatten(children)
 
 
 def _from_flax(layer: nnx.ConvTranspose, method: Method) -> ConvTranspose:
@@ -195,23 +260,5 @@ def _from_flax(layer: nnx.ConvTranspose, method: Method) -> ConvTranspose:
     )
     for name, value in vars(layer).items():
         if not name.startswith("_") and name != "mask":
-            setattr(ours, name, value)
+            setattr(ours, name, as_tuples(value) if name in _STATIC else value)
     return ours
-
-
-def _replace_children(node: Any, new: Mapping[int, ConvTranspose]) -> None:
-    """Replaces the layers with the given ids among the direct children of a container."""
-    if isinstance(node, MutableSequence):
-        for index, child in enumerate(node):
-            if id(child) in new:
-                node[index] = new[id(child)]
-    elif isinstance(node, dict):
-        for key, child in list(node.items()):
-            if id(child) in new:
-                node[key] = new[id(child)]
-    elif isinstance(node, nnx.Module):
-        for name, child in list(vars(node).items()):
-            if id(child) in new:
-                setattr(node, name, new[id(child)])
-            elif isinstance(child, tuple) and any(id(c) in new for c in child):
-                setattr(node, name, tuple(new.get(id(c), c) for c in child))

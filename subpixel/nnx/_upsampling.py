@@ -15,10 +15,18 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Num, Shaped
 
 from subpixel._compat import no_parameter
+from subpixel._flax import as_tuples, validate_axes
 from subpixel.nnx._conv_transpose import ConvTranspose, swap_conv_transpose
-from subpixel.ops._axes import Padding, whole_numbers
-from subpixel.ops.conv import subpixel_conv, validate_padding, zero_insert_conv
-from subpixel.ops.pixel_shuffle import Order, Scale, pixel_shuffle, scale_per_axis, validate_order
+from subpixel.ops._axes import Padding, is_single, whole_numbers
+from subpixel.ops.conv import hashable_padding, subpixel_conv, zero_insert_conv
+from subpixel.ops.pixel_shuffle import (
+    Order,
+    Scale,
+    hashable_scale,
+    pixel_shuffle,
+    scale_per_axis,
+    validate_order,
+)
 
 __all__ = [
     "ConvTranspose",
@@ -39,11 +47,19 @@ class PixelShuffle(nnx.Module):
     Args:
       scale: r, one number for every axis between the first and the last, or one for each.
       order: "dcr" (TensorFlow) or "crd" (PyTorch).
+
+    Raises:
+      ValueError: if the scale is less than 2, or the order is unknown.
+      TypeError: if the scale is not a whole number.
+
+    Example:
+      >>> PixelShuffle(2)(jnp.array([[[0, 1], [2, 3]]]))[0, :, 0]
+      Array([0, 1, 2, 3], dtype=int32)
     """
 
     def __init__(self, scale: Scale, *, order: Order = "dcr"):
         validate_order(order)
-        self.scale = scale
+        self.scale = hashable_scale(scale)
         self.order: Order = order
 
     def __call__(
@@ -65,6 +81,15 @@ class PhaseBias(nnx.Module):
       param_dtype: type of the parameter.
       bias_init: initializer of the parameter, shape (r**d * c,) in the order "dcr".
       rngs: random streams.
+
+    Raises:
+      ValueError: if a scale is less than 1; in a call, if the input's channels or sizes do not fit.
+      TypeError: if the scale is not a sequence of whole numbers.
+
+    Example:
+      >>> from flax import nnx
+      >>> PhaseBias(3, (2, 2), rngs=nnx.Rngs(0))(jnp.ones((1, 4, 4, 3))).shape
+      (1, 4, 4, 3)
     """
 
     def __init__(
@@ -76,13 +101,19 @@ class PhaseBias(nnx.Module):
         bias_init: Initializer = _bias_init,
         rngs: nnx.Rngs,
     ):
-        self.scale = tuple(scale)
+        self.scale = whole_numbers("scale", scale, None, repeat=False)
         shape = (math.prod(self.scale) * features,)
         self.bias = nnx.Param(bias_init(rngs.params(), shape, param_dtype))
 
     def __call__(self, x: Num[Array, "*shape c"]) -> Num[Array, "*shape c"]:
         """(..., r*s1, ..., r*sd, c) -> the same shape."""
-        ndim = len(self.scale)
+        ndim, phases = len(self.scale), math.prod(self.scale)
+        features = self.bias.shape[0] // phases
+        if x.shape[-1:] != (features,):
+            raise ValueError(
+                f"a bias for {features} channels does not fit an input of shape {x.shape}: its "
+                "last axis must have as many"
+            )
         sizes = x.shape[-ndim - 1 : -1]
         if any(size % r for size, r in zip(sizes, self.scale, strict=True)):
             raise ValueError(
@@ -100,6 +131,7 @@ class _Upsampling(nnx.Module):
 
     def __init__(
         self,
+        kernel_size: int | Sequence[int],
         kernel_shape: tuple[int, ...],
         *,
         scale: tuple[int, ...],
@@ -112,11 +144,11 @@ class _Upsampling(nnx.Module):
         bias_init: Initializer,
         rngs: nnx.Rngs,
     ):
-        validate_padding(padding, len(scale))
+        self.kernel_size = kernel_shape[0] if is_single(kernel_size) else kernel_shape[:-2]
         self.scale = scale
-        self.padding = padding
+        self.padding = hashable_padding(padding, len(scale))
         self.dtype = dtype
-        self.precision = precision
+        self.precision = as_tuples(precision)
         self.kernel = nnx.Param(kernel_init(rngs.params(), kernel_shape, param_dtype))
         self.bias: nnx.Param | None
         if use_bias:
@@ -125,6 +157,7 @@ class _Upsampling(nnx.Module):
             self.bias = no_parameter()
 
     def _promote(self, x: ArrayLike) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+        validate_axes(self.kernel_size, jnp.shape(x))
         bias = None if self.bias is None else self.bias[...]
         return promote_dtype((jnp.asarray(x), self.kernel[...], bias), dtype=self.dtype)
 
@@ -135,7 +168,8 @@ class SubpixelConv(_Upsampling):
     Args:
       in_features: number of input channels.
       out_features: number of output channels.
-      kernel_size: k for each spatial axis, in low-resolution pixels; one number means one axis.
+      kernel_size: k for each spatial axis, in low-resolution pixels; one number means one
+        axis, and then images are refused.
       scale: r, one number or one for each spatial axis.
       padding: "SAME", "VALID" or (low, high) pairs, in low-resolution pixels.
       order: order of the channels before the shuffle, as in `subpixel.pixel_shuffle`.
@@ -145,8 +179,14 @@ class SubpixelConv(_Upsampling):
       precision: as in `jax.lax.conv_general_dilated`.
       kernel_init: initializer of the kernel (k1, ..., kd, in, r**d * out);
         `subpixel.initializers.icnr` avoids an initial checkerboard pattern.
-      bias_init: initializer of the bias.
+      bias_init: initializer of the bias (r**d * out,).
       rngs: random streams.
+
+    Raises:
+      ValueError: if the scale is less than 2, an argument does not fit the axes, or the order is
+        unknown; in a call, if the input's channels do not fit, or `kernel_size` is one number and
+        the input has more than three axes.
+      TypeError: if a size or the scale is not a whole number.
 
     Example:
       >>> from flax import nnx
@@ -177,6 +217,7 @@ class SubpixelConv(_Upsampling):
         sizes = whole_numbers("kernel_size", kernel_size, None)
         scales = scale_per_axis(scale, len(sizes))
         super().__init__(
+            kernel_size,
             (*sizes, in_features, math.prod(scales) * out_features),
             scale=scales,
             padding=padding,
@@ -211,8 +252,8 @@ class ZeroInsertConv(_Upsampling):
     Args:
       in_features: number of input channels.
       out_features: number of output channels.
-      kernel_size: size for each spatial axis, in high-resolution pixels; one number means one axis.
-        With "SAME" it must be a multiple of the scale.
+      kernel_size: size for each spatial axis, in high-resolution pixels; one number means one
+        axis, and then images are refused. With "SAME" it must be a multiple of the scale.
       scale: r, one number or one for each spatial axis.
       padding: "SAME", "VALID" or (low, high) pairs, as in `subpixel.zero_insert_conv`.
       use_bias: whether to add a bias for each output channel.
@@ -220,8 +261,14 @@ class ZeroInsertConv(_Upsampling):
       param_dtype: type of the parameters.
       precision: as in `jax.lax.conv_general_dilated`.
       kernel_init: initializer of the kernel (k1, ..., kd, in, out).
-      bias_init: initializer of the bias.
+      bias_init: initializer of the bias (out,).
       rngs: random streams.
+
+    Raises:
+      ValueError: if the scale is less than 2 or an argument does not fit the axes; in a call, if
+        the input's channels do not fit, or `kernel_size` is one number and the input has more than
+        three axes.
+      TypeError: if a size or the scale is not a whole number.
 
     Example:
       >>> from flax import nnx
@@ -248,6 +295,7 @@ class ZeroInsertConv(_Upsampling):
     ):
         sizes = whole_numbers("kernel_size", kernel_size, None)
         super().__init__(
+            kernel_size,
             (*sizes, in_features, out_features),
             scale=scale_per_axis(scale, len(sizes)),
             padding=padding,

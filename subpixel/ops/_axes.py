@@ -2,7 +2,7 @@
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import jax
@@ -12,6 +12,12 @@ from subpixel._compat import explicit_sharding, reshape
 Padding = str | Sequence[tuple[int, int]]
 
 
+def is_single(value: Any) -> bool:
+    """Returns whether an argument is one value for all axes, not one for each."""
+    is_scalar = getattr(value, "ndim", None) == 0
+    return is_scalar or isinstance(value, str | bytes) or not isinstance(value, Iterable)
+
+
 def whole_numbers(
     name: str, value: Any, ndim: int | None, *, least: int | None = 1, repeat: bool = True
 ) -> tuple[int, ...]:
@@ -19,7 +25,7 @@ def whole_numbers(
 
     Args:
       name: name of the argument, for messages.
-      value: an integer, or a sequence of integers.
+      value: an integer, or a sequence or array of integers.
       ndim: number of axes; None means one axis for an integer, else the length of the sequence.
       least: smallest integer allowed, or None.
       repeat: whether an integer stands for every axis; otherwise it is refused.
@@ -28,9 +34,11 @@ def whole_numbers(
       TypeError: if the value is not made of integers.
       ValueError: if the sequence has another length than `ndim`, or an integer is too small.
     """
-    single = repeat and (isinstance(value, str) or not isinstance(value, Iterable))
+    single = repeat and is_single(value)
     entries: Any = (value,) if single else value
     try:
+        if isinstance(entries, Set | Mapping):  # they have no order of axes
+            raise TypeError
         numbers = tuple(operator.index(entry) for entry in entries)
     except TypeError:
         raise TypeError(
@@ -57,7 +65,7 @@ def padding_pairs(padding: Any, ndim: int, *, names: tuple[str, ...] = ("SAME", 
     if isinstance(padding, str) and padding in names:
         return padding
     try:
-        if isinstance(padding, str):
+        if isinstance(padding, str | Set | Mapping):
             raise TypeError
         pairs = tuple((operator.index(low), operator.index(high)) for low, high in padding)
         if len(pairs) != ndim:

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from subpixel._compat import not_inlined
+from subpixel._compat import not_inlined, whole_along
 from subpixel.ops._geometry import Axis
 from subpixel.ops._im2col import im2col_result
-from subpixel.ops._methods import Method, choose
+from subpixel.ops._methods import Method, choose, operands
 from subpixel.ops._native import Result, native_result, result_shape
 from subpixel.ops._polyphase import polyphase_result
 from subpixel.ops._strided import strided_result
@@ -43,7 +43,12 @@ def compute(
     if 0 in (*a.shape, *b.shape, *shape):
         return lax.full(shape, 0, dtype)
     common = widest(a.dtype, b.dtype)
-    a, b = a.astype(common), b.astype(common)
+    # A kernel has no axis before its spatial ones, an image that of the batch.
+    first = [int(name != "kernel") for name in operands(result)]
+    a, b = (
+        whole_along(v.astype(common), range(start, start + len(axes)))
+        for v, start in zip((a, b), first, strict=True)
+    )
     if method == "auto":
         method = choose(a, b, result, axes, platform)
     if method == "im2col":

@@ -13,7 +13,13 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Num, Shaped
 
 from subpixel._compat import reshape
-from subpixel.ops._axes import Padding, padding_pairs, partition, with_one_batch_axis
+from subpixel.ops._axes import (
+    Padding,
+    padding_pairs,
+    partition,
+    whole_numbers,
+    with_one_batch_axis,
+)
 from subpixel.ops._geometry import Axis
 from subpixel.ops._native import native_output
 from subpixel.ops.conv_transpose import conv_transpose
@@ -32,12 +38,15 @@ def zero_insert_padding(kernel_size: int, scale: int) -> tuple[int, int]:
     """Returns the (low, high) padding that "SAME" means for the zero-inserted image.
 
     With this padding a kernel of `kernel_size` taps gives ``scale * n`` pixels from n, with the
-    same values as its sub-pixel kernel with "SAME". `jax.lax.conv_transpose` needs the same
-    padding; if ``kernel_size / scale`` is odd, this is its own "SAME".
+    same values as its sub-pixel kernel with "SAME". `subpixel.kernels.same_padding` has the pairs
+    of all axes.
 
     Raises:
-      ValueError: if the kernel size is not a multiple of the scale.
+      ValueError: if the kernel size is not a multiple of the scale, or one of them is less than 1.
+      TypeError: if one of them is not a whole number.
     """
+    (kernel_size,) = whole_numbers("kernel_size", kernel_size, 1)
+    (scale,) = whole_numbers("scale", scale, 1)
     if kernel_size % scale:
         raise ValueError(
             f'padding "SAME" needs a kernel size that is a multiple of the scale; got a size of '
@@ -76,8 +85,8 @@ def subpixel_conv(
       Shape (..., r*s1, ..., r*sd, out) with "SAME".
 
     Raises:
-      ValueError: if ranks, channels or padding do not fit, or r**d does not divide the kernel's
-        outputs.
+      ValueError: if ranks, channels, bias or padding do not fit, or r**d does not divide the
+        kernel's outputs.
       TypeError: if the scale is not a whole number.
 
     Example:
@@ -98,6 +107,7 @@ def subpixel_conv(
     )
     if bias is not None:
         bias = jnp.asarray(bias)
+        validate_bias(bias, kernel.shape[-1])
         phases = phases + reshape(bias, (1,) * (phases.ndim - 1) + bias.shape)
     return pixel_shuffle(phases, scales, order=order)
 
@@ -113,6 +123,10 @@ def insert_zeros(
 
     Returns:
       Shape (batch, r*s1, ..., r*sd, c), zero except at multiples of r.
+
+    Raises:
+      ValueError: if the scale is less than 2, or there is not one for each axis.
+      TypeError: if the scale is not a whole number.
     """
     x = jnp.asarray(x)
     ndim = x.ndim - 2
@@ -197,9 +211,22 @@ def upsampling_padding(
     return tuple(zero_insert_padding(size, r) for size, r in sizes)
 
 
-def validate_padding(padding: Padding, ndim: int) -> None:
-    """Raises ValueError unless the padding is "SAME", "VALID" or a pair for each spatial axis."""
-    padding_pairs(_upper(padding), ndim)
+def hashable_padding(padding: Padding, ndim: int) -> Padding:
+    """Returns a padding as its name, in capitals, or as a tuple of a pair for each spatial axis.
+
+    Raises:
+      ValueError: unless the padding is "SAME", "VALID" or a pair for each spatial axis.
+    """
+    return padding_pairs(_upper(padding), ndim)
+
+
+def validate_bias(bias: jax.Array, features: int) -> None:
+    """Raises ValueError unless the bias has one number for each channel: others would broadcast."""
+    if bias.shape != (features,):
+        raise ValueError(
+            f"the bias must have one number for each of {features} channels, shape ({features},); "
+            f"got the shape {bias.shape}"
+        )
 
 
 def _upper(padding: Padding) -> Padding:

@@ -14,7 +14,7 @@ from jaxtyping import Array, Shaped
 
 from subpixel._choices import validate_choice
 from subpixel._compat import reshape
-from subpixel.ops._axes import partition, whole_numbers
+from subpixel.ops._axes import is_single, partition, whole_numbers
 
 Scale = int | Sequence[int]
 Order = Literal["dcr", "crd"]
@@ -31,6 +31,19 @@ def scale_per_axis(scale: Scale, ndim: int) -> tuple[int, ...]:
     if min(scales, default=1) < 1 or math.prod(scales) < 2:
         raise ValueError(f"scale must be at least 2; got {scale!r}")
     return scales
+
+
+def hashable_scale(scale: Scale) -> int | tuple[int, ...]:
+    """Returns a scale as an int or, if it has one for each axis, as a tuple of ints.
+
+    Raises:
+      TypeError: if a scale is not a whole number.
+      ValueError: if the scale is smaller than 2.
+    """
+    if is_single(scale):
+        return scale_per_axis(scale, 1)[0]
+    numbers = whole_numbers("scale", scale, None, least=None)
+    return scale_per_axis(numbers, len(numbers))
 
 
 def validate_order(order: str) -> None:
@@ -80,7 +93,8 @@ def join_phases(
 
 
 def _spatial_scales(x: jax.Array, scale: Scale) -> tuple[int, ...]:
-    ndim = len(scale) if isinstance(scale, Sequence) else x.ndim - 2
+    scale = hashable_scale(scale)
+    ndim = len(scale) if isinstance(scale, tuple) else x.ndim - 2
     if not 1 <= ndim <= min(3, x.ndim - 1):
         raise ValueError(
             f"an input of shape {x.shape} and a scale of {scale!r} leave {ndim} spatial axes: "

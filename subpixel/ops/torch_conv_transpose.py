@@ -98,4 +98,9 @@ def torch_conv_transpose(
     if bias is None:
         return y
     bias = jnp.asarray(bias)
+    if bias.shape != y.shape[-1:]:
+        raise ValueError(
+            f"the bias must have one number for each output channel, shape {y.shape[-1:]}; got the "
+            f"shape {bias.shape}"
+        )
     return y + reshape(bias, (1,) * (y.ndim - 1) + bias.shape)

@@ -196,7 +196,9 @@ def test_functions_refuse_operands_that_do_not_fit(function):
 
 
 @pytest.mark.parametrize("function", [subpixel_conv, zero_insert_conv])
-@pytest.mark.parametrize("padding", ["FULL", 3, [1, 1], [(1, 1)], [(1, 1)] * 3])
+@pytest.mark.parametrize(
+    "padding", ["FULL", 3, [1, 1], [(1, 1)], [(1, 1)] * 3, {(0, 1), (1, 0)}, [(1.0, 1), (1, 1)]]
+)
 def test_functions_refuse_padding_that_does_not_fit(function, padding):
     message = f'padding must be "SAME", "VALID" or .* each of 2 .*got {re.escape(repr(padding))}'
     with pytest.raises(ValueError, match=message):

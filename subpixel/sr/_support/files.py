@@ -107,13 +107,11 @@ def dump_json(values: Any, indent: int | None = None) -> str:
 
 
 def temporary_path(path: Path) -> Path:
-    """Returns the hidden name that a file has beside its place until it is complete.
+    """Returns a hidden name beside a path that no other file and no other process has.
 
-    It is the same for every attempt, so a later one replaces what a killed one left, and short, so
-    that every name that the system accepts has one.
+    It is short, so that every name that the system accepts has one.
     """
-    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()
-    return path.with_name(f".{digest[:16]}.part")
+    return path.with_name(f".{secrets.token_hex(8)}.part")
 
 
 @contextmanager
@@ -139,9 +137,10 @@ def atomic_write(path: Path) -> Iterator[Path]:
     part = temporary_path(target)
     try:
         yield part
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(target)
+        with errors_name(path):
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+            part.replace(target)
     finally:
         part.unlink(missing_ok=True)
 
@@ -193,8 +192,7 @@ def _write_into(path: Path, chunks: Iterable[bytes]) -> None:
 
 def _replace(path: Path, content: bytes) -> None:
     make_folder(path.parent)
-    # A random name: no file of a user is overwritten, and a long name does not become too long.
-    part = path.with_name(f".{secrets.token_hex(8)}.part")
+    part = temporary_path(path)
     try:
         with part.open("xb") as file:
             file.write(content)

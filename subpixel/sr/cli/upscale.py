@@ -1,6 +1,7 @@
 """The command `upscale`."""
 
 import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,25 +11,33 @@ import tyro
 from subpixel.sr._support.console import make_console, one_line
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.activation_names import Activation, OutputActivation
-from subpixel.sr.photo.batch import other_files, plan_jobs, run_jobs
+from subpixel.sr.photo.batch import jobs_beside, other_files, plan_jobs, run_jobs
 from subpixel.sr.photo.engine import DEFAULT_MODEL, Engine, find_models
 from subpixel.sr.photo.photographs import Settings
 from subpixel.sr.photo.plan import Size, parse_fit
 from subpixel.sr.photo.progress import BatchProgress
 from subpixel.sr.photo.reading import MAX_MEGAPIXELS, header
-from subpixel.sr.photo.video import VideoEncoding
+from subpixel.sr.photo.video import (
+    VIDEO_SUFFIXES,
+    VideoEncoding,
+    video_megapixels,
+    video_size,
+)
 from subpixel.sr.photo.writing import Encoding
 
 
 @dataclass(frozen=True)
 class Options:
-    """Enlarges photographs, folders of them and videos. The same command again enlarges only the
-    missing files."""
+    """Enlarges photographs, folders of them and videos.
+
+    The same command again enlarges only the missing files. The command `models` says which model
+    to take."""
 
     inputs: tyro.conf.Positional[tuple[Path, ...]]
-    """Images, videos, and folders, whose tree is kept."""
-    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """The folder for the results; for one image or video it may be a file."""
+    """Images, videos, and folders, whose tree is kept; hidden files in them are left out."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    """The folder for the results; for one image or video it may be a file (default: beside the
+    input, photo_x3.jpg for photo.jpg)."""
     scale: float | None = None
     """How many times larger the result is (default: the scale of the model, or 3 if it has
     several). Any number: the nearest larger scale of the model is computed, and shrunk by
@@ -41,8 +50,9 @@ class Options:
     """Box that the result fits into, instead of a scale, such as 1920x1080."""
     model: str = DEFAULT_MODEL
     """A released model's name, a weights file, a workdir, a PyTorch checkpoint, or "bicubic"."""
-    engine: Engine = "jax"
-    """Library that computes the network: JAX, or ONNX Runtime, which needs the extra `export`."""
+    engine: Engine = "auto"
+    """Library that computes the network: JAX, or ONNX Runtime ("auto": ONNX Runtime where it is
+    installed and there is no accelerator)."""
     activation: Activation | None = None
     """Activation after the hidden layers of a PyTorch checkpoint, which does not state it
     (default: that of the network's paper, "tanh" for ESPCN)."""
@@ -55,7 +65,7 @@ class Options:
     quality: int | None = None
     """Quality of JPEG, WebP and AVIF, 1 to 100 (default: 95, 90 and 80)."""
     lossless: bool = False
-    """Keeps every value in WebP and AVIF."""
+    """Keeps every value in WebP."""
     crf: int = 18
     """Quality of videos in H.264 and VP9: 0 is the best, 51 the worst."""
     overwrite: bool = False
@@ -84,20 +94,25 @@ def run(options: Options) -> int:
         activation=options.activation,
         output_activation=options.output_activation,
     )
+    size = size.or_scale_of(models.scales)
     settings = Settings(
         models,
-        size.or_scale_of(models.scales),
+        size,
         Encoding(options.quality, options.lossless),
         options.consistent,
         options.max_megapixels,
     )
     video = VideoEncoding(options.crf)
     suffix = f".{options.format}" if options.format else None
-    jobs = plan_jobs(options.inputs, options.output, suffix)
+    if options.output is None:
+        jobs = jobs_beside(options.inputs, size.label, suffix)
+    else:
+        jobs = plan_jobs(options.inputs, options.output, suffix)
     console = make_console(stderr=True)
     for note in models.notes:
         console.print(note, soft_wrap=True, highlight=False)
-    sizes = [math.prod(header(job.source)) / 1e6 for job in jobs]
+    sizes = [_megapixels(job.source) for job in jobs]
+    began = time.perf_counter()
     with BatchProgress(console, sizes) as progress:
         outcome = run_jobs(jobs, settings, video, options.overwrite, progress)
     counts = [f"{outcome.done} enlarged"]
@@ -108,5 +123,24 @@ def run(options: Options) -> int:
     if others := other_files(options.inputs, options.output):
         suffixes = ", ".join(sorted(others))
         counts.append(f"{others.total()} of other kinds left out ({suffixes})")
-    console.print(one_line(", ".join(counts)), soft_wrap=True, highlight=False)
+    told = ", ".join(counts)
+    if outcome.done:
+        engine = f" ({models.engine})" if models.engine else ""
+        told += f"; {models.name}{engine}, {time.perf_counter() - began:.1f} s"
+    if outcome.done == len(jobs) == 1:
+        width, height = _result_size(jobs[0].target)
+        told += f"; {jobs[0].target} has {width}x{height}"
+    console.print(one_line(told), soft_wrap=True, highlight=False)
     return outcome.exit_code
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def _megapixels(path: Path) -> float:
+    return video_megapixels(path) if _is_video(path) else math.prod(header(path)) / 1e6
+
+
+def _result_size(path: Path) -> tuple[int, int]:
+    return video_size(path) if _is_video(path) else header(path)

@@ -26,9 +26,12 @@ def make_folders(root: Path, benchmarks: list[str]) -> None:
 
 
 def save_output(root: Path, benchmark: str, measured: Measured, upscaler: Upscaler) -> None:
-    """Writes the enlarged image, in colour where the protocol enlarges colour, as PNG."""
+    """Writes the enlarged image as PNG, with the pixels that `subpixel upscale` gives in colour.
+
+    Scores have roundings of their protocol, which an image that is looked at does not have.
+    """
     colour = measured.lr.shape[-1] == 3
-    pixels = upscaler.rgb(measured.lr) if colour else measured.output
+    pixels = upscaler.image(measured.lr) if colour else measured.output
     _save(root, benchmark, measured, np.asarray(pixels))
 
 

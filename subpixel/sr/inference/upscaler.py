@@ -24,6 +24,7 @@ from subpixel.image import (
 from subpixel.sr._support.errors import InputError, NonFiniteError
 from subpixel.sr._support.threads import map_in_threads
 from subpixel.sr.inference.bicubic import BICUBIC_RADIUS
+from subpixel.sr.inference.colour import back_project, enlarge_opaque, rounded
 from subpixel.sr.inference.tiling import TILES_AT_ONCE, tiles
 from subpixel.sr.models.base import Network, Params
 
@@ -46,6 +47,12 @@ class Upscaler(Protocol):
         self, lr: UInt8[np.ndarray, "h w 3"]
     ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
         """Returns the enlarged image: uint8 (h, w, 3) -> uint8 (r*h, r*w, 3)."""
+        ...
+
+    def image(
+        self, lr: UInt8[np.ndarray, "h w 3"]
+    ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
+        """Returns the enlarged image as `subpixel upscale` writes it: rounded once, at the end."""
         ...
 
     def luma_unrounded(
@@ -78,6 +85,12 @@ class BicubicUpscaler:
     ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
         """Returns the enlarged RGB image."""
         return imresize(lr, self.scale, border=self.border)
+
+    def image(
+        self, lr: UInt8[np.ndarray, "h w 3"]
+    ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
+        """Returns the enlarged RGB image, rounded once, at the end."""
+        return rounded(imresize(lr / np.float32(255), self.scale, border=self.border), np.uint8)
 
     def luma_unrounded(
         self, lr: Real[np.ndarray, "h w 1"]
@@ -146,6 +159,22 @@ class NetworkUpscaler:
             return self._tiled(lambda tile: to_uint8(self._output(tile)), lr, 3)
         return self._tiled(self._with_bicubic_chroma, lr, 3)
 
+    def image(
+        self, lr: UInt8[np.ndarray, "h w 3"]
+    ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
+        """Returns the enlarged image as `subpixel upscale` writes it: rounded once, at the end.
+
+        Raises:
+          NonFiniteError: if the output is not finite.
+        """
+        run = ensemble if self.self_ensemble else forward
+        given = self.graph, self.scale, self.channels, 0, self.params
+
+        def enlarge(tile: np.ndarray) -> np.ndarray:
+            return _finite(np.asarray(enlarge_image(*given, tile, run)))
+
+        return rounded(self._tiled(enlarge, lr / np.float32(255), 3, np.float32), np.uint8)
+
     def luma_unrounded(
         self, lr: Real[np.ndarray, "h w 1"]
     ) -> Real[np.ndarray, "{self.scale}*h {self.scale}*w 1"]:
@@ -170,10 +199,7 @@ class NetworkUpscaler:
     def _output(self, tile: np.ndarray) -> np.ndarray:
         run = ensemble if self.self_ensemble else forward
         output = run(self.graph, self.params, jnp.asarray(tile[None] / np.float32(255)))
-        output = np.asarray(output)[0] * 255
-        if not np.isfinite(output).all():
-            raise NonFiniteError("the network's output is not finite: its weights may be damaged")
-        return output
+        return _finite(np.asarray(output)[0] * 255)
 
     def _tiled(
         self,
@@ -191,6 +217,12 @@ class NetworkUpscaler:
         for (y, x), hr in zip(places, enlarged, strict=True):
             result[y.written(r), x.written(r)] = hr[y.kept(r), x.kept(r)]
         return result
+
+
+def _finite(output: np.ndarray) -> np.ndarray:
+    if not np.isfinite(output).all():
+        raise NonFiniteError("the network's output is not finite: its weights may be damaged")
+    return output
 
 
 @partial(jax.jit, static_argnums=0)
@@ -218,3 +250,32 @@ def ensemble(
             hr = jnp.flip(hr, 2) if flipped else hr
             outputs.append(jnp.rot90(hr, -quarters, axes=(1, 2)))
     return jnp.mean(jnp.stack(outputs), axis=0)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 6))
+def enlarge_image(
+    graph: nnx.GraphDef[Any],
+    scale: int,
+    channels: int,
+    rounds: int,
+    params: Params,
+    tile: Float[Array, "h w c"],
+    run: Callable[..., Any] = forward,
+) -> Float[Array, "{scale}*h {scale}*w c"]:
+    """Enlarges a tile of a grey or RGB image in 0..1; nothing is rounded.
+
+    Args:
+      graph: the network's definition.
+      scale: r.
+      channels: of the network, 1 or 3.
+      rounds: of back-projection.
+      params: the network's parameters.
+      tile: the image.
+      run: `forward` or `ensemble`.
+    """
+
+    def network(x: jax.Array) -> jax.Array:
+        return run(graph, params, x[None])[0]
+
+    hr = enlarge_opaque(jnp.asarray(tile), network, scale, channels)
+    return back_project(tile, hr.clip(0, 1), scale, rounds) if rounds else hr

@@ -22,7 +22,6 @@ from jaxtyping import Shaped
 from safetensors import SafetensorError, safe_open
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.models.file_kinds import describe_content, is_safetensors
 
 # The first of the pickled values of a file that PyTorch wrote before version 1.6.
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -79,6 +78,11 @@ class _Tensor:
     strides: tuple[int, ...]
 
 
+def is_safetensors(head: bytes) -> bool:
+    """Whether a file begins like safetensors: the length of a JSON header, then the header."""
+    return len(head) > 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 2**32
+
+
 def is_torch(path: Path) -> bool:
     """Whether a file is of a kind that `read_checkpoint` reads, by its content.
 
@@ -124,7 +128,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         reason = str(error).partition("\n")[0][:200] or type(error).__name__
         raise InputError(f"{path} cannot be read as a PyTorch checkpoint: {reason}") from None
     raise InputError(
-        f"{path} is not a PyTorch checkpoint, or it is damaged: it is {describe_content(head)}"
+        f"{path} is not a PyTorch checkpoint, or it is damaged: it begins with {head[:24]!r}"
     )
 
 

@@ -115,20 +115,21 @@ def network_from_torch(
             f"{choices.output_activation}"
         )
     channels = hidden[0].weight.shape[1]
-    if known.network == "fsrcnn":
-        scale = _required_scale(choices.scale)
-    else:
+    scale = choices.scale
+    if known.network != "fsrcnn":
         scale = _shuffle_scale(head.features, channels, choices.scale)
+    elif scale is None:
+        raise InputError(
+            "it ends in a transposed convolution, whose file does not state the scale: give the "
+            "scale"
+        )
     config = _config(known, scale, hidden, head, activation, choices.output_activation)
-    params = _params(hidden, head, scale, config)
-    states_slopes = hidden[0].slopes is not None
-    assumed = {
-        "activation": None if states_slopes or choices.activation else activation,
-        "output-activation": (
-            "none" if known.network == "espcn" and choices.output_activation is None else None
-        ),
-    }
-    return config, params, _notes(assumed)
+    assumed = {}
+    if activation != "prelu" and choices.activation is None:
+        assumed["activation"] = activation
+    if known.network == "espcn" and choices.output_activation is None:
+        assumed["output-activation"] = "none"
+    return config, _params(hidden, head, scale, config), _notes(assumed)
 
 
 def _recognise(tensors: Tensors) -> tuple[KnownNetwork, list[dict[str, np.ndarray]]]:
@@ -222,15 +223,6 @@ def _activation(hidden: list[_Conv], wanted: Activation | None, known: KnownNetw
     if found:
         return "prelu"
     return wanted or ("tanh" if known.network == "espcn" else "relu")
-
-
-def _required_scale(wanted: int | None) -> int:
-    if wanted is None:
-        raise InputError(
-            "it ends in a transposed convolution, whose file does not state the scale: give the "
-            "scale"
-        )
-    return wanted
 
 
 def _shuffle_scale(outputs: int, channels: int, wanted: int | None) -> int:
@@ -359,10 +351,9 @@ def _bias(conv: _Conv, features: int) -> jax.Array:
     return jnp.zeros(features) if conv.bias is None else jnp.asarray(conv.bias, jnp.float32)
 
 
-def _notes(assumed: Mapping[str, str | None]) -> tuple[str, ...]:
-    named = {option: value for option, value in assumed.items() if value is not None}
-    if not named:
+def _notes(assumed: Mapping[str, str]) -> tuple[str, ...]:
+    if not assumed:
         return ()
-    options = " or ".join(f"--{option}" for option in named)
-    values = " and ".join(f"{option} {value}" for option, value in named.items())
+    options = " or ".join(f"--{option}" for option in assumed)
+    values = " and ".join(f"{option} {value}" for option, value in assumed.items())
     return (f"the file does not state its activations: {values} assumed; {options} says otherwise",)

@@ -15,7 +15,7 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import digest_of, write_bytes
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.base import Params
-from subpixel.sr.models.file_kinds import describe_content, is_safetensors
+from subpixel.sr.models.torch_files import is_safetensors
 from subpixel.sr.models.trained import TrainedNetwork, check_params, named_params
 from subpixel.sr.provenance import Provenance
 from subpixel.sr.serialization import from_json
@@ -96,7 +96,7 @@ def load_weights(path: Path) -> TrainedNetwork:
             head = file.read(512)
         reason = str(error) if isinstance(error, InputError) else repr(error)
         if not is_safetensors(head):
-            reason = f"it is {describe_content(head)}"
+            reason = f"it begins with {head[:24]!r}, which no safetensors file does"
         raise InputError(
             f"{path} is not a weights file of this project, or it is damaged: {reason}"
         ) from error

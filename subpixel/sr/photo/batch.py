@@ -13,7 +13,8 @@ from subpixel.sr._support.interrupt import Interrupt
 from subpixel.sr.photo.photographs import Settings, upscale_photograph
 from subpixel.sr.photo.progress import BatchProgress
 from subpixel.sr.photo.reading import SUFFIXES, check_name
-from subpixel.sr.photo.video import VIDEO_SUFFIXES, VideoEncoding, upscale_video
+from subpixel.sr.photo.video import VIDEO_SUFFIXES, VideoEncoding, result_suffix, upscale_video
+from subpixel.sr.photo.video_streams import WRITTEN_VIDEOS
 from subpixel.sr.photo.writing import WRITTEN
 
 # A still GIF has a palette, which an enlarged image does not fit into; HEIC is read only.
@@ -53,6 +54,35 @@ class Outcome:
         return 1 if self.failed else 0
 
 
+def jobs_beside(inputs: Sequence[Path], label: str, suffix: str | None = None) -> list[Job]:
+    """Returns the jobs for files and folders whose results lie beside them.
+
+    Args:
+      inputs: files and folders.
+      label: the end of the results' names: "x3" makes photo_x3.jpg of photo.jpg.
+      suffix: as in `plan_jobs`.
+
+    Raises:
+      InputError: as in `plan_jobs`.
+    """
+    jobs, taken = [], {}
+    for given in inputs:
+        if given.is_dir():
+            jobs += _jobs_of_folder(given, label, suffix)
+            continue
+        renamed = _renamed(given, suffix)
+        job = Job(given, renamed.with_name(f"{renamed.stem}_{label}{renamed.suffix}"))
+        if (checked := _checked(job, taken)) is not None:
+            jobs.append(checked)
+    return jobs
+
+
+def _jobs_of_folder(folder: Path, label: str, suffix: str | None) -> list[Job]:
+    # "." has no name of its own.
+    whole = folder.resolve()
+    return plan_jobs([folder], whole.with_name(f"{whole.name}_{label}"), suffix)
+
+
 def plan_jobs(inputs: Sequence[Path], output: Path, suffix: str | None = None) -> list[Job]:
     """Returns the jobs for files and folders.
 
@@ -67,7 +97,9 @@ def plan_jobs(inputs: Sequence[Path], output: Path, suffix: str | None = None) -
     Raises:
       InputError: if the output cannot be used, or a folder holds no images or videos.
     """
-    known = WRITTEN | VIDEO_SUFFIXES
+    if str(output) == "-":
+        raise InputError("results are not written to stdout: name a file or a folder")
+    known = WRITTEN | WRITTEN_VIDEOS
     single = len(inputs) == 1 and not inputs[0].is_dir()
     names_file = output.suffix.lower() in known and not output.is_dir()
     if single and names_file:
@@ -94,9 +126,10 @@ def plan_jobs(inputs: Sequence[Path], output: Path, suffix: str | None = None) -
     return jobs
 
 
-def other_files(inputs: Sequence[Path], output: Path) -> Counter[str]:
+def other_files(inputs: Sequence[Path], output: Path | None) -> Counter[str]:
     """Returns how many files in the folders have each suffix that is not read."""
-    paths = (path for given in inputs if given.is_dir() for path, _ in _walk(given, output))
+    folders = (given for given in inputs if given.is_dir())
+    paths = (path for given in folders for path, _ in _walk(given, output or given))
     suffixes = (path.suffix.lower() for path in paths if path.suffix and path.is_file())
     return Counter(suffix for suffix in suffixes if suffix not in _READ)
 
@@ -116,20 +149,29 @@ def _files(given: Path, output: Path) -> Iterator[tuple[Path, Path, str]]:
 
 
 def _walk(given: Path, output: Path) -> Iterator[tuple[Path, str]]:
-    """Yields the files below a folder, and the folders that cannot be listed with the reason."""
+    """Yields the files below a folder, and the folders that cannot be listed with the reason.
+
+    Names that begin with a dot are left out: they are of programs, as "._a.jpg" of macOS.
+    """
     closed: list[OSError] = []
-    for folder, folders, names in os.walk(given, onerror=closed.append):
-        here = Path(folder)
-        # Results of an earlier run are not enlarged again.
-        folders[:] = sorted(f for f in folders if not _same(here / f, output))
-        yield from ((here / name, "") for name in sorted(names))
+    seen = {given.resolve()}
+    for folder, folders, names in os.walk(given, onerror=closed.append, followlinks=True):
+        here, kept = Path(folder), []
+        for name in sorted(folders):
+            whole = (here / name).resolve()
+            # Results of an earlier run are not enlarged again, and a link may lead to itself.
+            if not (name.startswith(".") or whole in seen or _same(whole, output)):
+                kept.append(name)
+                seen.add(whole)
+        folders[:] = kept
+        yield from ((here / name, "") for name in sorted(names) if not name.startswith("."))
     yield from ((Path(error.filename), str(error)) for error in closed)
 
 
 def _renamed(relative: Path, suffix: str | None) -> Path:
     own = relative.suffix.lower()
     if own in VIDEO_SUFFIXES:
-        return relative
+        return relative.with_suffix(result_suffix(relative.suffix))
     new = suffix or _REPLACED_SUFFIXES.get(own)
     return relative.with_suffix(new) if new else relative
 
@@ -224,7 +266,7 @@ def _do(
         progress.fail(describe(error))
     else:
         outcome.done += 1
-        progress.finish([f"{job.source}: {note}" for note in notes])
+        progress.finish(job.source, notes)
 
 
 def _run(
@@ -243,11 +285,11 @@ def _run(
         _stop_after(interrupt)
         progress.advance(pixels)
 
-    def advance_video(path: Path, done: float, total: float | None, pixels: int) -> None:
+    def advance_video(done: float, total: float | None, pixels: int) -> None:
         _stop_after(interrupt)
-        progress.video(path, done, total, pixels)
+        progress.video(job.source, done, total, pixels)
 
+    progress.begin(job.source)
     if job.source.suffix.lower() in VIDEO_SUFFIXES:
         return upscale_video(job.source, job.target, settings, video, advance_video)
-    progress.begin(job.source)
     return upscale_photograph(job.source, job.target, settings, advance)

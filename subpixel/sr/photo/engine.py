@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -11,14 +12,16 @@ import numpy as np
 from jaxtyping import Float32
 
 from subpixel.image import imresize
+from subpixel.sr._support.command import command_name
 from subpixel.sr._support.errors import InputError, NonFiniteError
 from subpixel.sr.activation_names import Activation, OutputActivation
 from subpixel.sr.inference.bicubic import BICUBIC_NAME, BICUBIC_RADIUS
+from subpixel.sr.inference.colour import BACK_PROJECTION_RADIUS, back_project
 from subpixel.sr.inference.tiling import TILES_AT_ONCE
-from subpixel.sr.photo.colour import BACK_PROJECTION_RADIUS, back_project
 from subpixel.sr.photo.onnx_files import is_onnx_file, load_onnx_file
 
-Engine = Literal["jax", "onnxruntime"]
+Engine = Literal["auto", "jax", "onnxruntime"]
+ENGINE_NAMES = {"jax": "JAX", "onnxruntime": "ONNX Runtime"}
 DEFAULT_MODEL = "espcn"
 BICUBIC_SCALES = tuple(range(2, 17))
 # After this many rounds the changes are smaller than the rounding to 8 bits: docs/upscale.md.
@@ -55,11 +58,13 @@ class ModelFamily:
     Args:
       name: as a user gives it.
       loaders: functions that load the model of each scale.
+      engine: the library that computes them; "" for bicubic.
       notes: notes for the user, one line each.
     """
 
     name: str
     loaders: Mapping[int, Callable[[], Model]]
+    engine: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -91,7 +96,8 @@ def find_models(
     Args:
       name: "bicubic"; the name of a released model, without its scale ("espcn") or with it
         ("espcn_x3"); a weights file, a workdir or a PyTorch checkpoint.
-      engine: the library that computes a network.
+      engine: the library that computes a network; "auto" is ONNX Runtime where it is installed and
+        JAX has no accelerator, and else JAX.
       consistent: whether back-projection changes the result until it shrinks to its input.
       activation: after the hidden layers of a PyTorch checkpoint, which does not state it.
       output_activation: at the end of a PyTorch checkpoint, which does not state it.
@@ -112,11 +118,24 @@ def find_models(
         check_options(name, activation=activation, output_activation=output_activation)
     if name == BICUBIC_NAME:
         return ModelFamily(name, {r: partial(_bicubic, r, rounds) for r in BICUBIC_SCALES})
+    engine = _fastest(name) if engine == "auto" else engine
     if released := _released_scales(name):
         loaders = {r: partial(_network, each, each, engine, rounds) for r, each in released.items()}
-        return ModelFamily(name, loaders)
+        return ModelFamily(name, loaders, ENGINE_NAMES[engine])
     model = _network(name, Path(name).name, engine, rounds, **choices)
-    return ModelFamily(name, {model.scale: lambda: model}, model.notes)
+    return ModelFamily(name, {model.scale: lambda: model}, ENGINE_NAMES[engine], model.notes)
+
+
+def _fastest(name: str) -> Engine:
+    """Returns the engine that "auto" stands for: docs/upscale.md has the times."""
+    if is_onnx_file(name):
+        return "onnxruntime"
+    # A network is exported by `onnx` first.
+    if any(find_spec(package) is None for package in ("onnx", "onnxruntime")):
+        return "jax"
+    with _importing_jax(name):
+        import jax
+    return "onnxruntime" if jax.devices()[0].platform == "cpu" else "jax"
 
 
 def _released_scales(name: str) -> dict[int, str]:
@@ -140,7 +159,7 @@ def _importing_jax(target: str) -> Iterator[None]:
             raise
         raise InputError(
             f"{target} needs the package {package}, which is not installed: install it, or give "
-            "--engine=onnxruntime and --model=FILE.onnx, a file of `python -m subpixel export`"
+            f"--engine=onnxruntime and --model=FILE.onnx, a file of `{command_name()} export`"
         ) from None
 
 
@@ -156,7 +175,7 @@ def _network(target: str, name: str, engine: Engine, rounds: int, **choices: Any
     if engine == "onnxruntime" and is_onnx_file(target):
         loaded = load_onnx_file(target, rounds)
     elif is_onnx_file(target):
-        raise InputError(f"{target} is run by ONNX Runtime: add --engine=onnxruntime")
+        raise InputError(f"{target} is run by ONNX Runtime: leave out --engine=jax")
     else:
         # This import loads JAX, which bicubic and an exported file do not need.
         with _importing_jax(target):

@@ -1,19 +1,22 @@
 """Loads networks for tiles. This module imports JAX, which takes a second."""
 
+import hashlib
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-from flax import nnx
+import numpy as np
 
+from subpixel import __version__
+from subpixel.sr._support.caches import cache_root
 from subpixel.sr._support.compilations import keep_compilations
+from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.files import write_bytes
 from subpixel.sr.export.formats import Choices, onnx_bytes
 from subpixel.sr.export.runtime import OnnxNetwork
-from subpixel.sr.inference.upscaler import forward
+from subpixel.sr.inference.upscaler import enlarge_image
 from subpixel.sr.models.find import find_model
 from subpixel.sr.models.weights import weights_digest
-from subpixel.sr.photo.colour import back_project, enlarge_opaque
 from subpixel.sr.photo.onnx_files import Loaded, with_onnx_runtime
 
 
@@ -31,7 +34,7 @@ def load_with_jax(target: str, rounds: int, **choices: Any) -> Loaded:
     keep_compilations()
     trained = find_model(target, **choices)
     scale, channels = trained.config.scale, trained.config.channels
-    run = partial(_enlarge, trained.graph, scale, channels, rounds, trained.params)
+    run = partial(enlarge_image, trained.graph, scale, channels, rounds, trained.params)
     return Loaded(weights_digest(trained), scale, trained.shapes.radius, run, trained.notes)
 
 
@@ -47,16 +50,20 @@ def load_exported(target: str, rounds: int, **choices: Any) -> Loaded:
       InputError: if there is no such target, it cannot be read, or ONNX Runtime is not installed.
     """
     trained = find_model(target, **choices)
-    network = OnnxNetwork(onnx_bytes(trained, Choices())[0])
-    return with_onnx_runtime(network, target, weights_digest(trained), rounds, trained.notes)
-
-
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _enlarge(
-    graph: nnx.GraphDef[Any], scale: int, channels: int, rounds: int, params: Any, tile: jax.Array
-) -> jax.Array:
-    def network(x: jax.Array) -> jax.Array:
-        return forward(graph, params, x[None])[0]
-
-    hr = enlarge_opaque(jnp.asarray(tile), network, scale, channels)
-    return back_project(tile, hr.clip(0, 1), scale, rounds) if rounds else hr
+    digest = weights_digest(trained)
+    # Activations are no part of the digest.
+    options = hashlib.sha256(repr((trained.config, trained.upsampler)).encode()).hexdigest()[:16]
+    kept = cache_root() / "onnx" / f"{digest.partition(':')[2]}-{options}-{__version__}.onnx"
+    if kept.is_file():
+        with suppress(InputError):
+            return with_onnx_runtime(OnnxNetwork(kept), target, digest, rounds, trained.notes)
+    try:
+        with np.errstate(invalid="ignore", over="ignore"):
+            content = onnx_bytes(trained, Choices())[0]
+    except RuntimeError:
+        # The graph cannot be compared with a network whose output is not finite: JAX names it.
+        return load_with_jax(target, rounds, **choices)
+    # Exporting takes seconds; without a place to keep the graph it is exported each time.
+    with suppress(OSError, InputError):
+        write_bytes(kept, content)
+    return with_onnx_runtime(OnnxNetwork(content), target, digest, rounds, trained.notes)

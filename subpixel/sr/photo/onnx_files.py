@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from subpixel.sr._support.command import command_name
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import digest_of
 from subpixel.sr.export.runtime import OnnxNetwork
-from subpixel.sr.photo.colour import back_project, enlarge_opaque
+from subpixel.sr.inference.colour import back_project, enlarge_opaque
 from subpixel.sr.provenance import UNKNOWN
 
 
@@ -51,7 +52,7 @@ def load_onnx_file(target: str, rounds: int) -> Loaded:
     """
     path = Path(target)
     if not path.is_file():
-        raise InputError(f"{target} is no file: name one that `python -m subpixel export` wrote")
+        raise InputError(f"{target} is no file: name one that `{command_name()} export` wrote")
     network = OnnxNetwork(path)
     version = network.metadata.get("version", UNKNOWN)
     if version == UNKNOWN:
@@ -78,7 +79,11 @@ def with_onnx_runtime(
         raise InputError(f"{target} rounds to 8 bits inside: export it without --uint8")
 
     def run(tile: np.ndarray) -> np.ndarray:
-        hr = enlarge_opaque(tile, lambda x: network(x[None])[0], network.scale, network.channels)
+        # The caller names an output that is not finite.
+        with np.errstate(invalid="ignore", over="ignore"):
+            hr = enlarge_opaque(
+                tile, lambda x: network(x[None])[0], network.scale, network.channels
+            )
         return back_project(tile, hr.clip(0, 1), network.scale, rounds) if rounds else hr
 
     return Loaded(version, network.scale, network.radius, run, notes)

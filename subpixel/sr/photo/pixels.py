@@ -3,14 +3,12 @@
 import numpy as np
 from jaxtyping import Float32, Shaped
 
+from subpixel.sr.inference.colour import rounded
+
 DTYPES = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
 PEAKS = {"uchar": 255, "ushort": 65535, "float": 1}
 
 
 def quantised(values: Float32[np.ndarray, "h w c"], dtype: str) -> Shaped[np.ndarray, "h w c"]:
     """Returns values in 0..1 as a format of libvips stores them; "float" stays as it is."""
-    if dtype == "float":
-        return values
-    # Halves are rounded up, as MATLAB's `uint8` and `uint16` do.
-    levels = values.clip(0, 1) * np.float32(PEAKS[dtype]) + np.float32(0.5)
-    return levels.astype(DTYPES[dtype])
+    return values if dtype == "float" else rounded(values, DTYPES[dtype])

@@ -49,6 +49,15 @@ class Size:
         given = any(value is not None for value in vars(self).values())
         return Size(scale=min(scales)) if len(scales) == 1 and not given else self
 
+    @property
+    def label(self) -> str:
+        """The end of a result's name: "x3", "3840w", "1080h" or "1920x1080"."""
+        if self.fit is not None:
+            return f"{self.fit[0]}x{self.fit[1]}"
+        if self.width is not None or self.height is not None:
+            return f"{self.width}w" if self.width is not None else f"{self.height}h"
+        return f"x{self.scale or DEFAULT_SCALE:g}"
+
     def transposed(self) -> "Size":
         """Returns this size for an image whose width and height are exchanged."""
         fit = self.fit and (self.fit[1], self.fit[0])

@@ -1,6 +1,7 @@
 """Progress of an enlargement on the console: files, megapixels per second, remaining time."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -8,6 +9,9 @@ from typing import Self
 from rich import progress
 from rich.console import Console
 from rich.text import Text
+
+# How often a log file gets a line on a video.
+LOG_SECONDS = 30
 
 
 class BatchProgress:
@@ -23,7 +27,8 @@ class BatchProgress:
         self._sizes = list(sizes)
         self._files = self._done_before = 0
         self._computed = self._current = 0.0
-        self._began = time.perf_counter()
+        self._began = self._said = time.perf_counter()
+        self._notes: Counter[str] = Counter()
         self._bar = progress.Progress(
             progress.TextColumn("{task.fields[files]}"),
             progress.BarColumn(bar_width=20),
@@ -40,6 +45,7 @@ class BatchProgress:
     def begin(self, path: Path) -> None:
         """Shows that work on a file has begun."""
         self._current = 0.0
+        self._said = time.perf_counter()
         self._bar.update(self._task, name=_printable(path.name))
 
     def advance(self, pixels: int) -> None:
@@ -50,16 +56,24 @@ class BatchProgress:
 
     def video(self, path: Path, done: float, total: float | None, pixels: int) -> None:
         """Shows how far a video is, in seconds, and that pixels of it were enlarged."""
-        self._computed += pixels / 1e6
         of = f" of {total:.1f}" if total else ""
-        self._bar.update(self._task, name=_printable(f"{path.name} {done:.1f}{of} s"))
-        self._show()
+        name = _printable(f"{path.name} {done:.1f}{of} s")
+        self._bar.update(self._task, name=name)
+        self.advance(pixels)
+        # A log file gets a line from time to time.
+        if not self._console.is_terminal and time.perf_counter() - self._said > LOG_SECONDS:
+            self._said = time.perf_counter()
+            remaining = self._bar.tasks[0].time_remaining
+            left = "" if remaining is None else f", {remaining:.0f} s remain"
+            self._say(f"{name}{left}")
 
-    def finish(self, lines: Sequence[str]) -> None:
-        """Shows that the current file is done, and its notes."""
+    def finish(self, path: Path, notes: Sequence[str]) -> None:
+        """Shows that the current file is done, and its notes; each note is shown once."""
         self._close()
-        for line in lines:
-            self._say(line)
+        for note in notes:
+            if note not in self._notes:
+                self._say(f"{path}: {note}")
+            self._notes[note] += 1
 
     def fail(self, line: str) -> None:
         """Shows that the current file failed, and why."""
@@ -95,6 +109,9 @@ class BatchProgress:
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
+        for note, count in self._notes.items():
+            if count > 1:
+                self._say(f"{count - 1} more files: {note}")
 
 
 def _printable(text: str) -> str:

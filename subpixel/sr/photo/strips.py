@@ -8,8 +8,8 @@ from jaxtyping import Float, Float32, Int
 
 from subpixel.image._resize import axis_taps
 from subpixel.sr._support.threads import map_in_threads
+from subpixel.sr.inference.colour import alpha_radius, enlarge_tile
 from subpixel.sr.inference.tiling import TILE_LENGTHS, tiles
-from subpixel.sr.photo.colour import alpha_radius, enlarge_tile
 from subpixel.sr.photo.engine import Model
 
 # A strip of an enlarged image takes at most about this much memory.

@@ -1,5 +1,6 @@
 """What a video holds beside its frames: audio, subtitles, chapters, a cover image, and more."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,16 @@ from subpixel.sr._support.errors import InputError
 
 # The tag by which WebM states that a second stream inside the video is its transparency.
 ALPHA = "alpha_mode"
+# The containers that are written, as FFmpeg names them, and the encoder for their videos.
+CONTAINERS = {
+    ".m4v": ("mp4", "libx264"),
+    ".mkv": ("matroska", "libx264"),
+    ".mov": ("mov", "libx264"),
+    ".mp4": ("mp4", "libx264"),
+    ".webm": ("webm", "libvpx-vp9"),
+}
+WRITTEN_VIDEOS = frozenset(CONTAINERS)
 _COPIED = ("audio", "subtitle")
-_NO_CHAPTERS = frozenset({".avi"})
 # In other containers a cover becomes a second video, which some players show instead.
 _COVERS = frozenset({".m4v", ".mov", ".mp4"})
 
@@ -39,7 +48,7 @@ def copied_streams(source: Any, target: Path) -> list[Any]:
 
 
 def add_copies(sink: Any, source: Any, path: Path, target: Path) -> dict[int, Any]:
-    """Adds the copied streams and the chapters to a new file.
+    """Adds the copied streams and the chapters to a new file, and writes its header.
 
     Args:
       sink: the file, in which the video is the first stream.
@@ -53,31 +62,43 @@ def add_copies(sink: Any, source: Any, path: Path, target: Path) -> dict[int, An
     Raises:
       InputError: if the container cannot hold the audio or the subtitles.
     """
-    copied = {}
-    for stream in copied_streams(source, target):
-        try:
+    copied, errors = {}, pyav().error
+    streams = copied_streams(source, target)
+    try:
+        for stream in streams:
             copy = sink.add_stream_from_template(stream)
-        except (ValueError, pyav().error.FFmpegError) as error:
-            raise InputError(
-                f"{target} cannot hold the {stream.type} of {path} ({error}): give it the suffix "
-                f"{path.suffix}, or .mkv"
-            ) from None
-        copy.metadata.update(stream.metadata)
-        if is_cover(stream):
+            copy.metadata.update(stream.metadata)
             copy.disposition = stream.disposition
-        copied[stream.index] = copy
-    if target.suffix.lower() not in _NO_CHAPTERS:
+            copied[stream.index] = copy
         sink.set_chapters(source.chapters())
+        sink.start_encoding()
+    except (ValueError, errors.FFmpegError) as error:
+        if getattr(error, "filename", None) and isinstance(error, OSError):
+            raise
+        kinds = " and ".join(sorted({stream.type for stream in streams})) or "video"
+        codecs = ", ".join(stream.codec_context.name for stream in streams)
+        written = [path.suffix] if path.suffix.lower() in WRITTEN_VIDEOS else []
+        suffixes = [s for s in (*written, ".mkv") if s.lower() != target.suffix.lower()]
+        command = (
+            f"ffmpeg -i {shlex.quote(str(path))} -c:v copy -c:a "
+            f"{'libopus' if target.suffix.lower() == '.webm' else 'aac'} "
+            f"-sn {shlex.quote(path.stem + '_converted.mkv')}"
+        )
+        other = (
+            f"give it the suffix {' or '.join(dict.fromkeys(suffixes))}, or " if suffixes else ""
+        )
+        raise InputError(
+            f"{target} cannot hold the {kinds} of {path} ({codecs}): {other}convert it: {command}"
+        ) from None
     return copied
 
 
-def left_out(source: Any, stream: Any, first: Any, target: Path) -> list[str]:
+def left_out(source: Any, stream: Any, target: Path) -> list[str]:
     """Returns notes on what the result does not keep, one line each.
 
     Args:
       source: the file that is read.
       stream: its video.
-      first: the first frame of the video.
       target: the path of the new file.
     """
     suffix = target.suffix.lower()
@@ -85,17 +106,14 @@ def left_out(source: Any, stream: Any, first: Any, target: Path) -> list[str]:
     others = [other for other in source.streams if other.index not in kept]
     kinds = {"cover" if is_cover(other) else other.type for other in others}
     found = {
-        "the transparency of the video was left out": any(
-            name.lower() == ALPHA and value == "1" for name, value in stream.metadata.items()
-        ),
-        "the video is interlaced, and was enlarged as if not: deinterlace it first": (
-            first.interlaced_frame
-        ),
         "further video streams were left out": "video" in kinds,
         "attached files, such as fonts, were left out": "attachment" in kinds,
+        "data streams, such as time codes and positions, were left out": "data" in kinds,
         f"the cover image was left out, which {suffix} does not mark as one": "cover" in kinds,
-        f"chapters were left out, which {suffix} cannot hold": (
-            bool(source.chapters()) and suffix in _NO_CHAPTERS
-        ),
     }
     return [note for note, applies in found.items() if applies]
+
+
+def has_alpha(stream: Any) -> bool:
+    """Returns whether WebM states transparency for a video."""
+    return any(name.lower() == ALPHA and value == "1" for name, value in stream.metadata.items())

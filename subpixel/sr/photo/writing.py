@@ -25,7 +25,7 @@ from subpixel.sr.photo.pixels import DTYPES, quantised
 from subpixel.sr.photo.reading import Photograph
 from subpixel.sr.photo.strips import Strips
 from subpixel.sr.photo.tiff import write_tiff
-from subpixel.sr.photo.vips import first_line, libvips
+from subpixel.sr.photo.vips import libvips
 
 # Larger results wait in a file beside the target until they are encoded.
 MEMORY_BYTES = 256 * 2**20
@@ -201,8 +201,13 @@ def _save_with_libvips(
             image.jpegsave(str(plain), Q=quality, optimize_coding=small, keep=_KEPT_BLOCKS)
         else:
             image.pngsave(str(plain), compression=6, keep=_KEPT_BLOCKS)
-    except pyvips.Error as error:
-        raise OSError(f"{path} cannot be written: {first_line(error)}") from None
+    except pyvips.Error:
+        # libvips states numbers of bytes only.
+        free = shutil.disk_usage(plain.parent).free / 1e6
+        raise OSError(
+            f"{path} cannot be written: its disk has {free:,.0f} MB left, or a limit on the size "
+            "of files is lower"
+        ) from None
 
 
 def _add_segment(plain: Path, part: Path, exif: Image.Exif, metadata: Metadata, model: str) -> None:

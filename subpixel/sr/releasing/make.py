@@ -1,16 +1,15 @@
 """Makes a released model from a finished workdir."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from subpixel.kernels import Layout
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import write_json, write_text
+from subpixel.sr.comparison.result import FILE_NAME, Comparison, read_comparison
 from subpixel.sr.config import Experiment
 from subpixel.sr.data.pairs import Pair, find_benchmarks
 from subpixel.sr.evaluation import Protocol, Scores, evaluate
@@ -85,8 +84,8 @@ def make_release(
         bicubic=_means(scores[BICUBIC_NAME]),
         training_data=experiment.data.train,
         experiment=to_json(experiment),
-        settings=comparison["settings"],
-        environment=comparison["environment"],
+        settings=dict(comparison.settings),
+        environment=dict(comparison.environment),
     )
     write_text(card, render_card(release))
     # A released model exists once its facts exist, so they are written last.
@@ -102,23 +101,22 @@ def _check_name(name: str, scale: int) -> None:
         )
 
 
-def _read_comparison(workdir: Path, layout: str) -> dict[str, Any]:
-    path = workdir / "comparison.json"
-    try:
-        comparison = json.loads(path.read_bytes())
-        settings, _ = comparison["settings"], comparison["upsamplers"][layout]["psnr"]
-        _ = settings["train_seconds"][layout]
-        missing = [name for name in SETTINGS if name not in settings]
-        missing += [name for name in ENVIRONMENT if name not in comparison["environment"]]
-    except FileNotFoundError as error:
+def _read_comparison(workdir: Path, layout: str) -> Comparison:
+    path = workdir / FILE_NAME
+    if not path.exists():
         raise InputError(
             f"workdir {workdir} is not finished: it has no comparison.json. The command that "
             "began the training resumes it"
-        ) from error
-    except KeyError as error:
-        raise InputError(f"{path} does not state {error.args[0]} for the card") from error
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+        )
+    comparison = read_comparison(path)
+    settings = comparison.settings
+    missing = [name for name in SETTINGS if name not in settings]
+    missing += [name for name in ENVIRONMENT if name not in comparison.environment]
+    seconds = settings.get("train_seconds")
+    if not isinstance(seconds, dict) or layout not in seconds:
+        missing.append(f"train_seconds of {layout}")
+    if layout not in comparison.upsamplers:
+        missing.append(f"scores of {layout}")
     if missing:
         raise InputError(f"{path} does not state {', '.join(missing)} for the card")
     return comparison
@@ -148,9 +146,9 @@ def _measure(
 
 
 def _compare(
-    scores: Mapping[str, Scores], comparison: Mapping[str, Any], layout: str, workdir: Path
+    scores: Mapping[str, Scores], comparison: Comparison, layout: str, workdir: Path
 ) -> None:
-    recorded = comparison["upsamplers"][layout]["psnr"]
+    recorded = comparison.upsamplers[layout].scores.psnr
     for benchmark, result in scores.items():
         before = recorded.get(benchmark)
         if before is None or abs(before - result.mean_psnr) > TOLERANCE_DB:

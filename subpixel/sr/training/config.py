@@ -124,8 +124,8 @@ class TrainingConfig:
     steps: int = 20_000
     """Number of training steps of each upsampler."""
     start_from: str | None = None
-    """Name of a released model, or weights file, whose parameters the training starts from. A
-    network of another scale gives all layers but the upsampler and its bias."""
+    """Released model, workdir, weights file or PyTorch checkpoint whose parameters the training
+    starts from. A network of another scale gives all layers but the upsampler and its bias."""
     seed: int = 0
     """Seed of the initial parameters and of the patches."""
     log_every: int = 100

@@ -155,6 +155,8 @@ def test_a_file_of_one_size_computes_its_network_at_that_size(make_model, networ
 @pytest.mark.parametrize("network", NETWORKS)
 def test_opencv_computes_a_file_of_one_size(make_model, network, layout):
     cv2 = pytest.importorskip("cv2", reason="opencv-python-headless is not installed")
+    if layout == "conv_transpose" and network.get("kernel_sizes", (3,))[-1] % 2 == 0:
+        pytest.skip("OpenCV 4.10 has no transposed convolution with unequal padding")
     content, _ = onnx_bytes(make_model(**network), Choices(layout=layout, size=(12, 10)))
     exported = OnnxNetwork(content)
     x = image(exported.channels, 1, 12, 10)

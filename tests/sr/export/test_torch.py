@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import interpreter
@@ -20,6 +21,7 @@ from subpixel.sr.models import SRCNNConfig
 from subpixel.sr.models.find import find_model
 from subpixel.sr.models.operations import Centre
 from subpixel.sr.models.torch_files import read_checkpoint
+from subpixel.sr.training.state import check_warm_start
 
 LAYOUTS = ["subpixel", "conv_transpose"]
 NETWORKS = [
@@ -235,3 +237,11 @@ def test_the_scale_of_a_bare_checkpoint_follows_from_its_last_layer(make_model, 
     trained = find_model(str(path))
     assert (trained.config.scale, trained.config.channels) == (4, 3)
     jax.tree.map(np.testing.assert_array_equal, trained.params, model.params)
+
+
+def test_a_training_can_start_from_a_checkpoint(make_model, tmp_path):
+    model, path = make_model(), tmp_path / "m.pth"
+    export_network(model, path, Choices())
+    check_warm_start(model.config, str(path))
+    with pytest.raises(InputError, match=r"start_from: the layers of .* have other shapes"):
+        check_warm_start(replace(model.config, features=(5, 3)), str(path))

@@ -11,6 +11,8 @@ from PIL import Image
 
 import subpixel.sr
 from subpixel.sr._support.errors import InputError
+from subpixel.sr.inference.upscaler import BicubicUpscaler
+from subpixel.sr.models.find import find_model
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_what_is_no_image_is_refused(image, options, message):
 
 
 def test_an_unknown_model_is_named():
-    with pytest.raises(InputError, match="no target 'nonesuch'"):
+    with pytest.raises(InputError, match="no model 'nonesuch'"):
         subpixel.sr.upscale(COFFEE, "nonesuch")
 
 
@@ -117,3 +119,28 @@ def test_importing_the_package_stays_light():
     )
     printed = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert printed.strip() == "[]"
+
+
+@pytest.mark.parametrize("model", ["espcn_x3", "bicubic"])
+def test_images_that_eval_saves_have_the_same_pixels(model):
+    upscaler = BicubicUpscaler(3) if model == "bicubic" else find_model(model).upscaler()
+    result = subpixel.sr.upscale(COFFEE, model, scale=3, engine="jax")
+    np.testing.assert_array_equal(upscaler.image(COFFEE), result)
+    # Rounded once: more exact than luma and chroma rounded by themselves.
+    assert (upscaler.rgb(COFFEE) != result).mean() > 0.01
+
+
+def test_what_is_computed_from_a_result_is_plain():
+    result = subpixel.sr.upscale(COFFEE, "bicubic")
+    plain = np.asarray(result)
+    assert type(result.max()) is np.uint8
+    assert type(result.mean()) is np.float64
+    for computed, expected in (
+        (result.astype(float), plain.astype(float)),
+        (result / 2, plain / 2),
+        (result.sum(axis=0), plain.sum(axis=0)),
+        (np.clip(result, 10, 20), np.clip(plain, 10, 20)),
+    ):
+        assert type(computed) is np.ndarray
+        np.testing.assert_array_equal(computed, expected)
+    assert type(result[:10, :10]) is type(result)

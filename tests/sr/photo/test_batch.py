@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,9 @@ from rich.console import Console
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.photo import writing
-from subpixel.sr.photo.batch import Outcome, other_files, plan_jobs, run_jobs
+from subpixel.sr.photo.batch import Outcome, jobs_beside, other_files, plan_jobs, run_jobs
 from subpixel.sr.photo.engine import find_models
-from subpixel.sr.photo.photographs import Settings
+from subpixel.sr.photo.photographs import Settings, upscale_photograph
 from subpixel.sr.photo.plan import Size
 from subpixel.sr.photo.progress import BatchProgress
 from subpixel.sr.photo.video import VideoEncoding
@@ -164,6 +165,79 @@ def test_errors_of_a_size_name_the_file(tmp_path):
 def test_no_bar_is_drawn_into_a_log(tmp_path):
     _, printed = run([save(tmp_path / "a.png")], tmp_path / "out")
     assert printed == ""
+
+
+def test_links_to_folders_are_followed_once(tmp_path):
+    (tmp_path / "in/real").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    save(tmp_path / "in/real/a.png")
+    save(tmp_path / "elsewhere/b.png")
+    (tmp_path / "in/link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "in/real/loop").symlink_to(tmp_path / "in")
+    (tmp_path / "in/again").symlink_to(tmp_path / "elsewhere")
+    outcome, _ = run([tmp_path / "in"], tmp_path / "out")
+    assert (outcome.done, outcome.failed) == (2, 0)
+    assert tree(tmp_path / "out") == ["again/b.png", "real/a.png"]
+
+
+def test_hidden_files_and_folders_are_left_out(tmp_path):
+    (tmp_path / "in/.thumbnails").mkdir(parents=True)
+    save(tmp_path / "in/.thumbnails/a.png")
+    save(tmp_path / "in/b.jpg")
+    (tmp_path / "in/._b.jpg").write_bytes(b"\0\x05\x16\x07 a fork of macOS")
+    outcome, printed = run([tmp_path / "in"], tmp_path / "out")
+    assert (outcome.done, outcome.failed, printed) == (1, 0, "")
+    assert tree(tmp_path / "out") == ["b.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("size", "label"),
+    [
+        (Size(), "x3"),
+        (Size(scale=2.5), "x2.5"),
+        (Size(width=640), "640w"),
+        (Size(height=480), "480h"),
+        (Size(fit=(640, 480)), "640x480"),
+    ],
+)
+def test_results_lie_beside_their_inputs_by_default(size, label, tmp_path):
+    (tmp_path / "in").mkdir()
+    inputs = [save(tmp_path / "a.png"), tmp_path / "in", tmp_path / "b.heic", tmp_path / "c.avi"]
+    save(tmp_path / "in/d.png")
+    targets = [job.target.relative_to(tmp_path) for job in jobs_beside(inputs, size.label)]
+    names = [f"a_{label}.png", f"in_{label}/d.png", f"b_{label}.jpg", f"c_{label}.mkv"]
+    assert [str(target) for target in targets] == names
+
+
+def test_stdout_is_no_output(tmp_path):
+    with pytest.raises(InputError, match="not written to stdout: name a file or a folder"):
+        plan_jobs([save(tmp_path / "a.png")], Path("-"))
+
+
+def test_a_note_is_shown_once_and_counted(tmp_path):
+    tags = Image.Exif()
+    tags.get_ifd(0x8769)[0x927C] = b"maker"
+    inputs = [save(tmp_path / f"{i}.jpg", exif=tags) for i in range(3)]
+    _, printed = run(inputs, tmp_path / "out")
+    note = "maker notes were left out, which hold in the camera's own file only"
+    assert printed.splitlines() == [f"{inputs[0]}: {note}", f"2 more files: {note}"]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+def test_two_runs_with_one_target_leave_one_whole_result(suffix, tmp_path):
+    """Runs that overlap in every order; the result is that of one of them."""
+    large = np.tile(COFFEE, (4, 4, 1))
+    inputs = [save(tmp_path / f"{i}.png", np.roll(large, 100 * i)) for i in range(2)]
+    target = tmp_path / f"out/a.{suffix}"
+    whole = []
+    for source in inputs:
+        run([source], target, overwrite=True)
+        whole.append(target.read_bytes())
+    with ThreadPoolExecutor(4) as pool:
+        settings = Settings(find_models("bicubic"), Size(scale=2))
+        list(pool.map(lambda i: upscale_photograph(inputs[i % 2], target, settings), range(8)))
+    assert target.read_bytes() in whole
+    assert tree(tmp_path / "out") == [f"a.{suffix}"]
 
 
 def test_an_empty_folder_is_named(tmp_path):

@@ -1,5 +1,6 @@
 """Tiles and strips give what the whole image at once gives."""
 
+import sys
 from dataclasses import replace
 
 import jax
@@ -11,11 +12,12 @@ from flax import nnx
 from subpixel.image import imresize
 from subpixel.sr._support.errors import InputError, NonFiniteError
 from subpixel.sr.export.formats import Choices, export_network
+from subpixel.sr.inference import upscaler
+from subpixel.sr.inference.colour import enlarge_tile
 from subpixel.sr.models.espcn import ESPCNConfig
 from subpixel.sr.models.weights import load_weights, save_weights
-from subpixel.sr.photo import networks, strips
+from subpixel.sr.photo import strips
 from subpixel.sr.photo.arrays import upscale
-from subpixel.sr.photo.colour import enlarge_tile
 from subpixel.sr.photo.engine import find_models
 from subpixel.sr.photo.strips import Strips, enlarge, resize
 
@@ -71,12 +73,12 @@ def test_tiles_at_once_change_no_bit(weights):
 
 def test_tiles_are_compiled_once_for_their_shape(weights):
     model = find_models(str(weights[1])).of_scale(3)
-    before = networks._enlarge._cache_size()
+    before = upscaler.enlarge_image._cache_size()
     for height, width in ((64, 64), (70, 90), (100, 64), (128, 77)):
         for _ in enlarge(pieces(image(height, width, 3), 16), model).rows:
             pass
     # Sides of 16, 32, 64 and 128 pixels in any pair, and one network and number of channels.
-    assert networks._enlarge._cache_size() - before <= 9
+    assert upscaler.enlarge_image._cache_size() - before <= 9
 
 
 @pytest.mark.parametrize(("height", "width"), [(20, 31), (61, 80), (100, 7), (1, 1), (59, 79)])
@@ -176,6 +178,31 @@ def test_onnx_runtime_computes_what_jax_computes(channels, consistent, weights):
     np.testing.assert_allclose(*results, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("missing", [None, "onnx", "onnxruntime"])
+def test_the_fastest_engine_that_is_installed_is_chosen(missing, weights, monkeypatch):
+    if missing:
+        monkeypatch.setitem(sys.modules, missing, None)
+    models = find_models(str(weights[3]), "auto")
+    assert models.engine == ("JAX" if missing else "ONNX Runtime")
+    one, other = (
+        upscale(COFFEE, str(weights[3]), engine=engine).astype(int) for engine in ("auto", "jax")
+    )
+    assert np.abs(one - other).max() <= 1
+
+
+def test_an_exported_graph_is_kept(weights, tmp_path, monkeypatch):
+    monkeypatch.setenv("SUBPIXEL_CACHE", str(tmp_path))
+    first = find_models(str(weights[1]), "onnxruntime").of_scale(3)
+    (kept,) = (tmp_path / "onnx").iterdir()
+    written = kept.stat().st_mtime_ns
+    second = find_models(str(weights[1]), "onnxruntime").of_scale(3)
+    assert kept.stat().st_mtime_ns == written
+    np.testing.assert_array_equal(first.run(COFFEE / 255), second.run(COFFEE / 255))
+    kept.write_bytes(b"damaged")
+    third = find_models(str(weights[1]), "onnxruntime").of_scale(3)
+    np.testing.assert_array_equal(first.run(COFFEE / 255), third.run(COFFEE / 255))
+
+
 def test_an_exported_file_is_run(weights, tmp_path):
     pytest.importorskip("onnxruntime")
     path = tmp_path / "model.onnx"
@@ -183,8 +210,9 @@ def test_an_exported_file_is_run(weights, tmp_path):
     result = upscale(COFFEE, str(path), engine="onnxruntime")
     difference = result.astype(int) - upscale(COFFEE, str(weights[1]))
     assert np.abs(difference).max() <= 1
-    with pytest.raises(InputError, match="add --engine=onnxruntime"):
-        upscale(COFFEE, str(path))
+    np.testing.assert_array_equal(upscale(COFFEE, str(path)), result)
+    with pytest.raises(InputError, match="is run by ONNX Runtime: leave out --engine=jax"):
+        upscale(COFFEE, str(path), engine="jax")
     export_network(load_weights(weights[1]), tmp_path / "eight.onnx", Choices(uint8=True))
     with pytest.raises(InputError, match="rounds to 8 bits inside: export it without --uint8"):
         upscale(COFFEE, str(tmp_path / "eight.onnx"), engine="onnxruntime")

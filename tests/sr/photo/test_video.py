@@ -186,7 +186,7 @@ def test_what_is_no_video_is_named(content, tmp_path):
     source = damaged(tmp_path / "a.mp4", content)
     with pytest.raises(InputError, match=r"a\.mp4 is (empty|damaged or no video)"):
         enlarge(source, tmp_path / "b.mp4")
-    assert not (tmp_path / "b.mp4.part").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
 def test_a_stop_leaves_no_file(tmp_path):
@@ -253,12 +253,12 @@ def test_transparency_is_left_out_with_a_word(tmp_path):
         assert "alpha_mode" not in {name.lower() for name in result.streams.video[0].metadata}
 
 
-def test_an_interlaced_video_is_named(tmp_path):
+def test_an_interlaced_video_is_refused(tmp_path):
     with av.open(str(tmp_path / "a.mp4"), "w") as sink:
         stream = sink.add_stream("libx264", rate=25, options={"x264-params": "tff=1"})
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24")
         sink.mux(stream.encode(frame.reformat(format="yuv420p")))
         sink.mux(stream.encode(None))
-    (note,) = enlarge(tmp_path / "a.mp4", tmp_path / "b.mp4")
-    assert note == "the video is interlaced, and was enlarged as if not: deinterlace it first"
+    with pytest.raises(InputError, match=r"a\.mp4 is interlaced: ffmpeg -i .* -vf bwdif"):
+        enlarge(tmp_path / "a.mp4", tmp_path / "b.mp4")

@@ -58,12 +58,6 @@ def test_chapters_are_kept(suffix, tmp_path):
     assert content(tmp_path / f"b{suffix}")[0] == [("One", 0.0), ("Two", 0.15)]
 
 
-def test_chapters_that_the_container_cannot_hold_are_named(tmp_path):
-    clip = write_streams(tmp_path / "a.mp4", "video", chapters=CHAPTERS)
-    (note,) = enlarge(clip, tmp_path / "b.avi")
-    assert note == "chapters were left out, which .avi cannot hold"
-
-
 @pytest.mark.parametrize("order", [("video", "cover"), ("cover", "video")])
 def test_a_cover_is_copied_and_not_enlarged(order, tmp_path):
     clip = write_streams(tmp_path / "a.mp4", *order)

@@ -72,7 +72,7 @@ def test_an_exported_file_gives_what_jax_gives(folder):
     [
         ([], "espcn needs the package"),
         (["--engine=onnxruntime"], "espcn needs the package"),
-        (["--model=model.onnx"], "model.onnx is run by ONNX Runtime: add --engine=onnxruntime"),
+        (["--model=model.onnx", "--engine=jax"], "model.onnx is run by ONNX Runtime: leave out"),
         (["--engine=onnxruntime", "--model=no.onnx"], "no.onnx is no file: name one that"),
         (
             ["--engine=onnxruntime", "--model=model.onnx", "--activation=relu"],

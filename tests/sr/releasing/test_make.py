@@ -136,10 +136,11 @@ def test_weights_of_another_training_are_refused(workdir):
     ("damage", "message"),
     [
         (lambda c: c["settings"].pop("train_seconds"), "does not state train_seconds"),
+        (lambda c: c["settings"].update(train_seconds=3), "does not state train_seconds"),
         (lambda c: c["settings"].pop("seed"), "does not state seed"),
         (lambda c: c["environment"].pop("jax"), "does not state jax"),
-        (lambda c: c["upsamplers"].pop("subpixel"), "does not state subpixel"),
-        (lambda c: c.update(settings=3), "cannot be read"),
+        (lambda c: c["upsamplers"].pop("subpixel"), "does not state scores of subpixel"),
+        (lambda c: c.update(settings=3), "settings must be of the kind dict; got 3"),
     ],
 )
 def test_a_comparison_that_lacks_what_the_card_states_is_refused(workdir, damage, message):

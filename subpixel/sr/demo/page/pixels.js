@@ -1,4 +1,4 @@
-// Enlarges one tile by the rules of `subpixel upscale`: subpixel/sr/photo/colour.py.
+// Enlarges one tile by the rules of `subpixel upscale`: subpixel.sr.inference.colour.py.
 //
 // An image is {width, height, channels, data}: a Float32Array, channels last, 0 is black and 1 is
 // white. An `enlarger` takes an image of 1 or 3 channels and resolves to the enlarged image.

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Shaped
 
 from subpixel.image import imresize, rgb_to_luma, rgb_to_ycbcr, ycbcr_to_rgb
 from subpixel.image._arrays import ImageArray, namespace
@@ -50,6 +50,16 @@ def enlarge_opaque(
     luma = network(rgb_to_luma(levels) / 255) * 255
     chroma = imresize(rgb_to_ycbcr(levels)[..., 1:], scale)
     return ycbcr_to_rgb(xp.concatenate([luma, chroma], axis=-1)) / 255
+
+
+def rounded(
+    values: Float32[np.ndarray, "h w c"], dtype: type[np.integer[Any]]
+) -> Shaped[np.ndarray, "h w c"]:
+    """Returns values in 0..1 as whole numbers from 0 to the largest of a type.
+
+    Halves are rounded up, as MATLAB's `uint8` and `uint16` do.
+    """
+    return (values.clip(0, 1) * np.float32(np.iinfo(dtype).max) + np.float32(0.5)).astype(dtype)
 
 
 def enlarge_tile(
