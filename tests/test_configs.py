@@ -13,7 +13,7 @@ from subpixel.sr.config import CONFIGS, load_config
 from subpixel.sr.data import find_pairs
 from subpixel.sr.models.released import load_released
 from subpixel.sr.models.weights import load_weights
-from subpixel.sr.training.warm_start import check_warm_start
+from subpixel.sr.training.state import check_warm_start
 
 
 @pytest.fixture(scope="module")

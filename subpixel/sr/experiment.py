@@ -1,9 +1,10 @@
-"""Runs an experiment, from its images to its report page."""
+"""Runs an experiment: data -> training -> speed and scores -> comparison -> page."""
 
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,8 +14,8 @@ from subpixel import kernels
 from subpixel.sr._support.errors import InputError, NonFiniteError, UnfinishedError
 from subpixel.sr._support.files import write_text
 from subpixel.sr.comparison.compare import compare
-from subpixel.sr.comparison.result import FILE_NAME, write_comparison
-from subpixel.sr.comparison.speed import measure_speed
+from subpixel.sr.comparison.result import FILE_NAME, Cost, write_comparison
+from subpixel.sr.comparison.speed import FAST, NATIVE, measure_speed, with_fast_upsampler
 from subpixel.sr.comparison.tables import cost_table
 from subpixel.sr.config import Experiment
 from subpixel.sr.data.pairs import Pair
@@ -23,12 +24,12 @@ from subpixel.sr.evaluation import Protocol, Scores, evaluate, scores_table
 from subpixel.sr.evaluation.scores import protocol_as_measured
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.weights import save_weights
-from subpixel.sr.report import select_images, write_report
-from subpixel.sr.training import train
-from subpixel.sr.training.loop import Trained, check_devices
+from subpixel.sr.report.images import select_images
+from subpixel.sr.report.page import write_report
+from subpixel.sr.training.loop import Trained, check_devices, train
 from subpixel.sr.training.parallel import first_before_others, is_first
-from subpixel.sr.training.records import read_records
-from subpixel.sr.training.warm_start import check_warm_start
+from subpixel.sr.training.records import Record, read_records
+from subpixel.sr.training.state import check_warm_start
 from subpixel.sr.workdir import check_workdir, claim_workdir, weights_file
 
 
@@ -102,47 +103,29 @@ def _write_results(
     workdir: Path,
     console: Console,
 ) -> None:
-    """Writes the weights, then measures the networks and writes the results."""
-    model, data, optimizer = experiment.model, experiment.data, experiment.optimizer
-    networks = {}
+    """Weights -> speed -> scores -> comparison -> page."""
+    model, data = experiment.model, experiment.data
     for name in experiment.upsamplers:
-        params = trained.params[name]
-        networks[name] = NetworkUpscaler(trained.graphs[name], params)
-        save_weights(weights_file(workdir, name), params, model, name)
-    # JAX refuses to run compiled programs under JAX_DISABLE_JIT, and only those are measured.
-    with console.status("measuring speed"), jax.disable_jit(False):
-        costs = measure_speed(
-            experiment.upsamplers, model, optimizer, data, experiment.steps, experiment.seed
-        )
+        save_weights(weights_file(workdir, name), trained.params[name], model, name)
+    with console.status("measuring speed"):
+        costs = _measure_speed(experiment, trained)
     protocol = Protocol(model.scale, degradation=data.degradation)
-    upscalers: dict[str, Upscaler] = {"bicubic": BicubicUpscaler(model.scale), **networks}
+    upscalers = {"bicubic": BicubicUpscaler(model.scale), **_networks(trained)}
     scores = _measure_scores(upscalers, images.benchmarks, protocol, console)
     protocol, line = protocol_as_measured(
         protocol, {name: by_model["bicubic"] for name, by_model in scores.items()}
     )
-    settings = {
-        "steps": experiment.steps,
-        "seed": experiment.seed,
-        "training_data": ", ".join(data.train),
-        **images.to_json(),
-        "batch_size": data.batch_size,
-        "patch_size": data.patch_size,
-        "learning_rate": optimizer.learning_rate,
-        "loss": optimizer.loss,
-        "ema_decay": optimizer.ema_decay,
-        "train_seconds": trained.run.seconds,
-    }
+    settings = _settings(experiment, images.to_json(), trained.run.seconds)
     comparison = compare(experiment.name, protocol, scores, costs, settings, line)
     write_comparison(workdir / FILE_NAME, comparison)
-    first = experiment.upsamplers[0]
-    kernel = networks[first].params["upsampler"]["kernel"]
-    history = read_records(workdir / "metrics.jsonl", console)
-    page = workdir / "report.html"
+    first, page = experiment.upsamplers[0], workdir / "report.html"
+    shown = {name: upscalers[name] for name in ("bicubic", *experiment.upsamplers)}
+    kernel = trained.params[first]["upsampler"]["kernel"]
     write_report(
         page,
         comparison,
-        [record for record in history if record.get("validation_psnr") is not None],
-        list(select_images(upscalers, images.benchmarks, scores, first, protocol)),
+        _validations(workdir, console),
+        list(select_images(shown, images.benchmarks, scores, first, protocol)),
         np.asarray(kernels.convert(kernel, model.scale, first, "zero_insert")),
     )
     rows = {name: {b: scores[b][name] for b in scores} for name in upscalers}
@@ -150,6 +133,31 @@ def _write_results(
     console.print(scores_table(experiment.name, rows, list(scores)))
     console.print(cost_table(costs))
     console.print(f"page: {page}", soft_wrap=True)
+
+
+def _networks(trained: Trained) -> dict[str, Upscaler]:
+    """Returns the trained networks, and the one with the fast form of "conv_transpose"."""
+    networks: dict[str, Upscaler] = {}
+    for name, graph in trained.graphs.items():
+        params = trained.params[name]
+        networks[name] = NetworkUpscaler(graph, params)
+        if name == NATIVE:
+            networks[FAST] = NetworkUpscaler(with_fast_upsampler(graph, params), params)
+    return networks
+
+
+def _measure_speed(experiment: Experiment, trained: Trained) -> dict[str, Cost]:
+    # JAX refuses to run compiled programs under JAX_DISABLE_JIT, and only those are measured.
+    with jax.disable_jit(False):
+        return measure_speed(
+            experiment.upsamplers,
+            experiment.model,
+            experiment.optimizer,
+            experiment.data,
+            experiment.steps,
+            experiment.seed,
+            trained.steps,
+        )
 
 
 def _measure_scores(
@@ -164,6 +172,31 @@ def _measure_scores(
         with console.status(f"measuring {benchmark}"):
             scores[benchmark] = evaluate(upscalers, images, protocol)
     return scores
+
+
+def _settings(
+    experiment: Experiment, images: Mapping[str, Any], train_seconds: Mapping[str, float]
+) -> dict[str, Any]:
+    """Returns the settings of a training as comparison.json and the page have them."""
+    data, optimizer = experiment.data, experiment.optimizer
+    return {
+        "steps": experiment.steps,
+        "seed": experiment.seed,
+        "training_data": ", ".join(data.train),
+        **images,
+        "batch_size": data.batch_size,
+        "patch_size": data.patch_size,
+        "learning_rate": optimizer.learning_rate,
+        "loss": optimizer.loss,
+        "ema_decay": optimizer.ema_decay,
+        "train_seconds": train_seconds,
+    }
+
+
+def _validations(workdir: Path, console: Console) -> list[Record]:
+    """Returns the records of the measurements on the held-out images."""
+    records = read_records(workdir / "metrics.jsonl", console)
+    return [record for record in records if record.get("validation_psnr") is not None]
 
 
 @contextmanager

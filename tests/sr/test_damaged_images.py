@@ -117,6 +117,7 @@ def fuzz(folder: Path, count: int, seed: int) -> int:
     return refused
 
 
+@pytest.mark.slow
 def test_mutated_images_are_read_or_refused_in_one_line(tmp_path):
     assert 100 < fuzz(tmp_path, 420, seed=0) < 420
 

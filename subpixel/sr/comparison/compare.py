@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from subpixel.kernels import Layout
 from subpixel.sr._support.environment import environment
 from subpixel.sr.comparison.result import (
     Comparison,
@@ -19,7 +18,7 @@ def compare(
     name: str,
     protocol: Protocol,
     scores: Mapping[str, Mapping[str, Scores]],
-    costs: Mapping[Layout, Cost],
+    costs: Mapping[str, Cost],
     settings: Mapping[str, Any],
     protocol_line: str = "",
 ) -> Comparison:

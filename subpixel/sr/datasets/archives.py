@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from subpixel.sr._support.files import naming
+from subpixel.sr._support.files import errors_name
 from subpixel.sr.data.images import SUFFIXES
 
 # The archives hold PNG, JPEG and MAT files, compressed already, which hardly grow. The largest,
@@ -65,7 +65,7 @@ def extract(archive: Path, target: Path, places: Mapping[str, str]) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists():
                 raise ArchiveError(f"{archive} is not as expected: it has {path.name} twice")
-            with naming(path), path.open("xb") as file, member.open() as content:
+            with errors_name(path), path.open("xb") as file, member.open() as content:
                 shutil.copyfileobj(content, file, CHUNK)
             empty.pop(inside, None)
     for inside in empty:

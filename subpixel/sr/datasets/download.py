@@ -9,7 +9,7 @@ from typing import Any
 import pooch
 import requests
 
-from subpixel.sr._support.files import naming
+from subpixel.sr._support.files import errors_name
 from subpixel.sr.data.catalogue import Archive
 
 ATTEMPTS = 5
@@ -76,7 +76,7 @@ def fetch(
 
     downloader: Any = download
     try:
-        with naming(folder / archive.file):
+        with errors_name(folder / archive.file):
             return Path(registry.fetch(archive.file, downloader=downloader))
     except requests.RequestException as error:
         raise DownloadError(

@@ -198,7 +198,9 @@ def test_an_experiment_writes_scores_weights_and_a_page(tmp_path, monkeypatch, c
     printed = capsys.readouterr().out
     assert printed.rstrip().endswith(f"page: {workdir / 'report.html'}")
     comparison = json.loads((workdir / "comparison.json").read_text())
-    assert list(comparison["upsamplers"]) == list(LAYOUTS)
+    # JAX's own transposed convolution, and this package's with the same kernel beside it.
+    subpixel, native, *others = LAYOUTS
+    assert list(comparison["upsamplers"]) == [subpixel, native, "conv_transpose, auto", *others]
     for entry in comparison["upsamplers"].values():
         for figure in ("train_step_ms", "forward_ms", "gradient_ms", "compile_s", "gflop_useful",
                        "gflop_executed", "temp_mib"):  # fmt: skip

@@ -168,14 +168,14 @@ def test_scores_of_two_protocols_are_in_one_table_with_the_differences(
     evaluate(monkeypatch, files, str(files / "w.safetensors"), f"--json={b}")
     evaluate(monkeypatch, files, "bicubic", f"--json={c}", "--protocol=esr", "--grey=stored")
     for paths, columns in (((a, b), ()), ((a, c), ("luma_range", "grey"))):
-        monkeypatch.setattr("sys.argv", ["subpixel", "figures", "table", *paths])
+        monkeypatch.setattr("sys.argv", ["subpixel", "scores", "table", *paths])
         capsys.readouterr()
         assert subpixel_command() == 0
         printed = capsys.readouterr().out
         for column in ("luma_range", "grey", "rounding"):
             assert (column in printed.split("\n", 2)[2]) == (column in columns)
         assert ("matlab x2" in printed) == (not columns)
-    monkeypatch.setattr("sys.argv", ["subpixel", "figures", "table", str(files / "w.safetensors")])
+    monkeypatch.setattr("sys.argv", ["subpixel", "scores", "table", str(files / "w.safetensors")])
     with pytest.raises(InputError, match=r"w\.safetensors is not a JSON file of eval\.py"):
         subpixel_command()
 

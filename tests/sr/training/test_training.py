@@ -17,9 +17,12 @@ from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerCon
 from subpixel.sr.data import ImageSource, Pair, prepare
 from subpixel.sr.data.patches import PatchCutter, batches
 from subpixel.sr.models.weights import save_weights
-from subpixel.sr.training import make_optimizer, stepping, train, train_step
+from subpixel.sr.training import stepping
+from subpixel.sr.training.loop import train
+from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.records import WALL_CLOCK, Records, read_records
 from subpixel.sr.training.state import init_state
+from subpixel.sr.training.step import train_step
 from subpixel.sr.workdir import claim_workdir
 
 TINY = Experiment(
