@@ -9,7 +9,7 @@ from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerCon
 config = Experiment(
     name="espcn_x4",
     upsamplers=("subpixel",),
-    # A larger input scale uses the curvature of tanh; docs/recipe.md has the search.
+    # A larger input scale uses the curvature of tanh; research/recipe.md has the search.
     model=ESPCNConfig(scale=4, input_mean=0.45, input_scale=6.4, residual=True),
     data=DataConfig(
         train=("T91", "General100", "BSDS500/train", "BSDS500/test"),

@@ -64,9 +64,8 @@ def whole_along(x: jax.Array, dimensions: range) -> jax.Array:
     XLA's partitioner gives wrong values for convolutions of stride 1, and for kernel gradients of
     strided ones, whose images are divided along a spatial axis (docs/transposed-convolution.md).
     """
-    mesh = getattr(getattr(jax.typeof(x), "sharding", None), "mesh", None)
-    types = set(getattr(mesh, "axis_types", None) or ())
-    if types != {AxisType.Auto}:
+    mesh: Any = getattr(getattr(jax.typeof(x), "sharding", None), "mesh", None)
+    if set(getattr(mesh, "axis_types", None) or ()) != {AxisType.Auto}:
         return x
     free = PartitionSpec.UNCONSTRAINED
     spec = PartitionSpec(*(None if i in dimensions else free for i in range(x.ndim)))

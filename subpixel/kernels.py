@@ -54,7 +54,7 @@ LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 def validate_layout(name: str) -> None:
     """Raises ValueError if `name` is not the name of a layout."""
     if name not in LAYOUTS:
-        raise ValueError(f"unknown upsampler {name!r}: it must be one of {', '.join(LAYOUTS)}")
+        raise ValueError(f"unknown layout {name!r}: it must be one of {', '.join(LAYOUTS)}")
 
 
 def convert(

@@ -4,9 +4,26 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import jaxtyping
 import pytest
 from versions import enable_x64
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keeps compiled programs in pytest's cache folder, for all workers and subprocesses.
+
+    `pytest --cache-clear` empties the folder.
+    """
+    if not hasattr(config, "cache"):  # pytest -p no:cacheprovider
+        return
+    settings = {
+        "jax_compilation_cache_dir": str(config.cache.mkdir("compilations")),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+    }
+    for name, value in settings.items():
+        os.environ.setdefault(name.upper(), str(value))
+        jax.config.update(name, type(value)(os.environ[name.upper()]))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -15,6 +32,14 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SUBPIXEL_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="module")
+def unoptimized() -> Iterator[None]:
+    """Compiles quickly, for modules that test values: not memory, programs or equality of bits."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture

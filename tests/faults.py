@@ -15,8 +15,7 @@ from PIL import Image
 from rich.console import Console
 
 from subpixel.sr.models.weights import load_weights
-from subpixel.sr.training.checkpoints import list_steps, restore
-from subpixel.sr.training.manifest import NAME
+from subpixel.sr.training.checkpoints import MANIFEST, list_steps, restore
 from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.records import WALL_CLOCK
 from subpixel.sr.training.state import init_state
@@ -120,7 +119,7 @@ def before_the_manifest(workdir: Path) -> bool:
     """Whether Orbax has committed a checkpoint whose manifest does not exist yet."""
     folder = workdir / "checkpoints"
     steps = list_steps(folder)
-    return len(steps) > 1 and not (folder / str(steps[0]) / NAME).exists()
+    return len(steps) > 1 and not (folder / str(steps[0]) / MANIFEST).exists()
 
 
 def final_state(workdir: Path) -> dict:

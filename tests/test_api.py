@@ -31,7 +31,7 @@ POSITIONAL = {
 }
 
 # Modules that import what is not installed, or run in a process of their own.
-OTHER_PROGRAMS = ("subpixel.sr.bench.torch_worker", "subpixel.sr.datasets.tfds")
+OTHER_PROGRAMS = ()
 # Methods that begin with an underscore and take arrays all the same.
 SPECIAL = ("__call__", "__init__")
 # JAX fills their fields with shapes, shardings and tracers too.

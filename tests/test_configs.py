@@ -10,18 +10,18 @@ from PIL import Image
 
 import train as train_command
 from subpixel.sr.config import CONFIGS, load_config
-from subpixel.sr.data.embedded import embedded_images
+from subpixel.sr.data import find_pairs
 from subpixel.sr.models.released import load_released
 from subpixel.sr.models.weights import load_weights
-from subpixel.sr.training.warm_start import check_warm_start
+from subpixel.sr.training.state import check_warm_start
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory) -> Path:
     """Four photographs, and a thumbnail that is smaller than a patch."""
     folder = tmp_path_factory.mktemp("photos")
-    for image in embedded_images("train")[:4]:
-        Image.fromarray(image.load()[:240, :240]).save(folder / f"{image.name}.png")
+    for image in find_pairs("embedded:train", None)[:4]:
+        Image.fromarray(image.hr.load()[:240, :240]).save(folder / f"{image.name}.png")
     Image.new("RGB", (40, 30)).save(folder / "thumbnail.png")
     return folder
 

@@ -10,6 +10,8 @@ import pytest
 
 from subpixel.equinox import conv_transpose
 
+pytestmark = pytest.mark.usefixtures("unoptimized")
+
 eqx = pytest.importorskip("equinox")
 
 PADDINGS = ("SAME", "same_lower", "VALID", 0, 2, ((1, 0), (0, 2)))

@@ -142,5 +142,5 @@ def test_arguments_are_refused_at_once():
 
 
 def test_an_unknown_layout_is_refused_at_once():
-    with pytest.raises(ValueError, match=f"unknown upsampler 'bilinear'.*{', '.join(LAYOUTS)}"):
+    with pytest.raises(ValueError, match=f"unknown layout 'bilinear'.*{', '.join(LAYOUTS)}"):
         icnr(normal_init, 2, layout="bilinear")

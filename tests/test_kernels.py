@@ -265,8 +265,8 @@ class TestPyTorch:
 @pytest.mark.parametrize(
     ("shape", "scale", "source", "target", "error", "message"),
     [
-        ((6, 6, 3, 2), 2, "deconv", "subpixel", ValueError, "unknown upsampler 'deconv'.*one of"),
-        ((6, 6, 3, 2), 2, "subpixel", "deconv", ValueError, "unknown upsampler 'deconv'.*one of"),
+        ((6, 6, 3, 2), 2, "deconv", "subpixel", ValueError, "unknown layout 'deconv'.*one of"),
+        ((6, 6, 3, 2), 2, "subpixel", "deconv", ValueError, "unknown layout 'deconv'.*one of"),
         ((6, 2), 2, "zero_insert", "subpixel", ValueError, r"1 to 3 spatial axes.*\(6, 2\)"),
         ((2,) * 6, 2, "zero_insert", "subpixel", ValueError, "1 to 3 spatial axes"),
         ((6, 5, 3, 2), 2, "zero_insert", "subpixel", ValueError, r"\(6, 5\) taps.*append zeros"),

@@ -16,6 +16,8 @@ from subpixel import conv_transpose, kernels, pixel_shuffle, subpixel_conv, zero
 from subpixel.ops.conv import insert_zeros, upsampling_padding
 from subpixel.sr.models import ConvStack, ESPCNConfig
 
+pytestmark = pytest.mark.usefixtures("unoptimized")
+
 PRECISIONS = pytest.mark.parametrize(
     ("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-5)]
 )

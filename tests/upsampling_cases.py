@@ -153,3 +153,4 @@ CASES = {
     "linen.SubpixelConv": Case(linen_layer(linen.SubpixelConv, 2), lax_subpixel, SUBPIXEL),
     "linen.ZeroInsertConv": Case(linen_layer(linen.ZeroInsertConv, 2), lax_zero_insert),
 }
+LAYERS = tuple(name for name in CASES if name.startswith(("nnx.", "linen.", "equinox.")))

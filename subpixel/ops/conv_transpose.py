@@ -73,7 +73,7 @@ def conv_transpose(
         stride 1 and a pixel shuffle, with the gradients of "im2col"; "native" for XLA's
         convolution; "auto" for the fastest of them as measured on CPU (see the table in
         `subpixel.ops._methods`), and "native" on other platforms, which were not measured.
-        ``python -m subpixel bench conv-transpose --method im2col`` measures them.
+        ``python benchmarks/conv_transpose.py --method im2col`` measures them.
 
     Returns:
       Shape (n, q1, ..., qd, out), or as `dimension_numbers` says.

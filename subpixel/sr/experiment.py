@@ -1,4 +1,4 @@
-"""Runs an experiment, from its images to its report page."""
+"""Runs an experiment: data -> training -> speed and scores -> comparison -> page."""
 
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,22 +14,22 @@ from subpixel import kernels
 from subpixel.sr._support.errors import InputError, NonFiniteError, UnfinishedError
 from subpixel.sr._support.files import write_text
 from subpixel.sr.comparison.compare import compare
-from subpixel.sr.comparison.result import FILE_NAME, write_comparison
-from subpixel.sr.comparison.speed import measure_speed
+from subpixel.sr.comparison.result import FILE_NAME, Cost, write_comparison
+from subpixel.sr.comparison.speed import FAST, NATIVE, measure_speed, with_fast_upsampler
 from subpixel.sr.comparison.tables import cost_table
 from subpixel.sr.config import Experiment
-from subpixel.sr.data import SourceImage, check_no_leak, prepare
-from subpixel.sr.data.held_out import hold_out, split_images
-from subpixel.sr.data.sources import find_benchmarks, find_training
+from subpixel.sr.data.pairs import Pair
+from subpixel.sr.data.training_set import TrainingSet, load_training_set
 from subpixel.sr.evaluation import Protocol, Scores, evaluate, scores_table
+from subpixel.sr.evaluation.scores import protocol_as_measured
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.weights import save_weights
-from subpixel.sr.report import select_images, write_report
-from subpixel.sr.training import train
-from subpixel.sr.training.loop import Trained, check_devices
+from subpixel.sr.report.images import select_images
+from subpixel.sr.report.page import write_report
+from subpixel.sr.training.loop import Trained, check_devices, train
 from subpixel.sr.training.parallel import first_before_others, is_first
-from subpixel.sr.training.records import read_records
-from subpixel.sr.training.warm_start import check_warm_start
+from subpixel.sr.training.records import Record, read_records
+from subpixel.sr.training.state import check_warm_start
 from subpixel.sr.workdir import check_workdir, claim_workdir, weights_file
 
 
@@ -62,34 +62,27 @@ def run(
     check_devices(experiment)
     if experiment.start_from is not None:
         check_warm_start(model, experiment.start_from)
-    training = find_training(data, model.scale, root)
-    benchmarks = find_benchmarks(data.benchmarks, root, model.scale, data.degradation)
     check_workdir(workdir, experiment)
-    console.print(
-        f"{experiment.name}: {len(training)} training images, "
-        + ", ".join(f"{name} {len(images)}" for name, images in benchmarks.items())
-    )
-    # Too few images are an error, raised before the images are decoded.
-    hold_out(len(training), data.validation_images)
     with first_before_others(), console.status("preparing images") as status:
-        prepared = prepare(
-            training,
-            model.scale,
-            model.channels,
-            data.degradation,
-            progress=lambda done, of: status.update(f"preparing images: {done} of {of}"),
-            least=data.patch_size,
+        images = load_training_set(
+            model,
+            data,
+            root,
+            workdir=workdir,
+            progress=lambda done, total: status.update(f"preparing images: {done} of {total}"),
         )
-        measured = [p for images in benchmarks.values() for p in images]
-        leak = check_no_leak(training, measured, prepared.fingerprints, data.on_leak)
-        split = split_images(training, prepared.fingerprints, data.validation_images)
-    if split.note:
-        console.print(split.note, soft_wrap=True, markup=False, highlight=False)
-    pairs, validation = prepared.select(split.train), prepared.select(split.held_out)
+    console.print(
+        f"{experiment.name}: {len(images.pairs)} images to train on, {len(images.validation)} held "
+        "out for validation, "
+        + ", ".join(f"{name} {len(pairs)}" for name, pairs in images.benchmarks.items())
+    )
+    for note in images.notes:
+        console.print(note, soft_wrap=True, markup=False, highlight=False)
     if is_first():
         claim_workdir(workdir, experiment)
+        images.record(workdir)
     traces = workdir / "profile" if profile else None
-    trained = train(experiment, pairs, validation, workdir, console, traces)
+    trained = train(experiment, images.pairs, images.validation, workdir, console, traces)
     if trained.signal is not None:
         console.print(
             f"stopped at step {trained.run.step} of {experiment.steps}, which is saved in "
@@ -98,78 +91,78 @@ def run(
         )
         return 128 + trained.signal
     if is_first():
-        about = {
-            "training_images": len(split.train),
-            "validation_images": len(split.held_out),
-            **({"duplicates": split.note} if split.note else {}),
-            **({"leak": leak} if leak else {}),
-        }
         with _finishing(workdir):
-            _write_results(experiment, trained, benchmarks, about, workdir, console)
+            _write_results(experiment, trained, images, workdir, console)
     return 0
 
 
 def _write_results(
     experiment: Experiment,
     trained: Trained,
-    benchmarks: dict[str, list[SourceImage]],
-    about: dict[str, Any],
+    images: TrainingSet,
     workdir: Path,
     console: Console,
 ) -> None:
-    """Writes the weights, then measures the networks and writes the results.
-
-    `about` says which images were trained on, for the settings of comparison.json.
-    """
-    model, data, optimizer = experiment.model, experiment.data, experiment.optimizer
-    networks = {}
+    """Weights -> speed -> scores -> comparison -> page."""
+    model, data = experiment.model, experiment.data
     for name in experiment.upsamplers:
-        params = trained.params[name]
-        networks[name] = NetworkUpscaler(trained.graphs[name], params)
-        save_weights(weights_file(workdir, name), params, model, name)
-    # JAX refuses to run compiled programs under JAX_DISABLE_JIT, and only those are measured.
-    with console.status("measuring speed"), jax.disable_jit(False):
-        costs = measure_speed(
-            experiment.upsamplers, model, optimizer, data, experiment.steps, experiment.seed
-        )
+        save_weights(weights_file(workdir, name), trained.params[name], model, name)
+    with console.status("measuring speed"):
+        costs = _measure_speed(experiment, trained)
     protocol = Protocol(model.scale, degradation=data.degradation)
-    upscalers: dict[str, Upscaler] = {"bicubic": BicubicUpscaler(model.scale), **networks}
-    scores = _measure_scores(upscalers, benchmarks, protocol, console)
-    settings = {
-        "steps": experiment.steps,
-        "seed": experiment.seed,
-        "training_data": ", ".join(data.train),
-        **about,
-        "batch_size": data.batch_size,
-        "patch_size": data.patch_size,
-        "learning_rate": optimizer.learning_rate,
-        "loss": optimizer.loss,
-        "ema_decay": optimizer.ema_decay,
-        "train_seconds": trained.run.seconds,
-    }
-    comparison = compare(experiment.name, protocol, scores, costs, settings)
+    upscalers = {"bicubic": BicubicUpscaler(model.scale), **_networks(trained)}
+    scores = _measure_scores(upscalers, images.benchmarks, protocol, console)
+    protocol, line = protocol_as_measured(
+        protocol, {name: by_model["bicubic"] for name, by_model in scores.items()}
+    )
+    settings = _settings(experiment, images.to_json(), trained.run.seconds)
+    comparison = compare(experiment.name, protocol, scores, costs, settings, line)
     write_comparison(workdir / FILE_NAME, comparison)
-    first = experiment.upsamplers[0]
-    kernel = networks[first].params["upsampler"]["kernel"]
-    history = read_records(workdir / "metrics.jsonl", console)
-    page = workdir / "report.html"
+    first, page = experiment.upsamplers[0], workdir / "report.html"
+    shown = {name: upscalers[name] for name in ("bicubic", *experiment.upsamplers)}
+    kernel = trained.params[first]["upsampler"]["kernel"]
     write_report(
         page,
         comparison,
-        [record for record in history if record.get("validation_psnr") is not None],
-        list(select_images(upscalers, benchmarks, scores, first, protocol)),
+        _validations(workdir, console),
+        list(select_images(shown, images.benchmarks, scores, first, protocol)),
         np.asarray(kernels.convert(kernel, model.scale, first, "zero_insert")),
     )
     rows = {name: {b: scores[b][name] for b in scores} for name in upscalers}
-    console.print(protocol.describe())
+    console.print(line)
     console.print(scores_table(experiment.name, rows, list(scores)))
     console.print(cost_table(costs))
     console.print(f"page: {page}", soft_wrap=True)
 
 
+def _networks(trained: Trained) -> dict[str, Upscaler]:
+    """Returns the trained networks, and the one with the fast form of "conv_transpose"."""
+    networks: dict[str, Upscaler] = {}
+    for name, graph in trained.graphs.items():
+        params = trained.params[name]
+        networks[name] = NetworkUpscaler(graph, params)
+        if name == NATIVE:
+            networks[FAST] = NetworkUpscaler(with_fast_upsampler(graph, params), params)
+    return networks
+
+
+def _measure_speed(experiment: Experiment, trained: Trained) -> dict[str, Cost]:
+    # JAX refuses to run compiled programs under JAX_DISABLE_JIT, and only those are measured.
+    with jax.disable_jit(False):
+        return measure_speed(
+            experiment.upsamplers,
+            experiment.model,
+            experiment.optimizer,
+            experiment.data,
+            experiment.steps,
+            experiment.seed,
+            trained.steps,
+        )
+
+
 def _measure_scores(
     upscalers: dict[str, Upscaler],
-    benchmarks: Mapping[str, Sequence[SourceImage]],
+    benchmarks: Mapping[str, Sequence[Pair]],
     protocol: Protocol,
     console: Console,
 ) -> dict[str, dict[str, Scores]]:
@@ -179,6 +172,31 @@ def _measure_scores(
         with console.status(f"measuring {benchmark}"):
             scores[benchmark] = evaluate(upscalers, images, protocol)
     return scores
+
+
+def _settings(
+    experiment: Experiment, images: Mapping[str, Any], train_seconds: Mapping[str, float]
+) -> dict[str, Any]:
+    """Returns the settings of a training as comparison.json and the page have them."""
+    data, optimizer = experiment.data, experiment.optimizer
+    return {
+        "steps": experiment.steps,
+        "seed": experiment.seed,
+        "training_data": ", ".join(data.train),
+        **images,
+        "batch_size": data.batch_size,
+        "patch_size": data.patch_size,
+        "learning_rate": optimizer.learning_rate,
+        "loss": optimizer.loss,
+        "ema_decay": optimizer.ema_decay,
+        "train_seconds": train_seconds,
+    }
+
+
+def _validations(workdir: Path, console: Console) -> list[Record]:
+    """Returns the records of the measurements on the held-out images."""
+    records = read_records(workdir / "metrics.jsonl", console)
+    return [record for record in records if record.get("validation_psnr") is not None]
 
 
 @contextmanager

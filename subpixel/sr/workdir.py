@@ -2,6 +2,7 @@
 
 ======================  =========================================================
 config.json             the experiment, resolved: enough to repeat the run
+images.json             names and digests of the training images, which a resume compares
 metrics.jsonl           one record per line: loss, validation PSNR, seconds
 checkpoints/            the newest, from which the run resumes, and the best
 tensorboard/            the same records for TensorBoard, and sample images

@@ -14,6 +14,8 @@ from flax import nnx
 import subpixel
 from subpixel import layers, linen
 
+pytestmark = pytest.mark.usefixtures("unoptimized")
+
 X2 = np.random.default_rng(0).standard_normal((2, 5, 4, 3)).astype(np.float32)
 X1 = X2[:, :, 0]
 MASK = np.random.default_rng(1).integers(0, 2, (3, 2, 3, 4)).astype(np.float32)

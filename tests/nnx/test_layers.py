@@ -12,6 +12,8 @@ from loops import assert_close, assert_same_tree, normal
 
 from subpixel import conv_transpose, layers, linen, pixel_shuffle, subpixel_conv, zero_insert_conv
 
+pytestmark = pytest.mark.usefixtures("unoptimized")
+
 normal_init = loops.normal_init
 IN, OUT, SIZE, SCALE = 3, 2, (4, 6), (2, 3)
 X = normal(0, 2, 4, 3, IN).astype(np.float32)

@@ -13,13 +13,15 @@ from flax import nnx
 
 from subpixel import layers
 
+pytestmark = pytest.mark.usefixtures("unoptimized")
+
 normal = nnx.initializers.normal(0.02)
 
 
 class DCGANGenerator(nnx.Module):
     """Radford et al., arXiv 1511.06434, figure 1: 4x4 kernels, strides of 2, batch norm, ReLU."""
 
-    def __init__(self, latent=8, width=4, *, rngs: nnx.Rngs):
+    def __init__(self, latent=8, width=2, *, rngs: nnx.Rngs):
         up = functools.partial(
             nnx.ConvTranspose, kernel_size=(4, 4), use_bias=False, kernel_init=normal, rngs=rngs
         )
@@ -40,7 +42,7 @@ class DCGANGenerator(nnx.Module):
 class UNetDecoder(nnx.Module):
     """Ronneberger et al., arXiv 1505.04597, figure 1: 2x2 up-convolutions, skips, 3x3 pairs."""
 
-    def __init__(self, width=4, depth=3, *, rngs: nnx.Rngs):
+    def __init__(self, width=4, depth=2, *, rngs: nnx.Rngs):
         widths = [width * 2**i for i in range(depth, -1, -1)]
         conv = functools.partial(nnx.Conv, kernel_size=(3, 3), rngs=rngs)
         self.stages = versions.List(
@@ -81,7 +83,7 @@ class ResidualBlock(nnx.Module):
 class HiFiGANGenerator(nnx.Module):
     """Kong et al., arXiv 2010.05646, section 2.2: kernels twice the stride, then MRF blocks."""
 
-    def __init__(self, mels=6, width=16, rates=(8, 4, 2), *, rngs: nnx.Rngs):
+    def __init__(self, mels=6, width=8, rates=(4, 2), *, rngs: nnx.Rngs):
         self.first = nnx.Conv(mels, width, (7,), rngs=rngs)
         widths = [width >> i for i in range(len(rates) + 1)]
         # PyTorch's padding of (kernel - stride) / 2: as many pixels as stride times the input's.
@@ -111,8 +113,8 @@ class HiFiGANGenerator(nnx.Module):
 
 MODELS = {
     "DCGAN": (DCGANGenerator, (4, 8), ["project", "ups.0", "ups.1", "ups.2", "ups.3"]),
-    "U-Net": (UNetDecoder, (2, 3, 3, 32), ["stages.0.up", "stages.1.up", "stages.2.up"]),
-    "HiFi-GAN": (HiFiGANGenerator, (2, 5, 6), ["ups.0", "ups.1", "ups.2"]),
+    "U-Net": (UNetDecoder, (2, 3, 3, 16), ["stages.0.up", "stages.1.up"]),
+    "HiFi-GAN": (HiFiGANGenerator, (2, 5, 6), ["ups.0", "ups.1"]),
 }
 
 

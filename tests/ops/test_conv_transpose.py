@@ -19,6 +19,8 @@ from versions import known_options, lax_conv_transpose, mixed_conv_transpose
 import subpixel
 from subpixel.ops._geometry import Axis
 
+pytestmark = pytest.mark.usefixtures("unoptimized")
+
 # The sweep: this many programs of eight geometries each. SUBPIXEL_SWEEP=64 makes it 512.
 PROGRAMS = int(os.environ.get("SUBPIXEL_SWEEP", "8"))
 # Compilation is all that the sweep costs, and these take a fifth of the time.

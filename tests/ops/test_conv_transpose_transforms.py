@@ -20,6 +20,8 @@ import subpixel
 from subpixel import _compat
 from subpixel.ops.conv_transpose import Method
 
+pytestmark = pytest.mark.usefixtures("unoptimized")
+
 
 def both(transform):
     """The same transformation of ours and of lax's, as a pair of results."""

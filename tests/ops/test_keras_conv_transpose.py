@@ -12,6 +12,8 @@ import subpixel
 os.environ.setdefault("KERAS_BACKEND", "jax")
 keras = pytest.importorskip("keras")
 
+pytestmark = pytest.mark.slow
+
 
 @settings(max_examples=40, deadline=None, database=None)
 @given(

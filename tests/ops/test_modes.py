@@ -1,6 +1,6 @@
-"""Every upsampling function and layer under JAX's transformations, modes and shardings.
+"""Every upsampling function under JAX's transformations, modes and shardings; layers under some.
 
-A new function or layer joins all tests of this file with one line in `upsampling_cases.CASES`, and
+A new function or layer joins the tests of this file with one line in `upsampling_cases.CASES`, and
 a new transformation with one line in `transformations`.
 """
 
@@ -20,12 +20,17 @@ import pytest
 from flax import nnx
 from jax import lax
 from jax.experimental import checkify
-from transformations import FUNCTIONS, TRANSFORMS, WRAPPERS, loss, saved
-from upsampling_cases import CASES, draw, lax_transposed, transposed
+from transformations import FUNCTIONS, OF_LAYERS, TRANSFORMS, WRAPPERS, loss, saved
+from upsampling_cases import CASES, LAYERS, draw, lax_transposed, transposed
 from versions import HAS_EXPLICIT_GRADIENTS, export, set_mesh
 
 import subpixel
 from subpixel import nnx as layers
+
+# Compilation takes most of the time.
+pytestmark = pytest.mark.usefixtures("unoptimized")
+
+OF_FUNCTIONS = [case for case in CASES if case not in LAYERS]
 
 
 def assert_equal(actual, expected, tolerance=2e-5):
@@ -42,7 +47,11 @@ def assert_equal(actual, expected, tolerance=2e-5):
 
 @pytest.mark.parametrize(
     ("case", "transform"),
-    [*itertools.product(CASES, TRANSFORMS), *itertools.product(FUNCTIONS, WRAPPERS)],
+    [
+        *itertools.product(OF_FUNCTIONS, TRANSFORMS),
+        *itertools.product(LAYERS, OF_LAYERS),
+        *itertools.product(FUNCTIONS, WRAPPERS),
+    ],
 )
 def test_transformations_equal_those_of_jax(case, transform):
     ours, reference, kernel = CASES[case]
@@ -77,12 +86,12 @@ MODES = {
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", OF_FUNCTIONS)
 def test_modes_of_jax(case, mode):
     context, dtype = MODES[mode]
     ours, reference, kernel = CASES[case]
-    if mode == "no implicit transfers" and ("nnx" in case or "linen" in case or "few" in case):
-        pytest.skip("the constructors of layers and a bias made here transfer constants")
+    if mode == "no implicit transfers" and "few" in case:
+        pytest.skip("a bias that is made here transfers constants")
     x, w = jnp.asarray(draw(2, 4, 6, 8), dtype), jnp.asarray(draw(*kernel), dtype)
     expected = reference(x, w), jax.grad(loss(reference), (0, 1))(x, w)
     gradients = jax.jit(jax.grad(loss(ours), (0, 1)))

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 import subpixel
 
+pytestmark = pytest.mark.usefixtures("unoptimized")
+
 X = np.zeros((1, 3, 3, 4), np.float32)
 W = np.zeros((4, 2, 3, 3), np.float32)
 

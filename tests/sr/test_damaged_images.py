@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import find_images
-from subpixel.sr.data.images import image_size, read_image, read_orientation, stores_one_channel
+from subpixel.sr.data import find_pairs
+from subpixel.sr.data.images import read_image, read_orientation, stores_one_channel
 from subpixel.sr.photo.reading import header, open_photograph
 
 KINDS = (
@@ -70,8 +70,8 @@ def with_checksums(content: bytes) -> bytes:
 
 
 def listed_size(path: Path) -> tuple[int, int]:
-    (image,) = find_images(f"folder:{path.parent}", None)
-    return image_size(image)
+    (image,) = find_pairs(f"folder:{path.parent}", None)
+    return image.hr.size()
 
 
 def enlarged_from(path: Path) -> np.ndarray:
@@ -117,6 +117,7 @@ def fuzz(folder: Path, count: int, seed: int) -> int:
     return refused
 
 
+@pytest.mark.slow
 def test_mutated_images_are_read_or_refused_in_one_line(tmp_path):
     assert 100 < fuzz(tmp_path, 420, seed=0) < 420
 

@@ -102,6 +102,7 @@ def fuzz(root: Path, folder: Path, count: int, seed: int) -> int:
     return refused
 
 
+@pytest.mark.slow
 def test_mutated_files_are_read_or_refused_in_one_sentence(root, tmp_path):
     assert fuzz(root, tmp_path, 60, seed=0) > 10
 

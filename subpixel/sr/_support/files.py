@@ -76,7 +76,7 @@ def write_bytes(path: Path, content: bytes) -> None:
       InputError: if a file is where a folder must be.
       OSError: naming `path`, if the system refuses to write.
     """
-    with naming(path):
+    with errors_name(path):
         if _is_stream(path):
             _write_into(path, [content])
         else:
@@ -106,7 +106,7 @@ def dump_json(values: Any, indent: int | None = None) -> str:
     return json.dumps(_finite(values), indent=indent, allow_nan=False)
 
 
-def part_of(path: Path) -> Path:
+def temporary_path(path: Path) -> Path:
     """Returns a hidden name beside a path that no other file and no other process has.
 
     It is short, so that every name that the system accepts has one.
@@ -115,7 +115,7 @@ def part_of(path: Path) -> Path:
 
 
 @contextmanager
-def complete_or_absent(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Gives the path of a temporary file, whose content becomes that of `path` at the end.
 
     The rules for links, devices and pipes are those of `write_bytes`. After an error the temporary
@@ -127,17 +127,17 @@ def complete_or_absent(path: Path) -> Iterator[Path]:
     if _is_stream(path):
         # Nothing is left beside a device or a pipe.
         with tempfile.TemporaryDirectory() as folder:
-            part = part_of(Path(folder) / path.name)
+            part = temporary_path(Path(folder) / path.name)
             yield part
-            with naming(path), part.open("rb") as file:
+            with errors_name(path), part.open("rb") as file:
                 _write_into(path, iter(lambda: file.read(_CHUNK), b""))
         return
     target = path.resolve()
     make_folder(target.parent)
-    part = part_of(target)
+    part = temporary_path(target)
     try:
         yield part
-        with naming(path):
+        with errors_name(path):
             with part.open("rb") as file:
                 os.fsync(file.fileno())
             part.replace(target)
@@ -146,7 +146,7 @@ def complete_or_absent(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
+def errors_name(path: Path) -> Iterator[None]:
     """Adds the path to an `OSError` that names no file, such as that of a full disk."""
     try:
         yield
@@ -192,7 +192,7 @@ def _write_into(path: Path, chunks: Iterable[bytes]) -> None:
 
 def _replace(path: Path, content: bytes) -> None:
     make_folder(path.parent)
-    part = part_of(path)
+    part = temporary_path(path)
     try:
         with part.open("xb") as file:
             file.write(content)

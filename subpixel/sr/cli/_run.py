@@ -1,16 +1,19 @@
 """Command lines: options from dataclasses, errors in one line, exit codes."""
 
+import io
 import os
+import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from dataclasses import MISSING, fields, replace
 from difflib import get_close_matches
+from itertools import dropwhile, takewhile
 from types import FrameType, NoneType
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_type_hints
 
 import tyro
-from tyro import _errors as tyro_errors
 from tyro.constructors import (
     ConstructorRegistry,
     PrimitiveConstructorSpec,
@@ -52,9 +55,10 @@ def parse_options(
       InputError: if an option is unknown or missing, or its value cannot be used.
     """
     given: dict[str, Any] = {} if default is None else {"default": default}
-    # Without subcommands, the config file chooses the network: its options are --model.scale etc.
-    with tyro_errors.on_parse_error(_refuse):
-        parsed, unknown = tyro.cli(
+
+    def parse() -> tuple[Options, list[str]]:
+        # Without subcommands: the config file chooses the network, and --model.scale is of it.
+        return tyro.cli(
             options,
             args=arguments,
             prog=prog,
@@ -63,6 +67,14 @@ def parse_options(
             registry=_stating_defaults(),
             **given,
         )
+
+    try:
+        with redirect_stderr(io.StringIO()):
+            parsed, unknown = parse()
+    except SystemExit as error:
+        if not error.code:  # --help
+            raise
+        raise InputError(_explain(error, parse, options)) from None
     if unknown:
         option = unknown[0].partition("=")[0]
         if not option.startswith("-"):
@@ -124,43 +136,95 @@ def _default_hint(default: str) -> str:
     return "" if default in ("", "None") else f"(default: {default})"
 
 
-# Python's messages for text that is not a number, by what stands before the text. For an option
-# that may be None, tyro's message ends with Python's.
-NOT_A_NUMBER = {
-    "invalid literal for int() with base 10: ": "a whole number",
-    "could not convert string to float: ": "a number",
-}
+# What tyro prints of an error, and the sentence for it. Other errors keep tyro's words.
+SENTENCES = (
+    (
+        r"invalid choice (?P<value>.+) for argument '(?P<name>\S+)'\. Expected one of "
+        r"\((?P<choices>.*)\)\.",
+        "{name} must be one of {choices}; got {value}",
+    ),
+    (
+        r"Missing value for argument '(?P<name>\S+)'.*",
+        "{name} needs a value: --help lists all options",
+    ),
+    (
+        r"Error parsing (?P<name>\S+): .*invalid literal for int\(\) with base 10: (?P<value>.+)",
+        "{name} must be a whole number; got {value}",
+    ),
+    (
+        r"Error parsing (?P<name>\S+): .*could not convert string to float: (?P<value>.+)",
+        "{name} must be a number; got {value}",
+    ),
+    (r"Error parsing (?P<name>\S+): (?P<text>.*)", "{name}: {text}"),
+)
 
 
-def _refuse(event: tyro_errors.ParseErrorEvent) -> None:
-    """Raises tyro's error as an error in one line, instead of its box.
+def _explain(
+    error: SystemExit, parse: Callable[[], Any], options: type["DataclassInstance"]
+) -> str:
+    """Returns why tyro ended, in one sentence."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, InputError):  # a dataclass refused the values of its fields
+            return str(cause)
+        cause = cause.__cause__ or cause.__context__
+    text = _printed_error(parse)
+    if found := re.match(r"Missing from (.*?): ", text):
+        missing = ", ".join(_missing(text[found.end() :], options))
+        return f"{found[1]} needs {missing}: --help lists all options"
+    for pattern, sentence in SENTENCES:
+        if found := re.fullmatch(pattern, text):
+            parts = {key: value or "" for key, value in found.groupdict().items()}
+            # An option that may be left out has the choice "None", which nobody types.
+            choices = re.findall(r"'(.*?)'", parts.get("choices", ""))
+            optional = "None" in choices
+            listed = sorted({*choices} - {"None"}) if optional else choices
+            name = parts["name"].partition("/")[0]
+            return sentence.format_map(
+                {
+                    **parts,
+                    "choices": ", ".join(listed),
+                    "name": name if name[0] == "-" else name.upper(),
+                }
+            )
+    return text
 
-    Other kinds of event, which these options do not cause, keep tyro's box.
-    """
-    if isinstance(event, tyro_errors.InvalidChoice):
-        # tyro lists "None" among the choices of an option that is not given by default.
-        optional = "None" in event.choices
-        choices = ", ".join(sorted({*event.choices} - {"None"}) if optional else event.choices)
-        raise InputError(f"{_name(event.argument)} must be one of {choices}; got {event.value!r}")
-    if isinstance(event, tyro_errors.MissingArgs):
-        names = ", ".join(_name(missing.arg) for missing in event.missing_arguments)
-        raise InputError(f"{event.prog} needs {names}: --help lists all options")
-    if isinstance(event, tyro_errors.BadValue):
-        raise InputError(f"{_name(event.argument)} needs a value: --help lists all options")
-    if isinstance(event, tyro_errors.InstantiationFailure):
-        if event.argument is None:
-            raise InputError(event.message)
-        for start, kind in NOT_A_NUMBER.items():
-            _, found, value = event.message.rpartition(start)
-            if found:
-                raise InputError(f"{_name(event.argument)} must be {kind}; got {value}")
-        raise InputError(f"{_name(event.argument)}: {event.message}")
+
+def _missing(text: str, options: type["DataclassInstance"]) -> Iterator[str]:
+    """Yields the names of the options that a text of tyro lists, a positional argument first."""
+    for required in (field for field in fields(options) if field.default is MISSING):
+        flag = f"--{required.name.replace('_', '-')}"
+        if f"{flag} " in text:
+            yield flag
+        elif not text.startswith("-") and tyro.conf.Positional in _markers(options, required.name):
+            yield required.name.upper()
 
 
-def _name(argument: Any) -> str:
-    """Returns the name of an option, or the placeholder of a positional argument."""
-    name = argument.display_name().partition("/")[0]
-    return name if name.startswith("-") else name.upper()
+def _markers(options: type, name: str) -> tuple[Any, ...]:
+    return getattr(get_type_hints(options, include_extras=True)[name], "__metadata__", ())
+
+
+def _printed_error(parse: Callable[[], Any]) -> str:
+    """Returns the first part of the box that tyro prints for an error, in one line."""
+    width, stdout, stderr = os.environ.get("COLUMNS"), io.StringIO(), io.StringIO()
+    os.environ["COLUMNS"] = "10000"  # no line of the box is broken
+    try:
+        # To no terminal, so without colours.
+        with redirect_stdout(stdout), redirect_stderr(stderr), suppress(SystemExit):
+            parse()
+    finally:
+        if width is None:
+            del os.environ["COLUMNS"]
+        else:
+            os.environ["COLUMNS"] = width
+    # The first line has the title; lines of dashes separate the parts.
+    contents = (line.strip(" │|") for line in stderr.getvalue().splitlines()[1:])
+    parts = dropwhile(_is_rule, filter(None, contents))
+    return " ".join(takewhile(lambda line: not _is_rule(line), parts))
+
+
+def _is_rule(line: str) -> bool:
+    return not line.strip("─-+╰╯")
 
 
 # Exit codes by the kind of error; an OSError gives 1.

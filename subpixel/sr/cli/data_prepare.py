@@ -11,8 +11,8 @@ from subpixel.sr._support.console import progress_bars
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.catalogue import SETS
 from subpixel.sr.data.degradation import BICUBIC, Degradation
-from subpixel.sr.data.preparation import cache_sets
-from subpixel.sr.data.sources import data_root
+from subpixel.sr.data.pairs import data_root, describe_lr, find_pairs
+from subpixel.sr.data.preparation import prepare
 
 
 @dataclass(frozen=True)
@@ -46,25 +46,32 @@ def run(options: Options) -> int:
         raise InputError(f"name a set or a folder: {', '.join(SETS)}")
     root = data_root(options.data_root)
     start = time.perf_counter()
+    pairs = [
+        pair
+        for name in options.names
+        for pair in find_pairs(name, root, options.scale, options.degradation)
+        if pair.name not in options.exclude
+    ]
     with progress_bars() as bars:
         bar = bars.add_task("decoding", total=None)
-        cached = cache_sets(
-            options.names,
-            root,
+        cached = prepare(
+            pairs,
             options.scale,
             options.channels,
             options.degradation,
-            exclude=options.exclude,
             progress=lambda done, total: bars.update(bar, completed=done, total=total),
+            small=0,
+        )
+        made = bars.tasks[bar].total is not None
+    if cached.folder is None:
+        raise InputError(
+            f"{' '.join(options.names)} does not lie on disk: there is nothing to keep"
         )
     seconds = time.perf_counter() - start
+    size = sum(path.stat().st_size for path in cached.folder.iterdir())
     kind = "luma" if options.channels == 1 else "RGB"
-    given = f"{cached.given} from the set, the others " if cached.given else ""
-    print(
-        f"{cached.images} images, x{options.scale}, {kind}, LR images {given}"
-        f"made by {options.degradation.describe()}"
-    )
-    state = "made" if cached.made else "already there"
-    print(f"{state} in {seconds:.1f} s, {cached.size / 1e6:,.0f} MB on disk")
+    lr = describe_lr(pairs, options.degradation)
+    print(f"{len(pairs)} images, x{options.scale}, {kind}, LR images {lr}")
+    print(f"{'made' if made else 'already there'} in {seconds:.1f} s, {size / 1e6:,.0f} MB on disk")
     print(cached.folder)
     return 0

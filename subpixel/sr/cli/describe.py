@@ -3,7 +3,7 @@
 from subpixel.sr._support.console import make_console
 from subpixel.sr.cli.train import Options
 from subpixel.sr.comparison.description import describe_data, describe_upsampler
-from subpixel.sr.data.sources import data_root
+from subpixel.sr.data.pairs import data_root
 
 
 def run(options: Options) -> int:

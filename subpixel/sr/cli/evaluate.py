@@ -13,7 +13,7 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import check_outputs
 from subpixel.sr.activation_names import Activation, OutputActivation
 from subpixel.sr.data.degradation import Kind
-from subpixel.sr.data.sources import data_root, find_benchmarks
+from subpixel.sr.data.pairs import data_root, find_benchmarks
 from subpixel.sr.evaluation.measurement import (
     measure_model,
     show_measurement,

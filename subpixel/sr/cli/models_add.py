@@ -7,7 +7,7 @@ import tyro
 
 from subpixel.kernels import Layout
 from subpixel.sr._support.console import make_console
-from subpixel.sr.data.sources import data_root
+from subpixel.sr.data.pairs import data_root
 from subpixel.sr.models.released import released_files
 from subpixel.sr.releasing.make import make_release
 

@@ -10,10 +10,6 @@ from subpixel.sr.cli._run import parse_options
 # Name, module in this folder, summary. A module has a dataclass `Options` and a function `run`.
 # `Options` has a method `parse` where the options depend on a file.
 COMMANDS = {
-    "bench conv-transpose": ("bench_conv_transpose", "transposed convolution, JAX's and ours"),
-    "bench inference": ("bench_inference", "networks on one image: ours, PyTorch, ONNX Runtime"),
-    "bench training": ("bench_training", "the training step and the input pipeline"),
-    "bench upscale": ("bench_upscale", "ways to enlarge to a size: PSNR and time"),
     "compile": ("compile", "compiles training and network for a GPU or TPU that is not here"),
     "data": ("data", "lists the named data sets"),
     "data download": ("data_download", "downloads a data set"),
@@ -23,13 +19,19 @@ COMMANDS = {
     "describe": ("describe", "layers, work, memory and data of an experiment"),
     "evaluate": ("evaluate", "PSNR and SSIM of a model on benchmarks (eval.py)"),
     "export": ("export", "writes a network as ONNX, PyTorch or StableHLO"),
-    "figures table": ("figures_table", "one table from several results of `evaluate --json`"),
     "models": ("models", "lists the released models"),
     "models add": ("models_add", "adds a finished training to the released models"),
+    "scores table": ("scores_table", "one table from several results of `evaluate --json`"),
     "train": ("train", "trains and compares the upsamplers of an experiment (train.py)"),
     "upscale": ("upscale", "enlarges photographs, folders and videos"),
 }
 HELP = ("-h", "--help")
+# Where the former commands are, by their first word.
+MOVED = {
+    "bench": "the benchmarks are scripts of a checkout: python benchmarks/conv_transpose.py, "
+    "training.py, inference.py or upscale.py",
+    "figures": "its name is `python -m subpixel scores table`",
+}
 
 
 def run_named(name: str, arguments: Sequence[str], prog: str | None = None) -> int:
@@ -63,6 +65,8 @@ def run_any(arguments: Sequence[str]) -> int:
     if not words or (len(words) == 1 and _group(words[0])):
         print("\n".join(_listing(_group(words[0]) if words else list(COMMANDS))))
         return 0
+    if words[0] in MOVED:
+        raise InputError(f"`{words[0]}` is no command any more: {MOVED[words[0]]}")
     typed = " ".join(arguments[:2])
     nearest = get_close_matches(typed, COMMANDS, n=1, cutoff=0.0)[0]
     raise InputError(

@@ -70,7 +70,7 @@ def run(options: Options) -> int:
     from subpixel.sr import experiment, sweep
     from subpixel.sr._support.compilations import keep_compilations
     from subpixel.sr._support.console import make_console
-    from subpixel.sr.data.sources import data_root
+    from subpixel.sr.data.pairs import data_root
     from subpixel.sr.training.parallel import is_first, processes
 
     root = data_root(options.data_root)

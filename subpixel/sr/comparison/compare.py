@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from subpixel.kernels import Layout
 from subpixel.sr._support.environment import environment
 from subpixel.sr.comparison.result import (
     Comparison,
@@ -19,8 +18,9 @@ def compare(
     name: str,
     protocol: Protocol,
     scores: Mapping[str, Mapping[str, Scores]],
-    costs: Mapping[Layout, Cost],
+    costs: Mapping[str, Cost],
     settings: Mapping[str, Any],
+    protocol_line: str = "",
 ) -> Comparison:
     """Returns the comparison of networks that differ in their upsampler.
 
@@ -30,6 +30,7 @@ def compare(
       scores: by benchmark, then by "bicubic" or upsampler.
       costs: of each upsampler.
       settings: of the training.
+      protocol_line: the protocol in words, if benchmarks differ in it.
     """
 
     def scores_of(model: str) -> ModelScores:
@@ -44,7 +45,7 @@ def compare(
         },
         bicubic=scores_of("bicubic"),
         psnr_spread_db=psnr_spread(of_upsampler),
-        protocol=protocol.to_json(),
+        protocol=protocol.to_json(protocol_line),
         settings=settings,
         environment=environment(),
     )

@@ -12,10 +12,11 @@ from rich.table import Table
 from subpixel.kernels import Layout
 from subpixel.sr.comparison.measure import temporary_mib
 from subpixel.sr.config import Experiment
-from subpixel.sr.data.sources import find_benchmarks, find_training
+from subpixel.sr.data.pairs import find_benchmarks, find_training
 from subpixel.sr.models.layers import Layer
 from subpixel.sr.training.parallel import run_platform
-from subpixel.sr.training.state import lower_step, start_training
+from subpixel.sr.training.state import start_training
+from subpixel.sr.training.step import lower_step
 
 
 def describe_upsampler(experiment: Experiment, name: Layout) -> Table:

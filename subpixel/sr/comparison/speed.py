@@ -2,33 +2,50 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from flax import nnx
 from jaxtyping import UInt8
 from threadpoolctl import threadpool_limits
 
 from subpixel.kernels import Layout
 from subpixel.sr.comparison.measure import (
+    Times,
     compile_anew,
-    quartiles,
     temporary_mib,
     time_interleaved,
 )
 from subpixel.sr.comparison.result import Cost
 from subpixel.sr.data.config import DataConfig
 from subpixel.sr.models import ModelConfig
-from subpixel.sr.models.layers import gflop
+from subpixel.sr.models.base import Params
+from subpixel.sr.models.layers import Layer, gflop
 from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.parallel import run_platform
-from subpixel.sr.training.state import compiler_options, lower_step, pixel_loss, start_training
+from subpixel.sr.training.state import TrainState, start_training
+from subpixel.sr.training.step import CompiledStep, compiler_options, lower_step, pixel_loss
 
 ROUNDS = 20
-COMPILATIONS = 3
+# JAX's own transposed convolution is measured, and this package's, which has the same kernel.
+NATIVE: Layout = "conv_transpose"
+FAST = "conv_transpose, auto"
+
+
+@dataclass(frozen=True)
+class _Contender:
+    """A network to measure, with what its training step needs."""
+
+    upsampler: Layout
+    graph: nnx.GraphDef[Any]
+    state: TrainState
+    optimizer: optax.GradientTransformationExtraArgs
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # as in a training
@@ -39,62 +56,120 @@ def measure_speed(
     data: DataConfig,
     steps: int,
     seed: int,
-) -> dict[Layout, Cost]:
+    compiled: Mapping[str, CompiledStep] = MappingProxyType({}),
+) -> dict[str, Cost]:
     """Measures networks that differ in their upsampler, interleaved, on a batch of random pixels.
 
     Args:
-      upsamplers: of the networks.
+      upsamplers: of the networks; for "conv_transpose" the network of `with_fast_upsampler` is
+        measured too, under the name `FAST`.
       model: config of the network.
       optimizer: config of the training step; the gradient is that of its loss.
       data: size of a training batch.
       steps: number of steps of the training, for the learning rate's schedule.
       seed: of the parameters and of the batch.
+      compiled: the training steps that are compiled already, and are not compiled again.
 
     Returns:
-      The cost of each upsampler. The compile time and the temporary memory are those of the
-      training step.
+      The cost of each network. The compile time and the temporary memory are those of the training
+      step.
     """
     batch = noise_batch(model, data, seed)
-    platform = run_platform()
-    starts: dict[Layout, Any] = {
-        name: start_training(model, optimizer, steps, name, seed) for name in upsamplers
+    contenders = _contenders(upsamplers, model, optimizer, steps, seed)
+    programs = {
+        name: _compiled(optimizer, contender, batch, compiled.get(name))
+        for name, contender in contenders.items()
     }
-    lower: dict[Layout, Callable[[], jax.stages.Lowered]] = {
-        name: partial(lower_step, optimizer, graph, state, transform, batch, platform=platform)
-        for name, (transform, graph, state) in starts.items()
-    }
-    compiled, seconds = _compile_interleaved(lower, compiler_options(optimizer, platform))
     x, target = (jnp.float32(batch[key]) / 255 for key in ("lr", "hr"))
     passes: dict[str, dict[str, Callable[[], Any]]] = {
         "forward_ms": {},
         "gradient_ms": {},
         "train_step_ms": {},
     }
-    for name, (_, graph, state) in starts.items():
+    for name, contender in contenders.items():
         # The step donates its state, so the passes have parameters of their own.
-        params = jax.tree.map(jnp.copy, state.params)
-        apply, gradient = _passes(graph, optimizer.loss, target)
+        params = jax.tree.map(jnp.copy, contender.state.params)
+        apply, gradient = _passes(contender.graph, optimizer.loss, target)
         passes["forward_ms"][name] = partial(apply, params, x)
         passes["gradient_ms"][name] = partial(gradient, params, x)
-        passes["train_step_ms"][name] = RepeatedStep(compiled[name], state, batch)
+        passes["train_step_ms"][name] = RepeatedStep(programs[name], contender.state, batch)
     times = {key: time_interleaved(by_name, ROUNDS) for key, by_name in passes.items()}
-    costs = {}
-    for name in starts:
-        layers = model.layers(name)
-        useful, executed = gflop(layers, math.prod(x.shape[:-1]))
-        costs[name] = Cost(
-            compile_s=float(np.median(seconds[name])),
-            gflop_useful=useful,
-            gflop_executed=executed,
-            temp_mib=temporary_mib(compiled[name]),
-            parameters=sum(layer.parameters for layer in layers),
-            quartiles={
-                "compile_s": quartiles(seconds[name]),
-                **{key: of[name].quartiles for key, of in times.items()},
-            },
-            **{key: of[name].median for key, of in times.items()},
+    pixels = math.prod(x.shape[:-1])
+    return {
+        name: _cost(
+            model.layers(contender.upsampler),
+            pixels,
+            programs[name],
+            {key: by_name[name] for key, by_name in times.items()},
         )
-    return costs
+        for name, contender in contenders.items()
+    }
+
+
+def with_fast_upsampler(graph: nnx.GraphDef[Any], params: Params) -> nnx.GraphDef[Any]:
+    """Returns a network with "conv_transpose" computed by `subpixel.conv_transpose`'s "auto".
+
+    The upsampler "conv_transpose" is JAX's own, which shows what JAX gives. The parameters and the
+    function stay.
+    """
+    network = nnx.merge(graph, params)
+    network.upsampler.method = "auto"
+    return nnx.split(network)[0]
+
+
+def _contenders(
+    upsamplers: Sequence[Layout],
+    model: ModelConfig,
+    optimizer: OptimizerConfig,
+    steps: int,
+    seed: int,
+) -> dict[str, _Contender]:
+    contenders: dict[str, _Contender] = {}
+    for name in upsamplers:
+        transform, graph, state = start_training(model, optimizer, steps, name, seed)
+        contenders[name] = _Contender(name, graph, state, transform)
+        if name == NATIVE:
+            fast = with_fast_upsampler(graph, state.params)
+            copied = jax.tree.map(jnp.copy, state)
+            contenders[FAST] = _Contender(name, fast, copied, transform)
+    return contenders
+
+
+def _compiled(
+    optimizer: OptimizerConfig, contender: _Contender, batch: Any, given: CompiledStep | None
+) -> CompiledStep:
+    """Returns the given step; compiled again if there is none, or if its time is not known."""
+    if given is not None and given.compile_s is not None:
+        return given
+    platform = run_platform()
+    lower = partial(
+        lower_step,
+        optimizer,
+        contender.graph,
+        contender.state,
+        contender.optimizer,
+        batch,
+        platform=platform,
+    )
+    return CompiledStep(*compile_anew(lower, compiler_options(optimizer, platform)))
+
+
+def _cost(
+    layers: Sequence[Layer],
+    pixels: int,
+    step: CompiledStep,
+    times: Mapping[str, Times],
+) -> Cost:
+    useful, executed = gflop(layers, pixels)
+    return Cost(
+        compile_s=step.compile_s,
+        gflop_useful=useful,
+        gflop_executed=executed,
+        temp_mib=temporary_mib(step.program),
+        parameters=sum(layer.parameters for layer in layers),
+        quartiles={key: measured.quartiles for key, measured in times.items()},
+        **{key: measured.median for key, measured in times.items()},
+    )
 
 
 def noise_batch(
@@ -138,16 +213,3 @@ class RepeatedStep:
     def __call__(self):
         self.state, metrics = self.step(self.state, self.batch)
         return metrics
-
-
-def _compile_interleaved(
-    lower: Mapping[Layout, Callable[[], jax.stages.Lowered]], options: Mapping[str, str | bool]
-) -> tuple[dict[Layout, jax.stages.Compiled], dict[Layout, list[float]]]:
-    """Compiles each training step several times; returns the last programs, and all seconds."""
-    compiled: dict[Layout, jax.stages.Compiled] = {}
-    seconds: dict[Layout, list[float]] = {name: [] for name in lower}
-    for _ in range(COMPILATIONS):
-        for name, lower_one in lower.items():
-            compiled[name], took = compile_anew(lower_one, options)
-            seconds[name].append(took)
-    return compiled, seconds

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-from subpixel.kernels import Layout
 from subpixel.sr.comparison.result import Cost, Number
 
 
-def cost_table(costs: Mapping[Layout, Cost]) -> Table:
+def cost_table(costs: Mapping[str, Cost]) -> Table:
     """Returns a table of times, work and memory of each upsampler."""
     table = Table(
         title="speed: medians, interleaved, on a training batch",

@@ -16,12 +16,8 @@ from subpixel.sr.compile.program import Program, compile_lowered, placed, target
 from subpixel.sr.compile.targets import Target
 from subpixel.sr.config import Experiment
 from subpixel.sr.training.parallel import check_division
-from subpixel.sr.training.state import (
-    choose_accumulation,
-    compiler_options,
-    lower_step,
-    start_training,
-)
+from subpixel.sr.training.state import start_training
+from subpixel.sr.training.step import choose_accumulation, compiler_options, lower_step
 
 # The network's upsampler is JAX's own transposed convolution, so that a comparison shows what it
 # costs. The row of this name has the same kernel and the method that the library chooses.

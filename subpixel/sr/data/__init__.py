@@ -6,20 +6,23 @@ from subpixel._lazy import lazy_names
 
 if TYPE_CHECKING:
     from subpixel.sr.data.degradation import Degradation, make_lr
-    from subpixel.sr.data.images import SourceImage, read_image
+    from subpixel.sr.data.images import ImageSource, read_image
     from subpixel.sr.data.leak import check_no_leak
+    from subpixel.sr.data.pairs import Pair, find_pairs, load_pair
     from subpixel.sr.data.patches import PatchCutter, batches
     from subpixel.sr.data.preparation import prepare
-    from subpixel.sr.data.sources import find_images, load_pair
+    from subpixel.sr.data.training_set import load_training_set
 
 __all__ = [
     "Degradation",
+    "ImageSource",
+    "Pair",
     "PatchCutter",
-    "SourceImage",
     "batches",
     "check_no_leak",
-    "find_images",
+    "find_pairs",
     "load_pair",
+    "load_training_set",
     "make_lr",
     "prepare",
     "read_image",
@@ -30,13 +33,15 @@ __getattr__ = lazy_names(
     {
         "Degradation": "degradation",
         "make_lr": "degradation",
-        "SourceImage": "images",
+        "ImageSource": "images",
         "read_image": "images",
         "check_no_leak": "leak",
+        "Pair": "pairs",
+        "find_pairs": "pairs",
+        "load_pair": "pairs",
         "PatchCutter": "patches",
         "batches": "patches",
         "prepare": "preparation",
-        "find_images": "sources",
-        "load_pair": "sources",
+        "load_training_set": "training_set",
     },
 )

@@ -29,16 +29,16 @@ import PIL
 from jaxtyping import UInt8
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data.images import SourceImage
 from subpixel.sr.data.leak import Fingerprint
-from subpixel.sr.data.patches import Pair
+from subpixel.sr.data.pairs import Pair
+from subpixel.sr.data.patches import PixelPair
 
 VERSION = 2
 PIXELS, INDEX = "pixels", "index.json"
 
 
 @dataclass(frozen=True)
-class Source:
+class CachedFile:
     """A source file of a pair.
 
     Attributes:
@@ -67,7 +67,7 @@ class Entry:
     """
 
     name: str
-    sources: tuple[Source, ...]
+    sources: tuple[CachedFile, ...]
     fingerprint: Fingerprint
     lr: tuple[int, int, int]
     hr: tuple[int, int, int]
@@ -85,7 +85,7 @@ class Entry:
         return self.middle + int(np.prod(self.hr))
 
 
-class Pairs(Sequence[Pair]):
+class PixelPairs(Sequence[PixelPair]):
     """Pairs of low and high resolution, uint8 (h, w, c) and (r*h, r*w, c), for patches."""
 
     def __init__(
@@ -128,13 +128,13 @@ class Pairs(Sequence[Pair]):
         """The fingerprint of each original."""
         return [entry.fingerprint for entry in self.entries]
 
-    def select(self, indices: Iterable[int]) -> "Pairs":
+    def select(self, indices: Iterable[int]) -> "PixelPairs":
         """Returns some of the pairs, as views of the same bytes."""
-        return Pairs(self.pixels, [self.entries[index] for index in indices], self.folder)
+        return PixelPairs(self.pixels, [self.entries[index] for index in indices], self.folder)
 
 
 def write_pairs(
-    file: BinaryIO, images: Iterable[SourceImage], decoded: Iterable[tuple[Pair, Fingerprint]]
+    file: BinaryIO, images: Iterable[Pair], decoded: Iterable[tuple[PixelPair, Fingerprint]]
 ) -> list[Entry]:
     """Writes pairs one after another, and returns the entry of each."""
     entries: list[Entry] = []
@@ -146,7 +146,7 @@ def write_pairs(
         file.write(content)
         entries.append(
             Entry(
-                name=image.source,
+                name=image.hr.source,
                 sources=tuple(map(read, image.files)),
                 fingerprint=fingerprint,
                 lr=lr.shape,
@@ -176,17 +176,21 @@ def new_cache(folder: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def cache_name(images: Sequence[SourceImage], settings: dict[str, Any]) -> str:
+def cache_name(images: Sequence[Pair], settings: dict[str, Any]) -> str:
     """Returns the name of the folder for images and settings."""
     places = [
-        [p.source, *(str(path.absolute()) for path in p.files), *([p.shrink] * (p.shrink != 1))]
+        [
+            p.hr.source,
+            *(str(path.absolute()) for path in p.files),
+            *([p.hr.shrink] * (p.hr.shrink != 1)),
+        ]
         for p in images
     ]
     identity = {"version": VERSION, "pillow": PIL.__version__, "images": places, **settings}
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
 
 
-def open_cache(folder: Path) -> Pairs | None:
+def open_cache(folder: Path) -> PixelPairs | None:
     """Opens a cache; returns None if it is incomplete or its source files have changed."""
     entries = _read_index(folder)
     if entries is None:
@@ -199,7 +203,7 @@ def open_cache(folder: Path) -> Pairs | None:
         # This only saves reading the files at the next start; a read-only cache allows no writing.
         with suppress(OSError):
             write_index(folder, current)
-    return Pairs(np.memmap(folder / PIXELS, np.uint8, "r"), entries, folder)
+    return PixelPairs(np.memmap(folder / PIXELS, np.uint8, "r"), entries, folder)
 
 
 def write_index(folder: Path, entries: Sequence[Entry]) -> None:
@@ -233,17 +237,17 @@ def _same_contents(one: Entry, other: Entry) -> bool:
     return [s.digest for s in one.sources] == [s.digest for s in other.sources]
 
 
-def _refresh(source: Source) -> Source:
+def _refresh(source: CachedFile) -> CachedFile:
     """Returns the present state of a file; it is read only if its stamp has changed."""
     path = Path(source.path)
     return source if _stamp(path) == source.stamp else _read_source(path)
 
 
-def _read_source(path: Path) -> Source:
+def _read_source(path: Path) -> CachedFile:
     status = _stamp(path)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Source(str(path.absolute()), status, digest)
+    return CachedFile(str(path.absolute()), status, digest)
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import cattrs
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data.layouts import find_originals
+from subpixel.sr.data.folders import Originals, find_originals
 
 FOLDER = "folder:"
 
@@ -54,8 +54,8 @@ class NamedSet:
     numbers: int | None = None
     same_as: str = ""
 
-    def folder(self, root: Path, scale: int | None = None) -> Path | None:
-        """Returns the folder under `root` that holds its images, or None.
+    def find(self, root: Path, scale: int | None = None) -> Originals | None:
+        """Returns its originals under `root`, or None.
 
         Raises:
           InputError: if a folder of its name has no images, or more than one set.

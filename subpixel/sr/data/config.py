@@ -1,6 +1,7 @@
 """The data of an experiment: which images, and how patches are cut from them."""
 
 from dataclasses import dataclass
+from string import Formatter
 from typing import Literal
 
 from subpixel.sr.data.degradation import BICUBIC, Degradation
@@ -19,9 +20,15 @@ class DataConfig:
     or anywhere, tfds:NAME; "embedded:train" is the set that comes with scikit-image."""
     benchmarks: tuple[str, ...] = ("embedded:test",)
     """Folders of images to measure on at the end: none may be among the training images."""
+    lr: str = ""
+    """Folder of the LR images of the sets of data.train, if their layout (docs/data.md) does not
+    have them: in the folder of the set, with {r} for the scale, such as "LR_mild/X{r}"."""
+    lr_name: str = "{name}"
+    """Name of an LR image in that folder, without suffix: {name} is that of its original, {r} the
+    scale, as in "{name}x{r}m"."""
     on_leak: OnLeak = "stop"
-    """What to do if a training image is one of a benchmark, or a copy of one: "stop" and name them,
-    or "warn" and train; the results then say so."""
+    """What to do if the pixels of a training image equal one of a benchmark: "stop" and name them,
+    or "warn" and train. An image that only looks like one is a warning. The results repeat it."""
     exclude: tuple[str, ...] = ()
     """Names of images that are not trained on."""
     skip_small: bool = False
@@ -45,6 +52,12 @@ class DataConfig:
     def __post_init__(self):
         check_fields(self, "data.")
         require(bool(self.train), "data.train must name at least one folder of images")
+        _check_template("data.lr", self.lr, {"r"})
+        _check_template("data.lr_name", self.lr_name, {"name", "r"})
+        require(
+            "{name}" in self.lr_name,
+            f"data.lr_name must contain {{name}}, the name of the original; got {self.lr_name!r}",
+        )
         require(
             len(self.shrink) in (0, len(self.train)) and all(0 < f <= 1 for f in self.shrink),
             "data.shrink must have one factor for each set of data.train, above 0 and at most 1; "
@@ -55,3 +68,13 @@ class DataConfig:
             "data.patch_size, data.batch_size and data.validation_images must be at least 1; got "
             f"{self.patch_size}, {self.batch_size} and {self.validation_images}",
         )
+
+
+def _check_template(field: str, template: str, known: set[str]) -> None:
+    """Raises InputError if a template has another field than the known ones."""
+    try:
+        used = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+    except ValueError:
+        used = {"{"}
+    names = ", ".join(f"{{{name}}}" for name in sorted(known))
+    require(used <= known, f"{field} may contain {names} and no other braces; got {template!r}")

@@ -3,12 +3,11 @@
 Only those whose terms are stated in scikit-image's documentation of `skimage.data` are used.
 """
 
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data.images import SourceImage, read_image, stores_one_channel
+from subpixel.sr.data.images import ImageSource
 
 # Name in `skimage.data`, and the terms stated there.
 TRAIN = {
@@ -25,22 +24,16 @@ TEST = {"astronaut": "public domain", "chelsea": "CC0", "rocket": "CC0"}
 PHOTOGRAPHS = {"train": tuple(TRAIN), "test": tuple(TEST)}
 
 
-def embedded_images(name: str) -> list[SourceImage]:
-    """Returns the images of the set "train" or "test"; no image is in both.
+def embedded_images(name: str) -> dict[str, ImageSource]:
+    """Returns the images of the set "train" or "test" by name; no image is in both.
 
     Raises:
       InputError: if scikit-image is not installed.
     """
-    files = [_file(photograph) for photograph in PHOTOGRAPHS[name]]
-    return [
-        SourceImage(
-            photograph,
-            f"skimage.data.{photograph}",
-            partial(read_image, file),
-            is_grey=partial(stores_one_channel, file),
-        )
-        for photograph, file in zip(PHOTOGRAPHS[name], files, strict=True)
-    ]
+    return {
+        photograph: ImageSource(f"skimage.data.{photograph}", _file(photograph))
+        for photograph in PHOTOGRAPHS[name]
+    }
 
 
 def _file(photograph: str) -> Path:

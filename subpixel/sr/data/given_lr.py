@@ -5,7 +5,7 @@ from jaxtyping import UInt8
 
 from subpixel.image import rgb_to_luma
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data.images import SourceImage
+from subpixel.sr.data.images import ImageSource, rotate_as_stored
 
 # Two images are compared as grids of at most this many cells in height and width, of some 8
 # LR pixels at least: the "unknown" LR images of DIV2K are shifted by a few pixels.
@@ -17,50 +17,68 @@ LIMIT = 0.5
 
 
 def check_lr(
-    image: SourceImage,
-    lr: UInt8[np.ndarray, "h w 3"],
+    original: ImageSource,
+    image: ImageSource,
     hr: UInt8[np.ndarray, "hr_h hr_w 3"],
     scale: int,
-) -> tuple[
-    UInt8[np.ndarray, "hr_h//{scale} hr_w//{scale} 3"],
-    UInt8[np.ndarray, "hr_h//{scale}*{scale} hr_w//{scale}*{scale} 3"],
-]:
-    """Crops an LR image and its original to the area that both show.
+) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "{scale}*h {scale}*w 3"]]:
+    """Loads an LR image and crops it and its original to the area that both show.
 
     MATLAB's `imresize` makes ceil(n / r) pixels of n. The LR image of an original that was not
     cropped first can therefore have a row and a column for an incomplete block; they are dropped.
+    MATLAB's and older readers ignore an EXIF orientation, OpenCV applies it: the LR image fits the
+    original upright or as it is stored.
 
     Args:
-      image: the source of both, for messages.
-      lr: uint8 (h, w, 3).
+      original: the source of the HR image.
+      image: the source of the LR image.
       hr: uint8 (H, W, 3).
       scale: r.
 
     Returns:
-      uint8 (H // r, W // r, 3) and (H // r * r, W // r * r, 3).
+      uint8 (h, w, 3) and (r*h, r*w, 3).
 
     Raises:
       InputError: naming both, if the sizes do not fit, or they are two images.
     """
+    lr = image.load()
+    try:
+        return _check(original, image, lr, hr, scale)
+    except InputError as error:
+        orientation = original.orientation()
+        if orientation == 1:
+            raise
+        try:
+            return _check(original, image, lr, rotate_as_stored(hr, orientation), scale)
+        except InputError:
+            raise InputError(
+                f"{error}. The original has EXIF orientation {orientation}, and the LR image fits "
+                "it neither as it is shown nor as it is stored"
+            ) from error
+
+
+def _check(
+    original: ImageSource, image: ImageSource, lr: np.ndarray, hr: np.ndarray, scale: int
+) -> tuple[np.ndarray, np.ndarray]:
     height, width = (size // scale for size in hr.shape[:2])
     if lr.shape == hr.shape:
         raise InputError(
-            f"{image.lr_source} is as large as its original, {image.source} "
+            f"{image.source} is as large as its original, {original.source} "
             f"({hr.shape[1]}x{hr.shape[0]} pixels), as in versions 1 and 2 of RealSR: it was "
             f"enlarged already, and LR images for x{scale} are {width}x{height}"
         )
     wanted = [{size // scale, -(-size // scale)} for size in hr.shape[:2]]
     if not all(size in fits for size, fits in zip(lr.shape[:2], wanted, strict=True)):
         raise InputError(
-            f"{image.lr_source} has {lr.shape[1]}x{lr.shape[0]} pixels, but x{scale} of "
-            f"{image.source}, which has {hr.shape[1]}x{hr.shape[0]}, has {width}x{height}: "
+            f"{image.source} has {lr.shape[1]}x{lr.shape[0]} pixels, but x{scale} of "
+            f"{original.source}, which has {hr.shape[1]}x{hr.shape[0]}, has {width}x{height}: "
             "one of them is of another image, was cropped, or belongs to another scale"
         )
     lr, hr = lr[:height, :width], hr[: height * scale, : width * scale]
     difference = distance(lr, hr)
     if difference > LIMIT:
         raise InputError(
-            f"{image.lr_source} is not the LR image of {image.source}: averaged over "
+            f"{image.source} is not the LR image of {original.source}: averaged over "
             f"{CELLS}x{CELLS} cells they differ by {difference:.2f} of the image's contrast, and "
             f"{LIMIT} is allowed. One of them is another image, or rotated"
         )

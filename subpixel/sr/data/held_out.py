@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data.images import SourceImage
 from subpixel.sr.data.leak import Fingerprint, find_copies, shorten
+from subpixel.sr.data.pairs import Pair
 
 
 @dataclass(frozen=True)
@@ -15,86 +15,92 @@ class Split:
     Attributes:
       train: the images to train on.
       held_out: the images to validate on.
-      note: one sentence about images that occur more than once; "" if there are none.
+      notes: one sentence each about images that occur more than once, and about images to train on
+        that look like held-out ones.
     """
 
     train: list[int]
     held_out: list[int]
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
-def hold_out(images: int, count: int) -> tuple[list[int], list[int]]:
-    """Chooses `count` of `images` images, evenly spaced, for validation.
-
-    Returns:
-      The indices of the images to train on, and of those to validate on.
-
-    Raises:
-      InputError: if no image is left to train on.
-    """
+def check_count(images: int, count: int) -> None:
+    """Raises InputError if no image is left to train on when `count` of `images` are held out."""
     if count >= images:
         raise InputError(
             f"data.validation_images is {count}, but there are only {images} training "
             "images: at least one must be left to train on"
         )
-    chosen = [i * images // count + images // (2 * count) for i in range(count)]
-    return [i for i in range(images) if i not in chosen], chosen
+
+
+def choose_by_content(digests: Sequence[str], count: int) -> list[int]:
+    """Chooses distinct images, those of the smallest digests, which are as good as random.
+
+    Neither the order nor the names of the images change the choice, and an image that is added
+    changes one of the chosen at most.
+    """
+    first = {digest: i for i, digest in reversed(list(enumerate(digests)))}
+    return sorted(first[digest] for digest in sorted(first)[:count])
+
+
+def choose_by_position(digests: Sequence[str], count: int) -> list[int]:
+    """Chooses images evenly spaced, as versions before the record of images did.
+
+    An index whose image is chosen already is replaced by the next one whose image is not.
+    """
+    chosen: dict[str, int] = {}
+    for start in (i * len(digests) // count + len(digests) // (2 * count) for i in range(count)):
+        for step in range(len(digests)):
+            i = (start + step) % len(digests)
+            if digests[i] not in chosen:
+                chosen[digests[i]] = i
+                break
+    return list(chosen.values())
 
 
 def split_images(
-    images: Sequence[SourceImage], fingerprints: Sequence[Fingerprint], count: int
+    images: Sequence[Pair], fingerprints: Sequence[Fingerprint], held_out: Sequence[int]
 ) -> Split:
-    """Holds out `count` images, and leaves copies of them out of training.
+    """Leaves equal images of the held-out ones out of training.
 
     Two sources may overlap, or one may be named twice. Copies among the images to train on stay.
 
     Args:
-      images: all images to choose from.
+      images: all images.
       fingerprints: theirs.
-      count: how many to hold out.
+      held_out: the indices of those to validate on.
 
     Raises:
       InputError: if no image is left to train on.
     """
-    held_out = _distinct(hold_out(len(images), count)[1], fingerprints)
-    train = [i for i in range(len(images)) if i not in held_out]
-    copies = find_copies(
-        [images[i] for i in train], [fingerprints[i] for i in train], [images[i] for i in held_out]
-    )
-    kept = [i for place, i in enumerate(train) if place not in copies]
-    if not kept:
+    watched = {fingerprints[i].digest for i in held_out}
+    train = [i for i, known in enumerate(fingerprints) if known.digest not in watched]
+    if not train:
         raise InputError(
-            f"data.validation_images is {count}, and every other training image is a copy of one "
-            "that is held out: name more images in data.train"
+            f"data.validation_images is {len(held_out)}, and every other training image is a copy "
+            "of one that is held out: name more images in data.train"
         )
     first: dict[str, int] = {}
     equal = [
-        f"{images[i].short_source} is {images[first[known.digest]].short_source}"
+        f"{images[i].hr.short_source} is {images[first[known.digest]].hr.short_source}"
         for i, known in enumerate(fingerprints)
         if first.setdefault(known.digest, i) != i
     ]
-    similar = [
-        f"{images[train[place]].short_source} is {images[held_out[other]].short_source}"
-        for place, other in copies.items()
-        if fingerprints[train[place]].digest != fingerprints[held_out[other]].digest
-    ]
-    if not equal and not similar:
-        return Split(kept, held_out)
-    note = (
-        f"{len(equal)} training images occur more than once and {len(similar)} are copies of "
-        f"held-out images ({shorten([*equal, *similar])}); {len(copies)} are not trained on, "
-        "because their copies are held out"
-    )
-    return Split(kept, held_out, note)
-
-
-def _distinct(chosen: Sequence[int], fingerprints: Sequence[Fingerprint]) -> list[int]:
-    """Replaces an index whose image is chosen already by the next one whose image is not."""
-    digests: dict[str, int] = {}
-    for start in chosen:
-        for step in range(len(fingerprints)):
-            i = (start + step) % len(fingerprints)
-            if fingerprints[i].digest not in digests:
-                digests[fingerprints[i].digest] = i
-                break
-    return list(digests.values())
+    notes = []
+    if equal:
+        dropped = len(images) - len(train) - len(held_out)
+        notes.append(
+            f"{len(equal)} training images occur more than once ({shorten(equal)}); {dropped} are "
+            "not trained on, because their copies are held out"
+        )
+    _, similar = find_copies([fingerprints[i] for i in train], [images[i] for i in held_out])
+    if similar:
+        named = [
+            f"{images[train[i]].hr.short_source} looks like {images[held_out[j]].hr.short_source}"
+            for i, j in similar.items()
+        ]
+        notes.append(
+            f"{len(named)} training images look like held-out ones, by their perceptual hashes "
+            f"({shorten(named)}): if they are copies, leave them out with data.exclude"
+        )
+    return Split(train, list(held_out), tuple(notes))

@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,19 +18,13 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from subpixel.image import imresize
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.bit_depth import stored_bits
-from subpixel.sr.data.unread import explain_unidentified, signed_values, too_many_bits
 
 SUFFIXES = frozenset(
-    {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"}
-    | {".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
+    {".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm"}
+    | {".ppm", ".tif", ".tiff", ".webp"}
 )
-# The formats whose bit depth `stored_bits` knows.
-Image.init()
-FORMATS = tuple(
-    name
-    for name in ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-    if name in Image.OPEN
-)
+# The formats whose bit depth `stored_bits` knows: of AVIF and JPEG 2000 Pillow does not tell it.
+FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 ORIENTATION = 0x0112
 # What Pillow says of intact files that it does not decode.
@@ -39,43 +33,68 @@ _OPENING = threading.Lock()
 _log = logging.getLogger("subpixel")
 
 
+class UnsupportedImageError(InputError):
+    """An intact image of a kind that is not used: CMYK, transparent, animated, over 8 bits."""
+
+
 @dataclass(frozen=True)
-class SourceImage:
-    """An image that can be loaded.
+class ImageSource:
+    """An image that can be read.
 
     Attributes:
-      name: the image's name, without folder and suffix.
       source: its path or address, for messages.
-      load: returns the image as uint8 (h, w, 3), RGB.
-      load_lr: returns the LR image that the set contains for the requested scale; None if there
-        is none.
-      lr_source: the path or address of the LR image, for messages.
-      files: the files that the image is read from, whose contents decide whether a cache of it is
-        valid; empty if the image does not come from files.
-      is_grey: returns whether the image is stored with one channel.
-      orientation: returns the EXIF orientation, 1 to 8, that `load` has applied.
-      shrink: the factor by which `load` shrinks the stored image.
+      content: its file, or a function that returns the bytes of one, or pixels, uint8 (h, w, 3).
+      files: the files whose contents decide whether a cache of it is valid; empty if it does not
+        come from files of the user.
+      shrink: the factor by which `load` shrinks the stored image, with MATLAB's bicubic.
     """
 
-    name: str
     source: str
-    load: Callable[[], UInt8[np.ndarray, "h w 3"]]
-    load_lr: Callable[[], UInt8[np.ndarray, "h w 3"]] | None = None
-    lr_source: str = ""
+    content: Path | Callable[[], bytes | UInt8[np.ndarray, "h w 3"]]
     files: tuple[Path, ...] = ()
-    is_grey: Callable[[], bool] = lambda: False
-    orientation: Callable[[], int] = lambda: 1
     shrink: float = 1.0
+
+    @classmethod
+    def from_file(cls, path: Path) -> "ImageSource":
+        """Returns the image of a file."""
+        return cls(str(path), path, (path,))
 
     @property
     def short_source(self) -> str:
         """The source for records: of a path only folder and file, such as "Set5/baby.png"."""
         return "/".join(Path(self.source).parts[-2:]) if self.files else self.source
 
+    def load(self) -> UInt8[np.ndarray, "h w 3"]:
+        """Returns the image upright, as `read_image`, then shrunk.
 
-def holds_one_channel(image: SourceImage) -> bool:
-    """Returns whether an image is stored with grey values only, before they are repeated."""
-    return image.is_grey()
+        Raises:
+          InputError: as `read_image`.
+        """
+        content = self._content()
+        image = content if isinstance(content, np.ndarray) else read_image(content, self.source)
+        return image if self.shrink == 1 else imresize(image, self.shrink)
+
+    def is_grey(self) -> bool:
+        """Returns whether the image is stored with one channel."""
+        content = self._content()
+        return not isinstance(content, np.ndarray) and stores_one_channel(content)
+
+    def orientation(self) -> int:
+        """Returns the EXIF orientation, 1 to 8, that `load` applies."""
+        content = self._content()
+        return 1 if isinstance(content, np.ndarray) else read_orientation(content)
+
+    def size(self) -> tuple[int, int]:
+        """Returns the width and height that `load` gives; a file is not decoded for it."""
+        if not isinstance(self.content, Path):
+            height, width, _ = self.load().shape
+            return width, height
+        with open_image(self.content) as opened:
+            width, height = (math.ceil(side * self.shrink) for side in opened.size)
+            return (height, width) if _orientation(opened) >= 5 else (width, height)
+
+    def _content(self) -> Path | bytes | np.ndarray:
+        return self.content if isinstance(self.content, Path) else self.content()
 
 
 def stores_one_channel(content: Path | bytes) -> bool:
@@ -90,32 +109,6 @@ def read_orientation(content: Path | bytes) -> int:
         return _orientation(image)
 
 
-def image_size(image: SourceImage) -> tuple[int, int]:
-    """Returns the width and height that `load` gives; a file is not decoded for it."""
-    if image.files and image.files[0] == Path(image.source):
-        with open_image(image.files[0]) as opened:
-            width, height = (math.ceil(side * image.shrink) for side in opened.size)
-            return (height, width) if _orientation(opened) >= 5 else (width, height)
-    height, width, _ = image.load().shape
-    return width, height
-
-
-def shrink_image(image: SourceImage, factor: float) -> SourceImage:
-    """Returns the image made smaller by MATLAB's bicubic, with its factor in messages.
-
-    Raises:
-      InputError: if the set contains the LR image, which fits the stored image only.
-    """
-    if factor == 1:
-        return image
-    if image.load_lr is not None:
-        raise InputError(
-            f"data.shrink is {factor} for {image.source}, whose set contains the LR image "
-            f"{image.lr_source}: set it to 1, or name a folder without LR images"
-        )
-    return replace(image, load=lambda: imresize(image.load(), factor), shrink=factor)
-
-
 def read_image(content: Path | bytes, name: str = "") -> UInt8[np.ndarray, "h w 3"]:
     """Reads an image as uint8 (h, w, 3), RGB, upright by its EXIF orientation.
 
@@ -128,9 +121,9 @@ def read_image(content: Path | bytes, name: str = "") -> UInt8[np.ndarray, "h w 
       name: the name of the image in messages; by default the path.
 
     Raises:
-      InputError: naming the image, if it is empty, damaged or no image; if it has more than 8 bits
-        a channel, signed values, several frames, transparency or CMYK colours, whose conversion is
-        not defined.
+      UnsupportedImageError: naming the image, if it has more than 8 bits a channel, signed values,
+        several frames, transparency or CMYK colours, whose conversion is not defined.
+      InputError: naming the image, if it is empty, damaged or no image.
       PermissionError: if the file must not be read.
     """
     with open_image(content, name) as image:
@@ -160,7 +153,10 @@ def open_image(content: Path | bytes, name: str = "") -> Iterator[ImageFile.Imag
         with _open(content) as image:
             yield image
     except UnidentifiedImageError:
-        raise InputError(explain_unidentified(content, name)) from None
+        raise InputError(
+            f"{name} is not an image, is damaged, or is of a form that is not read: delete it, or "
+            "convert it to a PNG of 8 bits a channel"
+        ) from None
     except TOO_LARGE as error:
         raise InputError(
             f"image {name} is too large: {error} Cut it into images of at most "
@@ -173,7 +169,7 @@ def open_image(content: Path | bytes, name: str = "") -> Iterator[ImageFile.Imag
         # struct.error, IndexError, RuntimeError, NotImplementedError and others.
         reason = " ".join(str(error).split()) or type(error).__name__
         if _UNREAD.search(reason):
-            raise InputError(
+            raise UnsupportedImageError(
                 f"image {name} is of a form that is not read: {reason}. Convert it to PNG"
             ) from error
         raise InputError(
@@ -225,11 +221,17 @@ def _orientation(image: Image.Image) -> int:
 def _refuse_unconvertible(image: ImageFile.ImageFile, name: str) -> None:
     bits, signed = stored_bits(image)
     if image.mode.startswith(("I", "F")) or bits > 8:
-        raise InputError(too_many_bits(name, f"{bits} bits" if bits > 8 else f"mode {image.mode}"))
+        depth = f"{bits} bits" if bits > 8 else f"mode {image.mode}"
+        raise UnsupportedImageError(
+            f"image {name} has more than 8 bits a channel ({depth}): convert it to 8 bits, in the "
+            "way that you want it rounded"
+        )
     if signed:
-        raise InputError(signed_values(name))
+        raise UnsupportedImageError(
+            f"image {name} stores signed or floating-point values: convert it to unsigned 8 bits"
+        )
     if image.mode in ("CMYK", "LAB", "HSV"):
-        raise InputError(
+        raise UnsupportedImageError(
             f"image {name} is {image.mode}, and how it becomes RGB depends on its colour "
             "profile: convert it to RGB"
         )
@@ -239,7 +241,7 @@ def _refuse_unconvertible(image: ImageFile.ImageFile, name: str) -> None:
             "image %s holds %d images (MPO): the first, its primary, is read", name, frames
         )
     elif frames > 1:
-        raise InputError(
+        raise UnsupportedImageError(
             f"image {name} is animated or has several pages, {frames} frames: save the one that "
             "is meant as a file of its own"
         )
@@ -249,7 +251,7 @@ def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
     if image.has_transparency_data:
         rgba = np.asarray(image.convert("RGBA"))
         if (rgba[..., 3] != 255).any():
-            raise InputError(
+            raise UnsupportedImageError(
                 f"image {name} is transparent in places, and what lies behind it is unknown: "
                 "flatten it onto a background"
             )

@@ -1,35 +1,30 @@
-"""Finds training images that are also in a benchmark: the same, or copies of it.
+"""Finds training images that are also in a benchmark: equal pixels, or a similar perceptual hash.
 
-A perceptual hash, imagehash's `phash` of 16x16 bits, finds candidates by their low frequencies.
-`subpixel.sr.data.same_image` confirms them on their pixels.
-
-The hash was measured on the 710 images of Set5, Set14, B100, T91, General100 and BSDS500 train and
-test, each pair in eight positions, 251,695 pairs. Two different images differ in at least 84 of the
-256 bits. Copies of each of the 710 differ from it in at most 16 bits when enlarged, halved,
-quartered or saved as JPEG of quality 75 or 30, 28 at quality 10, and 60 with 2% cut from each side.
-Hashes of different images that are not natural scenes (scans of heads, faces on plain ground,
-forms, icons) can be equally close; their pixels differ.
+The hash is imagehash's `phash` of 16x16 bits. It was measured on the 710 images of Set5, Set14,
+B100, T91, General100 and BSDS500 train and test, each pair in eight positions, 251,695 pairs. Two
+different photographs differ in at least 84 of the 256 bits. Copies of each of the 710 differ in at
+most 16 bits when enlarged, halved, quartered or saved as JPEG of quality 75 or 30, 28 at quality
+10, and 60 with 2% cut from each side. Different images that are not natural scenes (scans of heads,
+forms, icons) can be equally close, so a similar hash alone is a warning.
 """
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from hashlib import sha256
 
 import imagehash
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped, UInt8
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.config import OnLeak
-from subpixel.sr.data.images import SourceImage
-from subpixel.sr.data.same_image import Square, positions, same_image
+from subpixel.sr.data.pairs import Pair
 
 HASH_SIZE = 16
 # Of 256 bits: between the largest distance of copies and the smallest of different photographs.
-SUSPICIOUS = 64
+SIMILAR = 64
 SHOWN = 5
 
 _log = logging.getLogger("subpixel")
@@ -50,91 +45,94 @@ class Fingerprint:
 
 def fingerprint(image: UInt8[np.ndarray, "h w 3"]) -> Fingerprint:
     """Computes the fingerprint of an RGB image, uint8 (h, w, 3)."""
-    digest = sha256(repr(image.shape).encode())
-    digest.update(image.tobytes())
-    return Fingerprint(digest.hexdigest(), str(_phash(_thumbnail(image))))
+    return Fingerprint(_digest(image), str(_phash(_thumbnail(image))))
 
 
 def check_no_leak(
-    training: Sequence[SourceImage],
-    benchmarks: Sequence[SourceImage],
+    training: Sequence[Pair],
+    benchmarks: Sequence[Pair],
     fingerprints: Sequence[Fingerprint] | None = None,
     on_leak: OnLeak = "stop",
 ) -> str:
-    """Compares the contents of the training images with those of the benchmarks.
+    """Compares the training images with those of the benchmarks.
 
     Args:
       training: the images to train on.
       benchmarks: the images to measure on.
       fingerprints: those of the training images; by default they are loaded for it.
-      on_leak: "stop" raises an error, "warn" logs the same sentence and returns it.
+      on_leak: "stop" raises an error for equal pixels, "warn" only warns.
 
     Returns:
-      One sentence that names the training images that are in a benchmark; "" if there are none.
+      What was logged as a warning: the training images whose pixels equal those of an image of a
+      benchmark, and those that look like one; "" if there are none.
 
     Raises:
-      InputError: naming both, if a training image is one of a benchmark, or a copy of one that
-        was resized, compressed, rotated, flipped or cropped lightly, and `on_leak` is "stop".
+      InputError: naming both, if the pixels of a training image equal those of an image of a
+        benchmark, and `on_leak` is "stop".
     """
     if fingerprints is None:
-        fingerprints = [fingerprint(image.load()) for image in training]
-    copies = find_copies(training, fingerprints, benchmarks)
-    if not copies:
-        return ""
-    found = [(training[i], benchmarks[j]) for i, j in copies.items()]
-    if on_leak == "stop":
-        leaks = _describe([f"{image.source} is {original.source}" for image, original in found])
+        fingerprints = [fingerprint(pair.hr.load()) for pair in training]
+    equal, similar = find_copies(fingerprints, benchmarks)
+    if equal and on_leak == "stop":
+        named = [f"{training[i].hr.source} is {benchmarks[j].hr.source}" for i, j in equal.items()]
         raise InputError(
-            f"{leaks}. Leave them out of training with data.exclude; if they are different "
-            "images, data.on_leak=warn trains on them and the results say so"
+            f"{_count(named, 'are also in a benchmark, which would measure memory')}. Leave them "
+            "out of training with data.exclude; data.on_leak=warn trains on them and the results "
+            "say so"
         )
-    # The sentence is stored with the results, which must not hold paths of this machine.
-    short = [f"{image.short_source} is {original.short_source}" for image, original in found]
-    leaks = _describe(short)
-    _log.warning("%s", leaks)
-    return leaks
-
-
-def _describe(leaks: Sequence[str]) -> str:
-    return (
-        f"{len(leaks)} training images are also in a benchmark, or copies of one that is, "
-        f"which would measure memory: {shorten(leaks)}"
-    )
+    # The sentences are stored with the results, which must not hold paths of this machine.
+    sentences = [
+        _count([_short(training[i], verb, benchmarks[j]) for i, j in found.items()], what)
+        for found, verb, what in (
+            (equal, "is", "are also in a benchmark, which would measure memory"),
+            (similar, "looks like", "look like images of a benchmark, by their perceptual hashes"),
+        )
+        if found
+    ]
+    if similar:
+        sentences[-1] += ". If they are copies, leave them out with data.exclude"
+    for sentence in sentences:
+        _log.warning("%s", sentence)
+    return ". ".join(sentences)
 
 
 def find_copies(
-    images: Sequence[SourceImage],
-    fingerprints: Sequence[Fingerprint],
-    others: Sequence[SourceImage],
-) -> dict[int, int]:
-    """Finds the images that are, or are copies of, one of some others.
+    fingerprints: Sequence[Fingerprint], others: Sequence[Pair]
+) -> tuple[dict[int, int], dict[int, int]]:
+    """Finds the images that are, or look like, one of some others, also flipped or rotated.
 
     Args:
-      images: any number of images.
-      fingerprints: theirs.
+      fingerprints: of any number of images.
       others: the images to compare with; each is loaded once.
 
     Returns:
-      The index of the original among `others`, by the index of the copy among `images`.
+      The index of the first equal one among `others` by the index of the image, and the index of
+      the most similar one for images that equal none.
     """
-    if not images or not others:
-        return {}
-    known = [_hashes_in_all_positions(image.load()) for image in others]
-    hashes = np.array([_bits(imagehash.hex_to_hash(f.phash)) for f in fingerprints])
-    rotated = np.array([bits for _, positions in known for bits in positions])
+    if not fingerprints or not others:
+        return {}, {}
+    hashes = np.array([_bits(imagehash.hex_to_hash(known.phash)) for known in fingerprints])
+    digests: dict[str, int] = {}
+    rotated = []
+    for j, other in enumerate(others):
+        image = other.hr.load()
+        digests.setdefault(_digest(image), j)
+        rotated += [_bits(_phash(position)) for position in positions(_thumbnail(image))]
     # The product of two vectors of +1 and -1 is the number of equal bits minus that of others.
-    different = ((hashes.shape[1] - hashes @ rotated.T) / 2).reshape(len(images), len(others), 8)
-    square = cache(lambda image: Square.of(image.load()))
-    copies: dict[int, int] = {}
-    for i, bits in enumerate(different):
-        closest = bits.min(axis=1)
-        for j in np.argsort(closest, kind="stable")[: (closest <= SUSPICIOUS).sum()].tolist():
-            if fingerprints[i].digest == known[j][0] or same_image(
-                square(images[i]), square(others[j]), int(bits[j].argmin())
-            ):
-                copies[i] = j
-                break
-    return copies
+    different = (hashes.shape[1] - hashes @ np.array(rotated).T) / 2
+    closest = different.reshape(len(fingerprints), len(others), 8).min(axis=2)
+    equal = {i: digests[k.digest] for i, k in enumerate(fingerprints) if k.digest in digests}
+    similar = {
+        i: int(row.argmin())
+        for i, row in enumerate(closest)
+        if i not in equal and row.min() <= SIMILAR
+    }
+    return equal, similar
+
+
+def positions(image: Shaped[np.ndarray, "n n"]) -> list[Shaped[np.ndarray, "n n"]]:
+    """Returns a square array in the eight positions that flips and rotations give."""
+    return [np.rot90(side, count) for side in (image, image[:, ::-1]) for count in range(4)]
 
 
 def shorten(items: Sequence[str]) -> str:
@@ -143,10 +141,18 @@ def shorten(items: Sequence[str]) -> str:
     return "; ".join(items[:SHOWN]) + more
 
 
-def _hashes_in_all_positions(image: np.ndarray) -> tuple[str, list[np.ndarray]]:
-    """Returns the image's digest, and its hash in each of the eight positions."""
-    own = fingerprint(image).digest
-    return own, [_bits(_phash(rotated)) for rotated in positions(_thumbnail(image))]
+def _count(named: Sequence[str], what: str) -> str:
+    return f"{len(named)} training images {what}: {shorten(named)}"
+
+
+def _short(image: Pair, verb: str, other: Pair) -> str:
+    return f"{image.hr.short_source} {verb} {other.hr.short_source}"
+
+
+def _digest(image: np.ndarray) -> str:
+    digest = sha256(repr(image.shape).encode())
+    digest.update(image.tobytes())
+    return digest.hexdigest()
 
 
 def _thumbnail(image: np.ndarray) -> np.ndarray:

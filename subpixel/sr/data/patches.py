@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from subpixel.sr.data.config import Sampling
 
 # LR and HR of one image, or of several of one size.
-Pair = tuple[UInt8[np.ndarray, "*n h w c"], UInt8[np.ndarray, "*n hr_h hr_w c"]]
+PixelPair = tuple[UInt8[np.ndarray, "*n h w c"], UInt8[np.ndarray, "*n hr_h hr_w c"]]
 # The keys are "lr" and "hr", whose heights and widths differ.
 Batch = dict[str, UInt8[np.ndarray, "n _ _ c"]]
 ALL = slice(None)
@@ -23,7 +23,7 @@ class PatchCutter:
 
     def __init__(
         self,
-        pairs: Sequence[Pair],
+        pairs: Sequence[PixelPair],
         *,
         scale: int,
         patch_size: int,

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.threads import map_in_threads, processors
 from subpixel.sr.data.cache import (
     PIXELS,
-    Pairs,
+    PixelPairs,
     cache_name,
     new_cache,
     open_cache,
@@ -24,10 +24,10 @@ from subpixel.sr.data.cache import (
     write_pairs,
 )
 from subpixel.sr.data.degradation import BICUBIC, Degradation
-from subpixel.sr.data.images import SourceImage, open_image
+from subpixel.sr.data.images import open_image
 from subpixel.sr.data.leak import Fingerprint, fingerprint
-from subpixel.sr.data.patches import Pair
-from subpixel.sr.data.sources import find_images, make_pair
+from subpixel.sr.data.pairs import Pair, make_pair
+from subpixel.sr.data.patches import PixelPair
 
 # Decoding releases Python's global lock; each thread holds one image.
 THREADS = min(processors(), 4)
@@ -38,7 +38,7 @@ Progress = Callable[[int, int], None]
 
 
 def prepare(
-    images: Sequence[SourceImage],
+    images: Sequence[Pair],
     scale: int,
     channels: int,
     degradation: Degradation = BICUBIC,
@@ -46,8 +46,8 @@ def prepare(
     progress: Progress | None = None,
     *,
     small: int = SMALL,
-    least: int = 1,
-) -> Pairs:
+    min_size: int = 1,
+) -> PixelPairs:
     """Returns the LR and HR images of a set, from a cache if the set is large.
 
     Two processes that prepare the same images do it once: the second waits.
@@ -60,14 +60,15 @@ def prepare(
       cache: where caches lie; by default `cache_root()`.
       progress: called with the number of images done and that of all.
       small: how many decoded bytes are kept in memory without a cache.
-      least: the smallest height and width allowed, in low-resolution pixels.
+      min_size: the smallest height and width allowed, in low-resolution pixels.
 
     Raises:
-      InputError: if an image cannot be read, is too small, or differs from its LR image.
+      InputError: naming every image that cannot be read, is too small, or differs from its LR
+        image.
       OSError: if the cache cannot be written; a part of it is removed.
     """
     progress = progress or (lambda done, total: None)
-    decoded = partial(_decoded, images, scale, channels, degradation, least, progress)
+    decoded = partial(_decoded, images, scale, channels, degradation, min_size, progress)
     settings = {"scale": scale, "channels": channels, "degradation": asdict(degradation)}
     folder = cache_root(cache) / cache_name(images, settings)
     on_disk = all(image.files for image in images)
@@ -75,83 +76,22 @@ def prepare(
     if pairs is None and (not on_disk or _decoded_size(images, scale, channels) <= small):
         memory = io.BytesIO()
         entries = write_pairs(memory, images, decoded())
-        return Pairs(np.frombuffer(memory.getbuffer(), np.uint8), entries)
+        return PixelPairs(np.frombuffer(memory.getbuffer(), np.uint8), entries)
     pairs = pairs or _make(folder, images, decoded)
-    for image, shape in zip(images, pairs.lr_shapes, strict=True):
-        _check_size(image, shape, least)
-    return pairs
-
-
-@dataclass(frozen=True)
-class CachedSets:
-    """Sets of images whose cache is on the disk.
-
-    Attributes:
-      folder: of the cache.
-      images: number of images.
-      given: number of those whose LR image comes from the set.
-      made: whether the cache was made now; otherwise it was there already.
-      size: in bytes.
-    """
-
-    folder: Path
-    images: int
-    given: int
-    made: bool
-    size: int
-
-
-def cache_sets(
-    names: Sequence[str],
-    root: Path | None,
-    scale: int,
-    channels: int,
-    degradation: Degradation = BICUBIC,
-    *,
-    exclude: Sequence[str] = (),
-    progress: Progress | None = None,
-) -> CachedSets:
-    """Makes the cache of sets of images, or finds that it is there already.
-
-    Args:
-      names: of the sets, as in `find_images`.
-      root: folder of the data sets, or None.
-      scale: r.
-      channels: 1 for luma, 3 for RGB.
-      degradation: how LR images are made if the set has none.
-      exclude: names of images that are left out.
-      progress: as in `prepare`; it is called only if the cache is made.
-
-    Raises:
-      InputError: as `find_images` and `prepare`, or if the images do not come from files.
-    """
-    images = [
-        image
-        for name in names
-        for image in find_images(name, root, scale, degradation)
-        if image.name not in exclude
+    small_images = [
+        message
+        for image, shape in zip(images, pairs.lr_shapes, strict=True)
+        if (message := _too_small(image, shape, min_size))
     ]
-    made = False
-
-    def follow(done: int, total: int) -> None:
-        nonlocal made
-        made = True
-        if progress is not None:
-            progress(done, total)
-
-    folder = prepare(images, scale, channels, degradation, None, follow, small=0).folder
-    if folder is None:
-        raise InputError(f"{' '.join(names)} does not lie on disk: there is nothing to keep")
-    given = sum(image.load_lr is not None for image in images)
-    size = sum(path.stat().st_size for path in folder.iterdir())
-    return CachedSets(folder, len(images), given, made, size)
+    _refuse(small_images)
+    return pairs
 
 
 def _make(
     folder: Path,
-    images: Sequence[SourceImage],
-    decoded: Callable[[], Iterator[tuple[Pair, Fingerprint]]],
-) -> Pairs:
+    images: Sequence[Pair],
+    decoded: Callable[[], Iterator[tuple[PixelPair, Fingerprint]]],
+) -> PixelPairs:
     with _explained(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder.with_name(f"{folder.name}.lock"))
@@ -164,32 +104,40 @@ def _make(
             with (part / PIXELS).open("wb") as file:
                 entries = write_pairs(file, images, decoded())
             write_index(part, entries)
-        return Pairs(np.memmap(folder / PIXELS, np.uint8, "r"), entries, folder)
+        return PixelPairs(np.memmap(folder / PIXELS, np.uint8, "r"), entries, folder)
     finally:
         lock.release()
 
 
 def _decoded(
-    images: Sequence[SourceImage],
+    images: Sequence[Pair],
     scale: int,
     channels: int,
     degradation: Degradation,
-    least: int,
+    min_size: int,
     progress: Progress,
-) -> Iterator[tuple[Pair, Fingerprint]]:
+) -> Iterator[tuple[PixelPair, Fingerprint]]:
     """Decodes images in their order, a few in parallel."""
 
-    def decode(image: SourceImage) -> tuple[Pair, Fingerprint]:
-        hr = image.load()
-        known = fingerprint(hr)
-        lr, hr = make_pair(image, hr, scale, degradation)
-        _check_size(image, lr.shape, least)
-        return ((_luma(lr), _luma(hr)) if channels == 1 else (lr, hr)), known
+    def decode(image: Pair) -> tuple[PixelPair, Fingerprint] | str:
+        try:
+            hr = image.hr.load()
+            known = fingerprint(hr)
+            lr, hr = make_pair(image, hr, scale, degradation)
+        except InputError as error:
+            return str(error)
+        pixels = (_luma(lr), _luma(hr)) if channels == 1 else (lr, hr)
+        return _too_small(image, lr.shape, min_size) or (pixels, known)
 
     progress(0, len(images))
+    problems: list[str] = []
     for done, decoded in enumerate(map_in_threads(decode, images, THREADS), start=1):
-        yield decoded
+        if isinstance(decoded, str):
+            problems.append(decoded)
+        elif not problems:
+            yield decoded
         progress(done, len(images))
+    _refuse(problems)
 
 
 def _luma(image: np.ndarray) -> np.ndarray:
@@ -198,15 +146,25 @@ def _luma(image: np.ndarray) -> np.ndarray:
     return np.concatenate([rgb_to_luma(image[start : start + 256]) for start in strips])
 
 
-def _check_size(image: SourceImage, lr: tuple[int, ...], least: int) -> None:
-    if min(lr[:2]) < least:
-        raise InputError(
-            f"image {image.source} has {lr[1]}x{lr[0]} low-resolution pixels, and a patch "
-            f"takes {least}x{least}: remove it or lower data.patch_size"
-        )
+def _too_small(image: Pair, lr: tuple[int, ...], min_size: int) -> str:
+    """Returns the message for an image that is smaller than a patch, "" for any other."""
+    if min(lr[:2]) >= min_size:
+        return ""
+    return (
+        f"image {image.hr.source} has {lr[1]}x{lr[0]} low-resolution pixels, and a patch "
+        f"takes {min_size}x{min_size}: remove it or lower data.patch_size"
+    )
 
 
-def _decoded_size(images: Sequence[SourceImage], scale: int, channels: int) -> float:
+def _refuse(problems: Sequence[str]) -> None:
+    """Raises one error with all problems, if there are any."""
+    if len(problems) > 1:
+        raise InputError(f"{len(problems)} images cannot be used: {'; '.join(problems)}")
+    if problems:
+        raise InputError(problems[0])
+
+
+def _decoded_size(images: Sequence[Pair], scale: int, channels: int) -> float:
     """Returns how many bytes the pairs will have, by what the files say of their sizes."""
     pixels = 0
     for image in images:

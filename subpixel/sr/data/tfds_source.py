@@ -2,25 +2,15 @@
 
 import os
 import re
-import struct
-from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
-
-import numpy as np
+from typing import Any, Protocol
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data.images import (
-    SourceImage,
-    read_image,
-    read_orientation,
-    stores_one_channel,
-)
+from subpixel.sr.data.images import ImageSource
 
 TFDS = "tfds:"
 INFO = "dataset_info.json"
-Answer = TypeVar("Answer")
 
 
 class ImageRecords(Protocol):
@@ -31,8 +21,10 @@ class ImageRecords(Protocol):
     def __getitem__(self, index: int, /) -> dict[str, Any]: ...
 
 
-def tfds_images(source: str, root: Path | None, scale: int | None, kind: str) -> list[SourceImage]:
-    """Returns the images of a prepared set, in its order.
+def tfds_images(
+    source: str, root: Path | None, scale: int | None, kind: str
+) -> list[tuple[ImageSource, ImageSource | None]]:
+    """Returns the originals of a prepared set, in its order, and the LR images that it has.
 
     The set has a feature "hr" or "image", and may have "lr", as TFDS's own div2k has.
 
@@ -52,26 +44,29 @@ def tfds_images(source: str, root: Path | None, scale: int | None, kind: str) ->
     key = next((key for key in ("hr", "image") if key in features), None)
     if key is None:
         raise InputError(f"{source} has no feature 'hr' or 'image': it has {', '.join(features)}")
+    try:
+        instructions = builder.info.splits[split or "train"].file_instructions
+    except (KeyError, ValueError) as error:
+        splits = ", ".join(builder.info.splits)
+        raise InputError(f"{source} has no split {split!r}: there are {splits}") from error
     records = _records(builder, split or "train", source)
-    load = partial(_load, records, source)
-    instructions = builder.info.splits[split or "train"].file_instructions
     files = tuple(Path(instruction.filename) for instruction in instructions)
     lr = _has_lr(name, features, scale, kind)
     if kind == "unknown" and not lr:
         raise InputError(f'the degradation is "unknown", and {source} has none for x{scale}')
     return [
-        SourceImage(
-            f"{index:05}",
-            f"{source} {index}",
-            partial(load, index, key),
-            partial(load, index, "lr") if lr else None,
-            f"the LR of {source} {index}" if lr else "",
-            files,
-            is_grey=partial(_inspect, stores_one_channel, records, index, key),
-            orientation=partial(_inspect, read_orientation, records, index, key),
+        (
+            ImageSource(f"{source} {index}", partial(_content, records, index, key), files),
+            ImageSource(f"the LR of {source} {index}", partial(_content, records, index, "lr"))
+            if lr
+            else None,
         )
         for index in range(len(records))
     ]
+
+
+def _content(records: ImageRecords, index: int, key: str) -> bytes:
+    return records[index][key]
 
 
 def _open(name: str, root: Path | None) -> Any:
@@ -111,74 +106,9 @@ def _records(builder: Any, split: str, source: str) -> ImageRecords:
     features = builder.info.features
     skip = {key: tfds.decode.SkipDecoding() for key in ("hr", "lr", "image") if key in features}
     try:
-        instructions = builder.info.splits[split].file_instructions
-    except (KeyError, ValueError) as error:
-        splits = ", ".join(builder.info.splits)
-        raise InputError(f"{source} has no split {split!r}: there are {splits}") from error
-    if builder.info.file_format == tfds.core.FileFormat.TFRECORD:
-        return TFRecords(instructions, partial(features.deserialize_example_np, decoders=skip))
-    try:
         return builder.as_data_source(split=split, decoders=skip)
     except NotImplementedError as error:
         raise InputError(
             f"{source} is prepared as {builder.info.file_format.value}, which only TensorFlow "
             "reads: prepare it with file_format='array_record'"
         ) from error
-
-
-def _load(records: ImageRecords, source: str, index: int, key: str) -> np.ndarray:
-    return read_image(records[index][key], f"{index} of {source}")
-
-
-def _inspect(ask: Callable[[bytes], Answer], records: ImageRecords, index: int, key: str) -> Answer:
-    return ask(records[index][key])
-
-
-class TFRecords:
-    """Random access to TFRecord files, the format that TFDS has by default.
-
-    A record is its length in 8 bytes, 4 bytes of checksum, its content, 4 bytes of checksum
-    (https://www.tensorflow.org/tutorials/load_data/tfrecord). TFDS itself reads them with
-    TensorFlow only.
-    """
-
-    def __init__(self, instructions: Sequence[Any], parse: Callable[[bytes], dict[str, Any]]):
-        """Finds the offset of each record.
-
-        Args:
-          instructions: TFDS's of a split: which records of which files.
-          parse: converts the bytes of a record to features.
-
-        Raises:
-          InputError: if a file is damaged.
-        """
-        self.parse = parse
-        self.places: list[tuple[Path, int, int]] = []
-        for instruction in instructions:
-            path = Path(instruction.filename)
-            places = _scan(path)
-            stop = None if instruction.take == -1 else instruction.skip + instruction.take
-            self.places += [(path, *place) for place in places[instruction.skip : stop]]
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        path, start, length = self.places[index]
-        with path.open("rb") as file:
-            file.seek(start)
-            return self.parse(file.read(length))
-
-
-def _scan(path: Path) -> list[tuple[int, int]]:
-    places, position, end = [], 0, path.stat().st_size
-    with path.open("rb") as file:
-        while position < end:
-            file.seek(position)
-            header = file.read(12)
-            length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else end
-            places.append((position + 12, length))
-            position += length + 16
-    if position != end:
-        raise InputError(f"{path} breaks off or is no TFRecord file: prepare the set again")
-    return places

@@ -12,6 +12,7 @@ another image.
 import hashlib
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
@@ -22,7 +23,6 @@ from jaxtyping import UInt8
 
 from subpixel.sr._support.files import write_bytes
 from subpixel.sr.data.catalogue import SETS
-from subpixel.sr.data.contents import image_files
 from subpixel.sr.data.images import read_image
 
 JPEG = frozenset({".jpg", ".jpeg"})
@@ -88,10 +88,10 @@ def _read() -> dict[str, dict[str, dict]]:
     return json.loads((files("subpixel.sr.datasets") / "digests.json").read_text())
 
 
-def make_digests(folder: Path) -> dict[str, Digest]:
-    """Returns the digest of every image of a folder."""
+def make_digests(images: Mapping[str, Path]) -> dict[str, Digest]:
+    """Returns the digest of each of some images, by name."""
     digests = {}
-    for name, path in image_files(folder).items():
+    for name, path in images.items():
         digest = digest_pixels(read_image(path))
         digests[name] = Digest(digest.size, digest.pixels, digest.looks, digest_file(path))
     return digests
@@ -101,12 +101,12 @@ def main(root: Path, target: Path) -> None:
     """Writes the digests of all sets that lie under a root, one image a line."""
     blocks = []
     for entry in SETS.values():
-        folder = entry.folder(root)
-        if folder is None or entry.same_as:
+        originals = entry.find(root)
+        if originals is None or entry.same_as:
             continue
         lines = (
             f"    {json.dumps(name)}: {json.dumps(asdict(digest))}"
-            for name, digest in make_digests(folder).items()
+            for name, digest in make_digests(originals.files).items()
         )
         blocks.append(f"  {json.dumps(entry.name)}: {{\n" + ",\n".join(lines) + "\n  }")
     write_bytes(target, ("{\n" + ",\n".join(blocks) + "\n}\n").encode())

@@ -1,33 +1,24 @@
-"""Resumable HTTP download with checksum verification.
-
-It uses urllib: a resumed download is three headers and a check, which requests, httpx and pooch
-leave to their callers too, so a dependency would gain nothing.
-"""
+"""Downloads archives by pooch, with size and digest verified."""
 
 import errno
-import hashlib
-import http.client
 import shutil
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from subpixel.sr._support.files import naming
+import pooch
+import requests
+
+from subpixel.sr._support.files import errors_name
 from subpixel.sr.data.catalogue import Archive
 
-CHUNK = 1 << 20
 ATTEMPTS = 5
 TIMEOUT_S = 60
+CHUNK = 1 << 20
 
 
 class DownloadError(OSError):
     """A download failed; the message states the reason and the remedy."""
-
-
-class _BrokeOffError(Exception):
-    """The connection ended early; another attempt may succeed."""
 
 
 # Called with the number of bytes received, and the number of all bytes or None.
@@ -39,18 +30,17 @@ def fetch(
     folder: Path,
     *,
     progress: ByteProgress = lambda done, total: None,
-    wait: Callable[[float], None] = time.sleep,
+    attempts: int = ATTEMPTS,
 ) -> Path:
-    """Downloads an archive, or the rest of it, and checks its size and digest.
+    """Downloads an archive and checks its size and digest.
 
-    An incomplete file is kept as NAME.part. NAME.version beside it holds the version of the file,
-    which the server compares when the download resumes.
+    A download that breaks off starts anew; nothing incomplete is left.
 
     Args:
       archive: what to fetch.
       folder: for the file; it is created if it is missing.
       progress: called after each chunk.
-      wait: sleeps for seconds between attempts.
+      attempts: how often a connection that breaks off, or a busy server, is tried.
 
     Returns:
       The file.
@@ -59,134 +49,95 @@ def fetch(
       DownloadError: if the address does not answer or gives another file than expected.
       OSError: if it cannot be written, as on a full disk.
     """
-    target = folder / archive.file
-    folder.mkdir(parents=True, exist_ok=True)
-    if not target.exists():
-        part = _part(target)
-        _fetch_part(archive, part, progress, wait)
-        _check(archive, part)
-        part.replace(target)
-        _version(part).unlink(missing_ok=True)
-    return target
+    pooch.get_logger().setLevel("WARNING")
+    registry = pooch.create(
+        folder,
+        base_url="",
+        registry={archive.file: archive.digest},
+        urls={archive.file: archive.url},
+        retry_if_failed=attempts - 1,
+    )
 
-
-def _fetch_part(
-    archive: Archive, part: Path, progress: ByteProgress, wait: Callable[[float], None]
-) -> None:
-    failures = 0
-    while True:
-        before = _size(part)
+    def download(url: str, output_file: Any, mirror: Any) -> None:
+        bar: Any = _Bar(archive, folder, progress)
+        # Otherwise requests unpacks what a server sends as gzip, and the digest differs.
+        headers = {"Accept-Encoding": "identity"}
+        http = pooch.HTTPDownloader(bar, CHUNK, timeout=TIMEOUT_S, headers=headers)
         try:
-            return _fetch_rest(archive, part, progress)
-        except (_BrokeOffError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
-            failures = 1 if _size(part) > before else failures + 1
-            if failures == ATTEMPTS:
-                raise DownloadError(
-                    f"{archive.url} broke off, {ATTEMPTS} times with nothing new ({error}): the "
-                    f"same command resumes from {_size(part)} bytes"
-                ) from error
-        wait(2.0 ** (failures - 1))
-
-
-def _part(target: Path) -> Path:
-    return target.with_name(target.name + ".part")
-
-
-def _version(part: Path) -> Path:
-    return part.with_suffix(".version")
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _fetch_rest(archive: Archive, part: Path, progress: ByteProgress) -> None:
-    have = _size(part)
-    version = _version(part).read_text() if have and _version(part).exists() else ""
-    headers = {"User-Agent": "subpixel", "Accept-Encoding": "identity"}
-    if version:
-        # Without If-Range, the rest of a file that changed meanwhile would be joined to the old.
-        headers |= {"Range": f"bytes={have}-", "If-Range": version}
-    request = urllib.request.Request(archive.url, headers=headers)
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
-            _receive(archive, part, response, progress)
-    except urllib.error.HTTPError as error:
-        if error.code == 416:
-            # The file is complete, or the incomplete part belongs to another file.
-            if error.headers.get("Content-Range") != f"bytes */{have}":
-                _forget(part)
-                raise _BrokeOffError("the incomplete part does not fit") from error
-        elif error.code >= 500 or error.code in (408, 429):
-            raise _BrokeOffError(str(error)) from error
-        else:
+            http(url, output_file, mirror)
+        except requests.HTTPError as error:
+            code = error.response.status_code if error.response is not None else 500
+            if code >= 500 or code in (408, 429):
+                raise
             raise DownloadError(
-                f"{archive.url} answers {error.code} {error.reason}: it is no longer the right "
-                "address, or wants a login"
+                f"{error}: it is no longer the right address, or wants a login"
             ) from error
-    except urllib.error.URLError as error:
-        if isinstance(error.reason, ConnectionError | TimeoutError):
-            raise _BrokeOffError(str(error.reason)) from error
-        raise DownloadError(f"{archive.url} cannot be reached: {error.reason}") from error
+        _check(archive, Path(output_file))
 
-
-def _receive(
-    archive: Archive, part: Path, response: http.client.HTTPResponse, progress: ByteProgress
-) -> None:
-    have = _size(part) if response.status == 206 else 0
-    if have and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-        _forget(part)
-        raise _BrokeOffError("the server sent another part than was asked for")
-    length = response.headers.get("Content-Length")
-    total = have + int(length) if length else None
-    if archive.size is not None and total not in (None, archive.size):
-        _forget(part)
+    downloader: Any = download
+    try:
+        with errors_name(folder / archive.file):
+            return Path(registry.fetch(archive.file, downloader=downloader))
+    except requests.RequestException as error:
         raise DownloadError(
-            f"{archive.url} has {total} bytes instead of {archive.size}: another file is there now"
-        )
-    _require_space(part, (total or have) - have)
-    etag = response.headers.get("ETag", "")
-    version = response.headers.get("Last-Modified", "") if etag.startswith("W/") else etag
-    _version(part).write_text(version or response.headers.get("Last-Modified", ""))
-    with part.open("ab" if have else "wb") as file:
-        while chunk := response.read(CHUNK):
-            with naming(part):
-                file.write(chunk)
-            have += len(chunk)
-            progress(have, total)
-    if total is not None and have < total:
-        raise _BrokeOffError(f"{have} of {total} bytes came")
+            f"{archive.url} cannot be reached or broke off, {attempts} times: {error}. The same "
+            "command starts anew"
+        ) from error
 
 
-def _require_space(part: Path, needed: int) -> None:
-    free = shutil.disk_usage(part.parent).free
-    if needed > free:
-        raise OSError(
-            errno.ENOSPC,
-            f"{needed / 1e6:,.0f} MB are still to come, and {free / 1e6:,.0f} MB are free",
-            str(part.parent),
-        )
+class _Bar:
+    """The progress bar that pooch fills; its total is known before the first byte is written."""
 
+    def __init__(self, archive: Archive, folder: Path, progress: ByteProgress):
+        self._archive, self._folder, self._progress = archive, folder, progress
+        self._done, self._total = 0, 0
 
-def _check(archive: Archive, part: Path) -> None:
-    if archive.size is not None and _size(part) != archive.size:
-        size = _size(part)
-        _forget(part)
-        raise DownloadError(
-            f"{archive.url} gave {size} bytes instead of {archive.size}: another file is there now"
-        )
-    if archive.digest is not None:
-        algorithm, _, expected = archive.digest.partition(":")
-        with part.open("rb") as file:
-            found = hashlib.file_digest(file, algorithm).hexdigest()
-        if found != expected:
-            _forget(part)
-            raise DownloadError(
-                f"{archive.url} gave another content than expected ({algorithm} {found} instead of "
-                f"{expected}), and it was deleted: try again, or look at the set's page"
+    @property
+    def total(self) -> int:
+        return self._total
+
+    @total.setter
+    def total(self, total: int) -> None:
+        self._total = total
+        if total and self._archive.size not in (None, total):
+            raise _other_size(self._archive, total)
+        free = shutil.disk_usage(self._folder).free
+        if total > free:
+            raise OSError(
+                errno.ENOSPC,
+                f"{total / 1e6:,.0f} MB are still to come, and {free / 1e6:,.0f} MB are free",
+                str(self._folder),
             )
 
+    def update(self, count: int) -> None:
+        done = self._done + count
+        self._done = min(done, self._total) if self._total else done
+        self._progress(self._done, self._total or None)
 
-def _forget(part: Path) -> None:
-    part.unlink(missing_ok=True)
-    _version(part).unlink(missing_ok=True)
+    def reset(self) -> None:
+        self._done = 0
+
+    def close(self) -> None:
+        """Does nothing: the caller's bar stays."""
+
+
+def _check(archive: Archive, file: Path) -> None:
+    """Checks size and digest here, since pooch would download another file again and again."""
+    size = file.stat().st_size
+    if archive.size not in (None, size):
+        raise _other_size(archive, size)
+    if archive.digest is None:
+        return
+    algorithm, _, expected = archive.digest.partition(":")
+    found = pooch.file_hash(str(file), algorithm)
+    if found != expected:
+        raise DownloadError(
+            f"{archive.url} gave another content than expected ({algorithm} {found} instead of "
+            f"{expected}), and it was deleted: try again, or look at the set's page"
+        )
+
+
+def _other_size(archive: Archive, size: int) -> DownloadError:
+    return DownloadError(
+        f"{archive.url} has {size} bytes instead of {archive.size}: another file is there now"
+    )

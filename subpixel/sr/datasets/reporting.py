@@ -5,7 +5,7 @@ from pathlib import Path
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.catalogue import NamedSet
-from subpixel.sr.data.sources import data_root
+from subpixel.sr.data.pairs import data_root
 from subpixel.sr.datasets.verify import Inspection, inspect, inspect_lr
 
 SHOWN = 5
@@ -21,7 +21,7 @@ def verify(entries: Sequence[NamedSet], root: Path) -> int:
     for entry in entries:
         inspection = inspect(entry, root, read=True)
         code = max(code, report(inspection, root))
-        for title, problems in inspect_lr(inspection).items():
+        for title, problems in inspect_lr(entry, root).items():
             print(f"  {title}: {'complete' if not problems else problems[0]}")
             for problem in problems[1:]:
                 print(f"  {title}: {problem}")
@@ -40,16 +40,21 @@ def report(inspection: Inspection, root: Path) -> int:
     print(f"{entry.name}: {_verdict(inspection)}{where}")
     if inspection.folder is None:
         print(f"  {what_to_do(entry, root)}")
-    for title, names in (
-        ("missing", inspection.missing),
-        ("damaged", inspection.damaged),
-        ("other content", inspection.other),
-        ("not of this set", inspection.unexpected),
-        ("left out", inspection.left_out),
-    ):
+    for title, names in _findings(inspection).items():
         for name in names:
             print(f"  {title}: {name}")
     return 0 if inspection.as_expected else 1
+
+
+def _findings(inspection: Inspection) -> dict[str, tuple[str, ...]]:
+    return {
+        "missing": inspection.missing,
+        "damaged": inspection.damaged,
+        "not usable": inspection.unsupported,
+        "other content": inspection.other,
+        "not of this set": inspection.unexpected,
+        "left out": inspection.left_out,
+    }
 
 
 def _verdict(inspection: Inspection) -> str:
@@ -67,13 +72,7 @@ def remark(inspection: Inspection, root: Path) -> str:
     if inspection.folder is None:
         return what_to_do(inspection.entry, root)
     place = str(inspection.folder.relative_to(root))
-    for title, names in (
-        ("missing", inspection.missing),
-        ("damaged", inspection.damaged),
-        ("differs", inspection.other),
-        ("not of this set", inspection.unexpected),
-        ("left out", inspection.left_out),
-    ):
+    for title, names in _findings(inspection).items():
         if names:
             return f"{place}; {title}: {_short(names)}"
     return place

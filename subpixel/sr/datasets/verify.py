@@ -2,19 +2,22 @@
 
 import os
 import re
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.catalogue import NamedSet
-from subpixel.sr.data.contents import read_contents
-from subpixel.sr.data.images import open_image, read_image
-from subpixel.sr.data.lr_folders import LrFolder, lr_folders, match_lr, stated_scales
+from subpixel.sr.data.folders import find_lr
+from subpixel.sr.data.images import UnsupportedImageError, open_image, read_image
 from subpixel.sr.datasets.digests import Digest, digest_file, digest_pixels, known_digests
 
 # The end of a complete file; an incomplete copy lacks it. JPEGs may have padding after it.
 ENDINGS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
+# Of the LR images that sets have.
+SCALES = (2, 3, 4, 8)
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Inspection:
       found: how many images are there.
       missing: names of absent images, or their number if the names are not known.
       damaged: the error of each image that cannot be read.
+      unsupported: the error of each intact image of a kind that is not used, such as CMYK.
       other: the difference of each image from that of the set.
       unexpected: names of images that the set does not have.
       left_out: images of the folder that are not among those found, one sentence for each kind.
@@ -39,6 +43,7 @@ class Inspection:
     found: int = 0
     missing: tuple[str, ...] = ()
     damaged: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
     other: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
@@ -47,8 +52,9 @@ class Inspection:
 
     @property
     def complete(self) -> bool:
-        """Whether every image is there and can be read, whatever its content."""
-        return self.folder is not None and not self.missing and not self.damaged
+        """Whether every image is there and can be used, whatever its content."""
+        absent = self.folder is None or self.missing
+        return not (absent or self.damaged or self.unsupported)
 
     @property
     def as_expected(self) -> bool:
@@ -57,13 +63,15 @@ class Inspection:
 
     @property
     def state(self) -> str:
-        """One of the six states, in one or two words."""
+        """One of the seven states, in one or two words."""
         if self.folder is None:
             return "absent"
         if self.missing:
             return "half copied"
         if self.damaged:
             return "damaged"
+        if self.unsupported:
+            return "not usable"
         if self.other or self.unexpected:
             return "other content"
         return "images left out" if self.left_out else "complete"
@@ -81,73 +89,65 @@ def inspect(entry: NamedSet, root: Path, *, read: bool) -> Inspection:
     Raises:
       InputError: if a folder of the set's name has no images, or more than one set.
     """
-    folder = entry.folder(root)
-    if folder is None:
+    originals = entry.find(root)
+    if originals is None:
         return Inspection(entry, None)
-    contents = read_contents(folder)
-    files = contents.originals
+    files = originals.files
     known = known_digests(entry.name)
 
-    def examine(name: str) -> Digest | str:
+    def examine(name: str) -> Digest | InputError:
         # An image with an unknown name is identified by its pixels.
         return _examine(files[name], read or (bool(known) and name not in known))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = dict(zip(files, pool.map(examine, files), strict=True))
+    errors = [what for what in found.values() if isinstance(what, InputError)]
+    unsupported = [error for error in errors if isinstance(error, UnsupportedImageError)]
     compared = _compare(found, known) if known else _count(entry, found)
     return Inspection(
         entry,
-        folder,
+        originals.folder,
         len(files),
-        damaged=tuple(what for what in found.values() if isinstance(what, str)),
-        left_out=contents.left_out,
+        damaged=tuple(str(error) for error in errors if error not in unsupported),
+        unsupported=tuple(map(str, unsupported)),
+        left_out=originals.left_out,
         known=bool(known),
         read=read,
         **compared,
     )
 
 
-def inspect_lr(inspection: Inspection) -> dict[str, list[str]]:
+def inspect_lr(entry: NamedSet, root: Path) -> dict[str, list[str]]:
     """Reads the LR images that a set has beside its originals.
 
     Returns:
       The problems of each kind and scale, such as "bicubic x2": none if it is complete.
     """
-    found: dict[str, list[str]] = {}
-    if inspection.folder is None:
+    originals, found = entry.find(root), dict[str, list[str]]()
+    if originals is None:
         return found
-    contents = read_contents(inspection.folder)
-    for scale in sorted({file.scale or 0 for file in contents.lr}):
-        files = [file.path for file in contents.lr if (file.scale or 0) == scale]
-        matched = {file.original for file in contents.lr if (file.scale or 0) == scale}
-        missing = [path for name, path in contents.originals.items() if name not in matched]
-        problems = [f"image {path} has no LR image beside it" for path in missing]
-        found[f"LR x{scale}" if scale else "LR"] = problems + _damage(files)
-    for folder in lr_folders(inspection.folder):
-        for scale in stated_scales(folder):
-            title = f"{folder.kind or 'LR'} x{scale}" if scale else str(folder.path)
-            found[title if title not in found else f"{title} in {folder.path}"] = (
-                _inspect_folder(contents.originals, folder, scale)
-                if folder.understood
-                else [f"{folder.path} is not understood: its place names no degradation or scale"]
-            )
+    titles: dict[tuple[Path, ...], str] = {}
+    for kind, scale in product(("bicubic", "unknown"), SCALES):
+        title = f"{kind} x{scale}"
+        try:
+            files = find_lr(originals, scale, kind)
+        except InputError as error:
+            if str(error) not in (problem for problems in found.values() for problem in problems):
+                found[title] = [str(error)]
+            continue
+        # A folder whose name states no kind or scale fits several.
+        if files and titles.setdefault(tuple(files.values()), title) == title:
+            found[title] = _damage(files.values())
     return found
 
 
-def _inspect_folder(originals: dict[str, Path], folder: LrFolder, scale: int | None) -> list[str]:
-    try:
-        return _damage([pair.lr for pair in match_lr(originals, folder.path, scale)])
-    except InputError as error:
-        return [str(error)]
-
-
-def _damage(files: list[Path]) -> list[str]:
+def _damage(files: Iterable[Path]) -> list[str]:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(lambda path: _examine(path, read=True), files))
-    return [what for what in results if isinstance(what, str)]
+    return [str(what) for what in results if isinstance(what, InputError)]
 
 
-def _examine(path: Path, read: bool) -> Digest | str:
+def _examine(path: Path, read: bool) -> Digest | InputError:
     """Returns the digest of an image, without pixels if they are not read; or its error."""
     try:
         if read:
@@ -158,15 +158,17 @@ def _examine(path: Path, read: bool) -> Digest | str:
         with path.open("rb") as file:
             file.seek(-min(path.stat().st_size, 1024), os.SEEK_END)
             ending = file.read()
-    except (InputError, OSError) as error:
-        return str(error)
+    except InputError as error:
+        return error
+    except OSError as error:
+        return InputError(str(error))
     # Pillow reads a PNG that lacks its last bytes if only its pixels are whole.
     if ENDINGS.get(path.suffix.lower(), b"") not in ending:
-        return f"image {path} breaks off: copy it again"
+        return InputError(f"image {path} breaks off: copy it again")
     return digest
 
 
-def _compare(found: dict[str, Digest | str], known: dict[str, Digest]) -> dict[str, tuple]:
+def _compare(found: dict[str, Digest | InputError], known: dict[str, Digest]) -> dict[str, tuple]:
     """Compares images with those of the set by name, or by content where a name is unknown."""
     names = {digest.pixels: name for name, digest in known.items()}
     present, other, unexpected = set(), [], []
@@ -194,7 +196,7 @@ def _difference(found: Digest, known: Digest) -> str:
     return "another image"
 
 
-def _count(entry: NamedSet, found: dict[str, Digest | str]) -> dict[str, tuple]:
+def _count(entry: NamedSet, found: dict[str, Digest | InputError]) -> dict[str, tuple]:
     """Finds the missing images by the numbers in the names, or else their count."""
     if not entry.count:
         return {"missing": (), "unexpected": ()}

@@ -9,10 +9,10 @@ from rich.console import Console
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import write_json
-from subpixel.sr.data.images import SourceImage
+from subpixel.sr.data.pairs import Pair
 from subpixel.sr.evaluation.images import make_folders, save_error_map, save_output
 from subpixel.sr.evaluation.protocol import Protocol
-from subpixel.sr.evaluation.scores import Measured, Scores, evaluate
+from subpixel.sr.evaluation.scores import Measured, Scores, evaluate, protocol_as_measured
 from subpixel.sr.evaluation.table import scores_table, worst_table, write_csv
 from subpixel.sr.inference.upscaler import NetworkUpscaler, Upscaler
 
@@ -33,15 +33,20 @@ class Measurement:
     protocol: Protocol
     scores: dict[str, Scores] = field(default_factory=dict)
 
+    def describe(self) -> str:
+        """Returns the protocol in one line, with where the LR images come from."""
+        return protocol_as_measured(self.protocol, self.scores)[1]
+
     def to_json(self) -> dict[str, Any]:
         """Returns the protocol and the results by benchmark."""
+        protocol, line = protocol_as_measured(self.protocol, self.scores)
         results = {name: result.to_json() for name, result in self.scores.items()}
-        return {"protocol": self.protocol.to_json(), "results": results}
+        return {"protocol": protocol.to_json(line), "results": results}
 
 
 def measure_model(
     upscaler: Upscaler,
-    benchmarks: Mapping[str, Sequence[SourceImage]],
+    benchmarks: Mapping[str, Sequence[Pair]],
     protocol: Protocol,
     console: Console,
     *,
@@ -140,7 +145,7 @@ def show_measurement(
     if worst:
         console.print(worst_table(rows, worst))
     for found in measured.values():
-        console.print(found.protocol.describe(), soft_wrap=True)
+        console.print(found.describe(), soft_wrap=True)
     title = ", ".join(f"{key} {value}" for key, value in about.items() if key != "name")
     console.print(scores_table(title, rows, list(measured[PLAIN].scores)))
 

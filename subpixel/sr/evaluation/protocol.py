@@ -146,7 +146,7 @@ class Protocol:
             "rgb": f"LR images by {self.degradation.describe()}",
             "luma": "LR images of 8-bit luma by MATLAB's imresize, bicubic, in double, "
             f"{self.degradation.border} border",
-            "files": "LR images of the set",
+            "files": "LR images from the files of the set",
         }[self.lr_from]
         measured = f"BT.601 {self.luma_range}-range luma" if self.channel == "y" else "RGB"
         if self.channel == "y":
@@ -161,9 +161,9 @@ class Protocol:
         ]
         return "; ".join(parts)
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns the protocol as it is stored beside scores."""
-        return {**asdict(self), "name": self.name, "description": self.describe()}
+    def to_json(self, description: str = "") -> dict[str, Any]:
+        """Returns the protocol as it is stored beside scores, by default with its own line."""
+        return {**asdict(self), "name": self.name, "description": description or self.describe()}
 
     @classmethod
     def from_json(cls, values: dict[str, Any], source: str) -> Self:

@@ -1,7 +1,7 @@
 """Measures PSNR and SSIM on benchmarks, with the protocol of the measurement."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +11,7 @@ from jaxtyping import Real
 from subpixel.image import modcrop, psnr, rgb_to_luma, ssim, to_uint8
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.degradation import make_lr
-from subpixel.sr.data.images import SourceImage, holds_one_channel
-from subpixel.sr.data.sources import load_pair
+from subpixel.sr.data.pairs import Pair, load_pair
 from subpixel.sr.evaluation.protocol import Protocol
 from subpixel.sr.inference.upscaler import Upscaler
 
@@ -73,7 +72,7 @@ class Measured:
 
 def evaluate(
     upscalers: dict[str, Upscaler],
-    images: Iterable[SourceImage],
+    images: Iterable[Pair],
     protocol: Protocol,
     observe: Callable[[Measured], None] | None = None,
 ) -> dict[str, Scores]:
@@ -94,11 +93,11 @@ def evaluate(
         protocol does not apply to an upscaler.
     """
     images = list(images)
-    if protocol.lr_from == "rgb" and any(image.load_lr for image in images):
+    if protocol.lr_from == "rgb" and any(image.lr for image in images):
         protocol = replace(protocol, lr_from="files")
     scores = {name: Scores(protocol, {}, {}) for name in upscalers}
     for image in images:
-        grey = protocol.grey == "stored" and holds_one_channel(image)
+        grey = protocol.grey == "stored" and image.hr.is_grey()
         try:
             lr, original = _load(image, protocol, grey)
             for name, upscaler in upscalers.items():
@@ -111,23 +110,45 @@ def evaluate(
         except InputError:
             raise
         except ValueError as error:
-            raise InputError(f"image {image.source} cannot be measured: {error}") from error
+            raise InputError(f"image {image.hr.source} cannot be measured: {error}") from error
     return scores
 
 
-def _load(image: SourceImage, protocol: Protocol, grey: bool) -> tuple[np.ndarray, np.ndarray]:
+def protocol_as_measured(protocol: Protocol, scores: Mapping[str, Scores]) -> tuple[Protocol, str]:
+    """Returns the protocol by which scores were measured, and its line.
+
+    Args:
+      protocol: as it was asked for; LR images in files are used although it would make them.
+      scores: by benchmark.
+
+    Returns:
+      The protocol with "files" if all benchmarks have LR images, and the line, which says where
+      the LR images of each benchmark come from.
+    """
+    files = [name for name, result in scores.items() if result.protocol.lr_from == "files"]
+    if files and len(files) == len(scores):
+        protocol = replace(protocol, lr_from="files")
+        return protocol, protocol.describe()
+    line = protocol.describe()
+    return (
+        protocol,
+        f"{line}; but LR images of {', '.join(files)} from its files" if files else line,
+    )
+
+
+def _load(image: Pair, protocol: Protocol, grey: bool) -> tuple[np.ndarray, np.ndarray]:
     """Returns the LR image and the cropped original."""
     if protocol.lr_from == "files":
-        if image.load_lr is None:
+        if image.lr is None:
             raise InputError(
-                f"image {image.source} has no LR image for x{protocol.scale}, and "
+                f"image {image.hr.source} has no LR image for x{protocol.scale}, and "
                 'lr_from is "files"'
             )
         lr, original = load_pair(image, protocol.scale, protocol.degradation)
         original = modcrop(original, protocol.crop)
         height, width = (size // protocol.scale for size in original.shape[:2])
         return lr[:height, :width], original
-    original = modcrop(image.load(), protocol.crop)
+    original = modcrop(image.hr.load(), protocol.crop)
     if protocol.lr_from == "rgb":
         return make_lr(original, protocol.scale, protocol.degradation), original
     luma = _luma(original, protocol, grey).astype(np.float64)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr._support.files import complete_or_absent
+from subpixel.sr._support.files import atomic_write
 from subpixel.sr.photo.frames import (
     FULL_RANGE,
     TRANSPARENCY,
@@ -131,7 +131,7 @@ def upscale_video(
     if path.exists():
         refuse_unreadable(path)
     path.open("rb").close()
-    with complete_or_absent(target) as part:
+    with atomic_write(target) as part:
         try:
             with av.open(str(path)) as source:
                 return _Transcoding(source, path, target, settings).write(part, encoding, advance)

@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo, putchunk
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr._support.files import complete_or_absent, naming
+from subpixel.sr._support.files import atomic_write, errors_name
 from subpixel.sr.photo.metadata import (
     MAX_SEGMENT,
     Metadata,
@@ -137,7 +137,7 @@ def write_photograph(
     kind, metadata = format_of(path), source.metadata
     dtype = "uchar" if kind not in ("png", "tiff") else source.dtype
     exif = exif_of_result(metadata, kind, result.width, result.height, model)
-    with naming(path), complete_or_absent(path) as part:
+    with errors_name(path), atomic_write(path) as part:
         if kind == "tiff":
             blocks = {
                 _XMP_TAG: metadata.xmp,

@@ -11,8 +11,7 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import write_json, write_text
 from subpixel.sr.comparison.result import FILE_NAME, Comparison, read_comparison
 from subpixel.sr.config import Experiment
-from subpixel.sr.data.images import SourceImage
-from subpixel.sr.data.sources import find_benchmarks
+from subpixel.sr.data.pairs import Pair, find_benchmarks
 from subpixel.sr.evaluation import Protocol, Scores, evaluate
 from subpixel.sr.inference.bicubic import BICUBIC_NAME
 from subpixel.sr.inference.upscaler import BicubicUpscaler
@@ -131,7 +130,7 @@ def _measure(
     console: Console,
 ) -> dict[str, dict[str, Scores]]:
     """Returns the scores of the network and of bicubic by benchmark."""
-    benchmarks: Mapping[str, Sequence[SourceImage]] = find_benchmarks(
+    benchmarks: Mapping[str, Sequence[Pair]] = find_benchmarks(
         experiment.data.benchmarks, root, protocol.scale, protocol.degradation
     )
     upscalers = {

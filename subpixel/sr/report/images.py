@@ -1,14 +1,18 @@
-"""Images of the report, encoded as data URIs, with the point that the page shows first."""
+"""Test images of the report: chosen, and encoded as data URIs with the point to show first."""
 
 import base64
 import io
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from subpixel.sr.report.formatting import decibels
+from subpixel.sr.data.pairs import Pair, load_pair
+from subpixel.sr.evaluation import Protocol, Scores
+from subpixel.sr.inference.upscaler import Upscaler
+from subpixel.sr.report.text import decibels
 
 LOSSLESS_SIDE = 1000
 """Longest side, in pixels, up to which an image is embedded without loss."""
@@ -17,7 +21,7 @@ _FOCUS_SIDE = 48
 
 
 @dataclass(frozen=True)
-class SourceImage:
+class ReportImage:
     """One test image, enlarged in several ways.
 
     Attributes:
@@ -32,6 +36,42 @@ class SourceImage:
     name: str
     views: dict[str, UInt8[np.ndarray, "h w 3"]]
     psnr: dict[str, float]
+
+
+def select_images(
+    upscalers: Mapping[str, Upscaler],
+    benchmarks: Mapping[str, Sequence[Pair]],
+    scores: Mapping[str, Mapping[str, Scores]],
+    model: str,
+    protocol: Protocol,
+) -> Iterator[ReportImage]:
+    """Yields two images of each benchmark: those whose PSNR gains most and least over bicubic.
+
+    Args:
+      upscalers: by name, "bicubic" among them.
+      benchmarks: images of each benchmark.
+      scores: scores of each benchmark, by the upscaler's name.
+      model: name of the upscaler whose gain is compared.
+      protocol: protocol that makes the LR images.
+    """
+    for benchmark, images in benchmarks.items():
+        for image in _extremes(images, scores[benchmark], model):
+            lr, original = load_pair(image, protocol.scale, protocol.degradation)
+            views = {name: upscaler.rgb(lr) for name, upscaler in upscalers.items()}
+            yield ReportImage(
+                benchmark=benchmark,
+                name=image.name,
+                views={**views, "original": original},
+                psnr={name: scores[benchmark][name].psnr[image.name] for name in upscalers},
+            )
+
+
+def _extremes(images: Sequence[Pair], scores: Mapping[str, Scores], model: str) -> list[Pair]:
+    def gain(image: Pair) -> float:
+        return scores[model].psnr[image.name] - scores["bicubic"].psnr[image.name]
+
+    ranked = sorted(images, key=gain, reverse=True)
+    return ranked[:1] + ranked[1:][-1:]
 
 
 @dataclass(frozen=True)
@@ -56,7 +96,7 @@ class EncodedImage:
     panes: tuple[Pane, ...]
 
 
-def encode(image: SourceImage) -> EncodedImage:
+def encode(image: ReportImage) -> EncodedImage:
     """Encodes the views of an image for the page.
 
     Raises:

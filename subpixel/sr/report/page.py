@@ -11,19 +11,17 @@ from jaxtyping import Float
 
 from subpixel.sr._support.files import write_text
 from subpixel.sr.comparison.result import BOUND_DB, Comparison
-from subpixel.sr.report.charts import draw_charts, line_style
-from subpixel.sr.report.finding import finding, over_bicubic
-from subpixel.sr.report.formatting import TIMES, significant
-from subpixel.sr.report.images import LOSSLESS_SIDE, SourceImage, encode
-from subpixel.sr.report.phases import draw_kernel
+from subpixel.sr.report.drawings import draw_charts, draw_kernel, line_style
+from subpixel.sr.report.images import LOSSLESS_SIDE, ReportImage, encode
 from subpixel.sr.report.table import results_table
+from subpixel.sr.report.text import TIMES, finding, over_bicubic, significant
 
 
 def write_report(
     path: Path,
     comparison: Comparison,
     history: Sequence[Mapping[str, Any]],
-    images: Sequence[SourceImage],
+    images: Sequence[ReportImage],
     kernel: Float[np.ndarray, "size size in out"],
 ) -> None:
     """Writes the report page of a comparison: one HTML file that loads nothing from elsewhere.

@@ -4,8 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from subpixel.sr.comparison.result import Comparison, Cost, ModelScores
-from subpixel.sr.report.finding import too_far_apart
-from subpixel.sr.report.formatting import MISSING, TIMES, difference, finite, fixed, significant
+from subpixel.sr.report.text import (
+    MISSING,
+    TIMES,
+    difference,
+    finite,
+    fixed,
+    significant,
+    too_far_apart,
+)
 
 
 @dataclass(frozen=True)

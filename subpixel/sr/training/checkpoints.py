@@ -1,9 +1,13 @@
 """Checkpoints with Orbax: training states, data position, times and config, written together.
 
 A checkpoint is valid once its manifest exists, which is written after Orbax has committed it. A
-checkpoint that lacks a manifest or differs from it is skipped, and the one before it is used.
+checkpoint that lacks a manifest or differs from it is skipped, and the one before it is used. Orbax
+detects missing and truncated files, but not changed bytes: a manifest has sizes and digests.
 """
 
+import hashlib
+import json
+import logging
 import math
 import os
 import re
@@ -23,15 +27,17 @@ from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, L
 from rich.console import Console
 
 from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.files import write_json
 from subpixel.sr.serialization import differences, from_json, to_json
 from subpixel.sr.training.config import TrainingConfig
-from subpixel.sr.training.manifest import UNFINISHED, find_damage, write_manifest
-from subpixel.sr.training.run_state import RunState
-from subpixel.sr.training.state import TrainState
+from subpixel.sr.training.state import RunState, TrainState
 
 METRIC = "validation_psnr"
 # The metric of a checkpoint that was not measured: it is never the best.
 UNMEASURED = -math.inf
+
+MANIFEST = "MANIFEST.json"
+UNFINISHED = "it was not finished"
 
 # The two items of a checkpoint; these names are part of the format.
 STATES, RUN = "states", "progress"
@@ -151,6 +157,9 @@ class Checkpoints:
         Raises:
           OSError: if the folder cannot be written.
         """
+        # Both log the errors of a failed write, which `save` or `wait` raises as one error.
+        for name in ("absl", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         self._folder = workdir / "checkpoints"
         self._config = to_json(config)
         with self._write_errors():
@@ -272,3 +281,44 @@ def _reason(error: Exception) -> str:
     """Returns the cause; Orbax passes on storage errors as a ValueError of thousands of chars."""
     code = re.search(r"os_error_code='(\d+)'", str(error))
     return os.strerror(int(code[1])) if code else str(error)
+
+
+def write_manifest(folder: Path) -> None:
+    """Writes the manifest of a finished checkpoint, completely or not at all."""
+    write_json(
+        folder / MANIFEST, {name: _size_and_digest(folder / name) for name in _files(folder)}
+    )
+
+
+def find_damage(folder: Path) -> str | None:
+    """Returns what differs between a checkpoint and its manifest, or None if nothing does."""
+    if not folder.is_dir():
+        return "it is not a folder"
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        lost = sorted(set(manifest) - set(_files(folder)))
+        if lost:
+            return f"{lost[0]} is missing"
+        for name, expected in manifest.items():
+            found = _size_and_digest(folder / name)
+            if found["bytes"] != expected["bytes"]:
+                return f"{name} has {found['bytes']} of {expected['bytes']} bytes"
+            if found["sha256"] != expected["sha256"]:
+                return f"{name} has other bytes than were written"
+    except FileNotFoundError:
+        return UNFINISHED
+    # A damaged manifest can hold any JSON, or none; deeply nested lists exhaust the stack.
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return f"its {MANIFEST} cannot be read: {error!r}"
+    return None
+
+
+def _files(folder: Path) -> list[str]:
+    paths = (path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    return sorted(str(path.relative_to(folder)) for path in paths)
+
+
+def _size_and_digest(path: Path) -> dict[str, int | str]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"bytes": path.stat().st_size, "sha256": digest}

@@ -1,7 +1,7 @@
 """The training loop: each batch trains every upsampler, so all see the same batches."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,11 @@ from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from subpixel.sr._support.interrupt import Interrupt
-from subpixel.sr.data.patches import Pair, PatchCutter, batches
+from subpixel.sr.data.patches import PatchCutter, PixelPair, batches
 from subpixel.sr.models.base import Params
 from subpixel.sr.training.checkpoints import Checkpoints, restore
 from subpixel.sr.training.config import TrainingConfig
-from subpixel.sr.training.display import Display
-from subpixel.sr.training.noise import suppress_duplicate_tracebacks
+from subpixel.sr.training.display import Display, Profiler
 from subpixel.sr.training.parallel import (
     agree,
     data_mesh,
@@ -29,15 +28,9 @@ from subpixel.sr.training.parallel import (
     rows_of_process,
     run_platform,
 )
-from subpixel.sr.training.profiling import Profiler
 from subpixel.sr.training.records import Records, open_records
-from subpixel.sr.training.run_state import RunState, initial_run
-from subpixel.sr.training.state import (
-    TrainState,
-    choose_accumulation,
-    compile_step,
-    start_training,
-)
+from subpixel.sr.training.state import RunState, TrainState, initial_run, start_training
+from subpixel.sr.training.step import CompiledStep, choose_accumulation, compile_step
 from subpixel.sr.training.stepping import Stepper
 from subpixel.sr.training.validation import validate, validation_batch
 
@@ -51,12 +44,14 @@ class Trained:
       params: the averaged parameters of each of these networks.
       run: the run state at the end, whose parameters may have branches.
       signal: the signal that stopped the training before its last step, or None.
+      steps: the compiled training steps, where one device ran them; empty if none ran.
     """
 
     graphs: dict[str, nnx.GraphDef[Any]]
     params: dict[str, Params]
     run: RunState
     signal: int | None
+    steps: Mapping[str, CompiledStep] = field(default_factory=dict)
 
 
 def check_devices(config: TrainingConfig) -> None:
@@ -75,8 +70,8 @@ def check_devices(config: TrainingConfig) -> None:
 
 def train(
     config: TrainingConfig,
-    pairs: Sequence[Pair],
-    validation: Sequence[Pair],
+    pairs: Sequence[PixelPair],
+    validation: Sequence[PixelPair],
     workdir: Path,
     console: Console,
     traces: Path | None = None,
@@ -124,7 +119,6 @@ def train(
     run = restored or initial_run(states, iterator.get_state())
     iterator.set_state(run.iterator)
     with (
-        suppress_duplicate_tracebacks(),
         Interrupt() as interrupt,
         Checkpoints(workdir, config, restored) as checkpoints,
         open_records(workdir, restored and restored.step, console) as records,
@@ -158,7 +152,11 @@ def train(
             checkpoints.check()
         run = _save(stepper.settle(run), iterator, records, checkpoints)
         checkpoints.wait()
-    return _end(graphs, run, interrupt.signal)
+    compiled = {} if mesh is not None else steps
+    return replace(
+        _end(graphs, run, interrupt.signal),
+        steps={k: step for k, step in compiled.items() if isinstance(step, CompiledStep)},
+    )
 
 
 def _initial(
@@ -178,7 +176,7 @@ def _initial(
     return optimizers, graphs, states
 
 
-def _cutter(config: TrainingConfig, pairs: Sequence[Pair]) -> PatchCutter:
+def _cutter(config: TrainingConfig, pairs: Sequence[PixelPair]) -> PatchCutter:
     """Returns what cuts the batches of this process."""
     return PatchCutter(
         pairs,
@@ -218,7 +216,7 @@ def _record(run: RunState, stepper: Stepper, records: Records, display: Display)
 
 
 def _validate(
-    run: RunState, graphs: Mapping[str, nnx.GraphDef[Any]], held_out: Pair, records: Records
+    run: RunState, graphs: Mapping[str, nnx.GraphDef[Any]], held_out: PixelPair, records: Records
 ) -> RunState:
     """Measures every upsampler on the held-out images and records the scores."""
     scores = {}

@@ -15,7 +15,7 @@ from rich.console import Console
 from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 
-from subpixel.sr._support.files import dump_json, naming, write_bytes
+from subpixel.sr._support.files import dump_json, errors_name, write_bytes
 
 # A type checker does not see its classes, which are made at import.
 event_pb2 = import_module("tensorboardX.proto.event_pb2")
@@ -108,7 +108,7 @@ class Records:
         end = self._file.seek(0, os.SEEK_END)
         line = _line(record).encode()
         try:
-            with naming(self._path):
+            with errors_name(self._path):
                 while line:
                     line = line[self._file.write(line) :]
         except OSError:
@@ -124,7 +124,7 @@ class Records:
 
     def _event(self, step: int, content: Any) -> None:
         event = event_pb2.Event(step=step, wall_time=time.time(), summary=content)
-        with naming(self._event_folder):
+        with errors_name(self._event_folder):
             self._events.write_event(event)
 
     def sync(self) -> None:
@@ -133,9 +133,9 @@ class Records:
         Raises:
           OSError: if the disk refuses it.
         """
-        with naming(self._path):
+        with errors_name(self._path):
             os.fsync(self._file.fileno())
-        with naming(self._event_folder):
+        with errors_name(self._event_folder):
             self._events.flush()
 
     def close(self) -> None:

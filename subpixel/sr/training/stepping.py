@@ -1,26 +1,26 @@
 """Training steps of every upsampler on each batch; the metrics are read one step late."""
 
+import io
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from operator import methodcaller
 from pathlib import Path
-from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 
 from subpixel.sr._support.errors import NonFiniteError
+from subpixel.sr._support.files import write_bytes, write_json
 from subpixel.sr.data.patches import Batch
-from subpixel.sr.training.nonfinite import save_nonfinite_step
 from subpixel.sr.training.parallel import divide
-from subpixel.sr.training.run_state import RunState
-from subpixel.sr.training.state import Metrics, TrainState
+from subpixel.sr.training.state import RunState
+from subpixel.sr.training.step import Metrics, Step
 
 # JAX's arrays have this method, which the type `jax.Array` does not declare.
 _is_ready = methodcaller("is_ready")
-
-Step = Callable[[TrainState, Any], tuple[TrainState, Metrics]]
 
 
 @dataclass(frozen=True)
@@ -151,3 +151,28 @@ class Stepper:
             f"{folder}, and the last checkpoint in {self._workdir / 'checkpoints'}. In another "
             "workdir, a lower optimizer.learning_rate or --on-nonfinite=skip may help"
         )
+
+
+def save_nonfinite_step(
+    workdir: Path, step: int, upsampler: str, measured: dict[str, float], batch: Batch
+) -> Path:
+    """Writes the batch of a step, its loss and its gradient norm to `workdir/nonfinite/STEP`.
+
+    Args:
+      workdir: folder of the run.
+      step: number of the step, counted from 1.
+      upsampler: name of the network's upsampler.
+      measured: loss and gradient norm.
+      batch: input of the step.
+
+    Returns:
+      The folder, which holds `batch.npz` and `step.json`.
+    """
+    folder = workdir / "nonfinite" / str(step)
+    content = io.BytesIO()
+    np.savez_compressed(content, lr=batch["lr"], hr=batch["hr"])
+    write_bytes(folder / "batch.npz", content.getvalue())
+    # As strings, since JSON has neither infinity nor NaN.
+    values = {k: v if math.isfinite(v) else str(v) for k, v in measured.items()}
+    write_json(folder / "step.json", {"step": step, "upsampler": upsampler, **values})
+    return folder

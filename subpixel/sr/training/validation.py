@@ -8,7 +8,7 @@ from flax import nnx
 from jaxtyping import UInt8
 
 from subpixel.image import psnr, rgb_to_luma, to_uint8
-from subpixel.sr.data.patches import Pair
+from subpixel.sr.data.patches import PixelPair
 from subpixel.sr.inference.upscaler import forward
 from subpixel.sr.models.base import Params
 
@@ -17,7 +17,7 @@ from subpixel.sr.models.base import Params
 VALIDATION_SIZE = 96
 
 
-def validation_batch(pairs: Sequence[Pair]) -> Pair:
+def validation_batch(pairs: Sequence[PixelPair]) -> PixelPair:
     """Crops the centre of each image, all to one size, and stacks the crops."""
     scale = pairs[0][1].shape[0] // pairs[0][0].shape[0]
     height, width = (min(VALIDATION_SIZE, *(lr.shape[axis] for lr, _ in pairs)) for axis in (0, 1))
@@ -30,7 +30,7 @@ def validation_batch(pairs: Sequence[Pair]) -> Pair:
 
 
 def validate(
-    graph: nnx.GraphDef[Any], params: Params, held_out: Pair
+    graph: nnx.GraphDef[Any], params: Params, held_out: PixelPair
 ) -> tuple[float, UInt8[np.ndarray, "hr_h 3*hr_w c"]]:
     """Measures a network on the held-out crops.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from subpixel.sr._support.files import dump_json, naming, write_bytes, write_json, write_text
+from subpixel.sr._support.files import dump_json, errors_name, write_bytes, write_json, write_text
 
 
 def test_a_plain_file_is_replaced_and_nothing_else_is_left(tmp_path):
@@ -90,7 +90,7 @@ def test_json_never_holds_a_number_that_is_not_finite(tmp_path, number):
 
 
 def test_naming_keeps_the_file_that_an_error_names(tmp_path):
-    with pytest.raises(FileNotFoundError) as error, naming(tmp_path / "output"):
+    with pytest.raises(FileNotFoundError) as error, errors_name(tmp_path / "output"):
         (tmp_path / "other").read_bytes()
     # The output is what the user gave; the cause still names the other file.
     assert error.value.filename == str(tmp_path / "output")

@@ -115,11 +115,11 @@ def test_commands_are_listed_and_the_first_word_of_several_lists_those(capsys, m
     assert main() == 0
     listed = capsys.readouterr().out
     assert all(f"python -m subpixel {name} " in listed for name in COMMANDS)
-    monkeypatch.setattr("sys.argv", ["subpixel", "bench", "--help"])
+    monkeypatch.setattr("sys.argv", ["subpixel", "scores", "--help"])
     assert main() == 0
     listed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("python")]
-    assert len(listed) == 4
-    assert all(line.startswith("python -m subpixel bench ") for line in listed)
+    assert len(listed) == 1
+    assert all(line.startswith("python -m subpixel scores ") for line in listed)
 
 
 @pytest.mark.parametrize(
@@ -127,12 +127,27 @@ def test_commands_are_listed_and_the_first_word_of_several_lists_those(capsys, m
     [
         (["upscal"], "upscale"),
         (["data", "verfy"], "data verify"),
-        (["bench", "conv"], "bench conv-transpose"),
+        (["scores", "tabel"], "scores table"),
     ],
 )
 def test_a_mistyped_command_names_the_nearest(words, nearest, monkeypatch):
     monkeypatch.setattr("sys.argv", ["subpixel", *words])
     with pytest.raises(InputError, match=f"nearest is `python -m subpixel {nearest}`"):
+        main()
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        ("bench", r"python benchmarks/conv_transpose\.py, training\.py, inference\.py or upscale"),
+        ("bench conv-transpose --rounds 9", r"python benchmarks/conv_transpose\.py"),
+        ("bench upscale --help", r"python benchmarks/conv_transpose\.py"),
+        ("figures table a.json", "`python -m subpixel scores table`"),
+    ],
+)
+def test_a_command_that_moved_says_where_it_is(words, place, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["subpixel", *words.split()])
+    with pytest.raises(InputError, match=f"is no command any more: .*{place}"):
         main()
 
 

@@ -4,12 +4,13 @@ import os
 import stat
 import threading
 
+import conv_transpose
 import pytest
 from flax import nnx
 from PIL import Image
+from report import draw
 
 from subpixel.__main__ import main
-from subpixel.sr.bench.report import draw
 from subpixel.sr.cli._run import run_command
 from subpixel.sr.config import ESPCNConfig
 from subpixel.sr.models.weights import save_weights
@@ -118,7 +119,7 @@ def test_two_outputs_in_one_file_are_refused(inputs, monkeypatch, capsys, tmp_pa
 
 
 def test_a_chart_of_another_format_is_refused_before_the_measurement(monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["subpixel", "bench", "conv-transpose", "--chart=a.xyz"])
+    monkeypatch.setattr("sys.argv", ["conv_transpose.py", "--chart=a.xyz"])
     with pytest.raises(SystemExit):
-        run_command(main)
+        run_command(conv_transpose.main)
     assert capsys.readouterr().err == "error: chart must end in .png or .svg; got a.xyz\n"

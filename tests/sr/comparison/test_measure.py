@@ -6,16 +6,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import report
+from flax import nnx
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
+from race import Program, race
 from rich.console import Console
 
 from subpixel.sr._support.files import write_json
-from subpixel.sr.bench import report
-from subpixel.sr.bench.race import Program, race
 from subpixel.sr.comparison import measure, speed
 from subpixel.sr.comparison.measure import compile_anew, time_interleaved
 from subpixel.sr.config import DataConfig, ESPCNConfig, OptimizerConfig
 from subpixel.sr.training.optimizers import make_optimizer
-from subpixel.sr.training.state import init_state, lower_step
+from subpixel.sr.training.state import init_state, start_training
+from subpixel.sr.training.step import CompiledStep, compile_step, lower_step
 
 MODEL = ESPCNConfig(scale=2, features=(3, 2), kernel_sizes=(3, 3, 3))
 DATA = DataConfig(batch_size=2, patch_size=6)
@@ -94,7 +97,6 @@ def test_every_measured_compilation_traces_and_compiles():
 
 def test_a_comparison_leaves_the_callers_programs_compiled(monkeypatch):
     monkeypatch.setattr(speed, "ROUNDS", 1)
-    monkeypatch.setattr(speed, "COMPILATIONS", 2)
     traces = []
 
     @jax.jit
@@ -107,10 +109,58 @@ def test_a_comparison_leaves_the_callers_programs_compiled(monkeypatch):
     callers(1.0)
     assert len(traces) == 1
     entry = measured["subpixel"]
-    assert set(entry.quartiles) == {"compile_s", "forward_ms", "gradient_ms", "train_step_ms"}
+    assert set(entry.quartiles) == {"forward_ms", "gradient_ms", "train_step_ms"}
     assert min(entry.compile_s, entry.gradient_ms, entry.train_step_ms) > 0
     params = init_state(MODEL, "subpixel", make_optimizer(OptimizerConfig(), 1000), 0)[1].params
     assert entry.parameters == sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def test_a_step_that_is_compiled_is_not_compiled_again(monkeypatch):
+    monkeypatch.setattr(speed, "ROUNDS", 1)
+    compiled = []
+    real = speed.compile_anew
+    monkeypatch.setattr(speed, "compile_anew", lambda *of: compiled.append(of) or real(*of))
+    optimizer, batch = OptimizerConfig(), speed.noise_batch(MODEL, DATA, 0)
+    transform, graph, state = start_training(MODEL, optimizer, 1000, "conv_transpose", 0)
+    given = compile_step(optimizer, graph, state, transform, batch, platform="cpu")
+    upsamplers = ("subpixel", "conv_transpose")
+    for seconds, count in ((1.5, 2), (None, 3)):
+        compiled.clear()
+        steps = {"conv_transpose": CompiledStep(given.program, seconds)}
+        costs = speed.measure_speed(upsamplers, MODEL, optimizer, DATA, 1000, 0, steps)
+        # "subpixel" and the fast form; a program from the cache is compiled again for its time.
+        assert len(compiled) == count
+        assert costs["conv_transpose"].compile_s == seconds or seconds is None
+        assert costs["conv_transpose"].compile_s > 0
+    assert list(costs) == ["subpixel", "conv_transpose", speed.FAST]
+    assert costs[speed.FAST].gflop_executed == costs["conv_transpose"].gflop_executed
+
+
+def test_a_program_from_the_cache_has_no_compile_time(tmp_path, monkeypatch):
+    before = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    reset_cache()
+    try:
+        optimizer, batch = OptimizerConfig(), speed.noise_batch(MODEL, DATA, 0)
+        transform, graph, state = start_training(MODEL, optimizer, 1000, "subpixel", 0)
+        steps = [
+            compile_step(optimizer, graph, state, transform, batch, platform="cpu")
+            for _ in range(2)
+        ]
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
+        reset_cache()
+    assert steps[0].compile_s > 0
+    assert steps[1].compile_s is None
+
+
+def test_the_fast_upsampler_is_the_same_function_of_the_same_parameters():
+    network = MODEL.build("conv_transpose", 0)
+    graph, params = nnx.split(network)
+    x = np.random.default_rng(0).random((2, 7, 5, 1), np.float32)
+    fast = nnx.merge(speed.with_fast_upsampler(graph, params), params)
+    assert (network.upsampler.method, fast.upsampler.method) == ("native", "auto")
+    np.testing.assert_allclose(fast(x), network(x), atol=1e-6)
 
 
 @pytest.mark.parametrize("loss", ["mse", "l1", "charbonnier"])

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import PatchCutter, find_images, prepare
+from subpixel.sr.data import PatchCutter, find_pairs, prepare
 from subpixel.sr.data.cache import INDEX, PIXELS
 from subpixel.sr.data.leak import fingerprint
 
@@ -30,7 +30,7 @@ def folder(tmp_path):
 
 
 def prepared(folder, channels=1, progress=None, small=0):
-    images = find_images(str(folder), None, 2)
+    images = find_pairs(str(folder), None, 2)
     return prepare(
         images, 2, channels, cache=folder.parent / "cache", small=small, progress=progress
     )

@@ -10,19 +10,24 @@ import pytest
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import SourceImage, find_images
-from subpixel.sr.data.held_out import hold_out, split_images
+from subpixel.sr.data import ImageSource, Pair, find_pairs
+from subpixel.sr.data.held_out import choose_by_content, choose_by_position, split_images
 from subpixel.sr.data.leak import fingerprint
 
 
 @pytest.fixture(scope="module")
 def photographs():
-    return [image.load() for image in find_images("embedded:train", None)]
+    return [image.hr.load() for image in find_pairs("embedded:train", None)]
+
+
+def as_pairs(arrays):
+    return [Pair(str(i), ImageSource(f"image {i}", lambda a=a: a)) for i, a in enumerate(arrays)]
 
 
 def split(arrays, count):
-    images = [SourceImage(str(i), f"image {i}", lambda a=a: a) for i, a in enumerate(arrays)]
-    return split_images(images, [fingerprint(a) for a in arrays], count)
+    known = [fingerprint(array) for array in arrays]
+    held_out = choose_by_content([of.digest for of in known], count)
+    return split_images(as_pairs(arrays), known, held_out)
 
 
 def jpeg(array):
@@ -31,10 +36,30 @@ def jpeg(array):
     return np.asarray(Image.open(content))
 
 
-def test_images_without_copies_are_split_evenly_and_nothing_is_said(photographs):
+def test_images_without_copies_are_split_and_nothing_is_said(photographs):
     found = split(photographs, 2)
-    assert (found.train, found.held_out) == hold_out(7, 2)
-    assert found.note == ""
+    assert len(found.held_out) == 2
+    assert sorted([*found.train, *found.held_out]) == list(range(7))
+    assert found.notes == ()
+
+
+def test_the_choice_depends_on_the_contents_alone(photographs):
+    """Neither on order and names, nor much on what is added."""
+
+    def chosen(arrays, count=3):
+        return {arrays[i].tobytes() for i in split(arrays, count).held_out}
+
+    assert chosen(photographs) == chosen(photographs[::-1])
+    for image in find_pairs("embedded:test", None):
+        assert len(chosen(photographs) - chosen([image.hr.load(), *photographs])) <= 1
+
+
+def test_old_workdirs_are_split_by_position():
+    digests = [str(i) for i in range(10)]
+    assert choose_by_position(digests, 2) == [2, 7]
+    assert choose_by_position(["a", "b", "c", "a"], 2) == [1, 3]
+    assert choose_by_position(["a", "a", "b", "b"], 2) == [1, 3]
+    assert choose_by_position(["a", "a", "a", "a", "b", "c"], 2) == [1, 4]
 
 
 def test_a_source_that_is_named_twice_is_on_one_side_only(photographs):
@@ -43,18 +68,23 @@ def test_a_source_that_is_named_twice_is_on_one_side_only(photographs):
     assert not sides[0] & sides[1]
     assert len(found.held_out) == len(sides[1]) == 2
     assert sides[0] | sides[1] == set(range(7))
-    assert found.note.startswith("7 training images occur more than once")
-    assert "image 7 is image 0" in found.note
-    assert "and 2 more" in found.note
-    assert "2 are not trained on" in found.note
+    (note,) = found.notes
+    assert note.startswith("7 training images occur more than once")
+    assert "image 7 is image 0" in note
+    assert "and 2 more" in note
+    assert "2 are not trained on" in note
 
 
-def test_copies_of_other_sources_are_on_one_side_only(photographs):
+def test_what_only_looks_like_a_held_out_image_is_named_and_trained_on(photographs):
     """A set as PNG and as flipped JPEG, which have no pixel in common."""
     copies = [np.ascontiguousarray(jpeg(array)[:, ::-1]) for array in photographs]
     found = split([*photographs, *copies], 3)
-    assert not {i % 7 for i in found.train} & {i % 7 for i in found.held_out}
-    assert "0 training images occur more than once and 3 are copies of held-out" in found.note
+    assert len(found.train) == 11
+    (note,) = found.notes
+    assert note.startswith("3 training images look like held-out ones, by their perceptual hashes")
+    assert "leave them out with data.exclude" in note
+    i = found.held_out[0]
+    assert f"image {(i + 7) % 14} looks like image {i}" in note
 
 
 def other_names(folder, other):
@@ -82,23 +112,22 @@ def test_folders_that_overlap_are_on_one_side_only(photographs, tmp_path, overla
     for number, array in enumerate(photographs[:4]):
         Image.fromarray(array).save(tmp_path / f"A/{number}.png")
     OVERLAPS[overlap](tmp_path / "A", tmp_path / "B")
-    images = [image for name in "AB" for image in find_images(str(tmp_path / name), None)]
-    found = split_images(images, [fingerprint(image.load()) for image in images], 1)
+    images = [image for name in "AB" for image in find_pairs(str(tmp_path / name), None)]
+    known = [fingerprint(image.hr.load()) for image in images]
+    found = split_images(images, known, choose_by_content([of.digest for of in known], 1))
     assert len(images) == 8
     assert not {i % 4 for i in found.train} & {i % 4 for i in found.held_out}
     assert {i % 4 for i in (*found.train, *found.held_out)} == set(range(4))
-    assert found.note.startswith("4 training images occur more than once")
+    assert found.notes[0].startswith("4 training images occur more than once")
 
 
 def test_copies_among_the_images_to_train_on_stay(photographs):
-    held_out = hold_out(8, 1)[1][0]
-    arrays = photographs.copy()
-    arrays.insert(held_out, arrays.pop())
-    arrays.append(arrays[0])
-    found = split(arrays, 1)
+    held_out = split(photographs, 1).held_out[0]
+    twice = photographs[(held_out + 1) % 7]
+    found = split([*photographs, twice], 1)
     assert len(found.train) == 7
-    assert "1 training images occur more than once" in found.note
-    assert "0 are not trained on" in found.note
+    assert "1 training images occur more than once" in found.notes[0]
+    assert "0 are not trained on" in found.notes[0]
 
 
 def test_only_copies_of_held_out_images_are_too_few(photographs):

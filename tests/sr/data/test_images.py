@@ -8,15 +8,14 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr.data import (
     Degradation,
     check_no_leak,
-    find_images,
+    find_pairs,
     load_pair,
     make_lr,
     prepare,
     read_image,
 )
 from subpixel.sr.data.embedded import TEST, TRAIN
-from subpixel.sr.data.images import image_size
-from subpixel.sr.data.sources import find_benchmarks
+from subpixel.sr.data.pairs import find_benchmarks
 
 
 @pytest.fixture
@@ -111,9 +110,9 @@ def test_sources_are_found_under_the_root_and_by_path(tmp_path, rgb, monkeypatch
     for name in ("b.png", "a.JPG", ".hidden.png"):
         Image.fromarray(rgb).save(folder / name, format="PNG")
     (folder / "notes.txt").write_text("not listed")
-    assert [p.name for p in find_images("Mine", tmp_path / "root")] == ["a", "b"]
+    assert [p.name for p in find_pairs("Mine", tmp_path / "root")] == ["a", "b"]
     monkeypatch.chdir(tmp_path / "root")
-    assert [p.name for p in find_images("Mine", None)] == ["a", "b"]
+    assert [p.name for p in find_pairs("Mine", None)] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +127,7 @@ def test_sources_are_found_under_the_root_and_by_path(tmp_path, rgb, monkeypatch
 def test_missing_sources_are_explained(tmp_path, source, root, message):
     (tmp_path / "Empty").mkdir()
     with pytest.raises(InputError, match=message):
-        find_images(source, tmp_path if root else None)
+        find_pairs(source, tmp_path if root else None)
 
 
 def test_two_benchmarks_of_one_name_are_refused(tmp_path, rgb):
@@ -142,7 +141,7 @@ def test_two_benchmarks_of_one_name_are_refused(tmp_path, rgb):
 def test_a_image_smaller_than_a_patch_is_named(tmp_path, rgb):
     Image.fromarray(rgb).save(tmp_path / "small.png")
     with pytest.raises(InputError, match=r"small\.png has 3x4 low-resolution pixels, .* takes 4x4"):
-        prepare(find_images(str(tmp_path), None), scale=3, channels=1, least=4)
+        prepare(find_pairs(str(tmp_path), None), scale=3, channels=1, min_size=4)
 
 
 def test_a_training_image_in_a_benchmark_is_named_whatever_its_file(tmp_path, rgb):
@@ -151,7 +150,7 @@ def test_a_training_image_in_a_benchmark_is_named_whatever_its_file(tmp_path, rg
     Image.fromarray(rgb).save(tmp_path / "train" / "one.png")
     Image.fromarray(255 - rgb).save(tmp_path / "train" / "other.png")
     Image.fromarray(rgb).save(tmp_path / "test" / "same.bmp")
-    training, benchmark = (find_images(str(tmp_path / n), None) for n in ("train", "test"))
+    training, benchmark = (find_pairs(str(tmp_path / n), None) for n in ("train", "test"))
     with pytest.raises(InputError, match=r"1 training images .*one\.png is .*same\.bmp"):
         check_no_leak(training, benchmark)
     check_no_leak(training[1:], benchmark)
@@ -159,10 +158,10 @@ def test_a_training_image_in_a_benchmark_is_named_whatever_its_file(tmp_path, rg
 
 def test_embedded_photographs_load_and_no_test_one_is_trained_on():
     assert not set(TRAIN) & set(TEST)
-    training, test = find_images("embedded:train", None), find_images("embedded:test", None)
+    training, test = find_pairs("embedded:train", None), find_pairs("embedded:test", None)
     check_no_leak(training, test)
     for image in training + test:
-        image = image.load()
+        image = image.hr.load()
         assert image.dtype == np.uint8
         assert image.ndim == 3
         assert image.shape[-1] == 3
@@ -246,11 +245,11 @@ def test_exif_orientation_is_applied_and_lr_fits_either_way(tmp_path, orientatio
     with Image.open(hr) as opened:
         upright = np.asarray(ImageOps.exif_transpose(opened))
     np.testing.assert_array_equal(read_image(hr), upright)
-    (listed,) = find_images(str(hr.parent), None)
-    assert image_size(listed) == (upright.shape[1], upright.shape[0])
+    (listed,) = find_pairs(str(hr.parent), None)
+    assert listed.hr.size() == (upright.shape[1], upright.shape[0])
     for shown in (upright, np.asarray(stored)):
         Image.fromarray(make_lr(shown, 2)).save(lr)
-        (found,) = find_images(str(tmp_path / "Mine"), None, 2)
+        (found,) = find_pairs(str(tmp_path / "Mine"), None, 2)
         np.testing.assert_array_equal(load_pair(found, 2)[1], shown)
     Image.fromarray(make_lr(255 - upright, 2)).save(lr)
     message = "not the LR image" + ("" if orientation == 1 else ".* EXIF orientation")
@@ -259,18 +258,18 @@ def test_exif_orientation_is_applied_and_lr_fits_either_way(tmp_path, orientatio
 
 
 def test_grey_is_told_by_the_stored_mode_for_embedded_images_too():
-    grey = {image.name for image in find_images("embedded:train", None) if image.is_grey()}
+    grey = {image.name for image in find_pairs("embedded:train", None) if image.hr.is_grey()}
     assert grey == {"camera", "brick", "grass", "gravel"}
 
 
 def test_a_path_that_is_not_a_folder_is_named_for_that(tmp_path):
     (tmp_path / "file.png").write_bytes(b"x")
     with pytest.raises(InputError, match=r"file\.png is a file, and a data set is a folder"):
-        find_images(str(tmp_path / "file.png"), None)
+        find_pairs(str(tmp_path / "file.png"), None)
     with pytest.raises(InputError, match=r"the folder .*nowhere does not exist$"):
-        find_images(str(tmp_path / "nowhere"), None)
+        find_pairs(str(tmp_path / "nowhere"), None)
     with pytest.raises(InputError, match=r"the folder .*nowhere does not exist$"):
-        find_images(f"folder:{tmp_path / 'nowhere'}", tmp_path)
+        find_pairs(f"folder:{tmp_path / 'nowhere'}", tmp_path)
 
 
 def test_a_degradation_of_another_kind_is_refused():

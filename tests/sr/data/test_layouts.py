@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import Degradation, find_images, load_pair, make_lr, prepare
-from subpixel.sr.data.sources import source_name
+from subpixel.sr.data import Degradation, find_pairs, load_pair, make_lr, prepare
+from subpixel.sr.data.pairs import source_name
 
 
 def image(seed, height=36, width=48):
@@ -52,7 +52,7 @@ def test_layouts_are_found_and_their_lr_images_are_used(tmp_path, layout):
         write(tmp_path / lr, [f"{name}{suffix}.png" for name in names], 2, darker)
     # As folders, since a named set must be whole.
     for source in (f"folder:{name}" for name in sources):
-        found = find_images(source, tmp_path, 2)
+        found = find_pairs(source, tmp_path, 2)
         assert [p.name for p in found] == names
         for seed, p in enumerate(found):
             given, original = load_pair(p, 2)
@@ -61,7 +61,7 @@ def test_layouts_are_found_and_their_lr_images_are_used(tmp_path, layout):
             np.testing.assert_array_equal(given, expected)
         if layout != "pairs":
             # There is none for x3, so it is made.
-            other, original = load_pair(find_images(source, tmp_path, 3)[0], 3)
+            other, original = load_pair(find_pairs(source, tmp_path, 3)[0], 3)
             np.testing.assert_array_equal(other, make_lr(original, 3))
 
 
@@ -69,18 +69,18 @@ def test_unknown_lr_images_are_a_choice_and_cannot_be_made(tmp_path):
     unknown = Degradation("unknown")
     write(tmp_path / "DIV2K/DIV2K_train_HR", ["1.png"])
     with pytest.raises(InputError, match=r"no folder of such LR images for x2"):
-        find_images("folder:DIV2K/train", tmp_path, 2, unknown)
+        find_pairs("folder:DIV2K/train", tmp_path, 2, unknown)
     write(
         tmp_path / "DIV2K/DIV2K_train_LR_unknown/X2",
         ["1x2.png"],
         2,
         lambda hr, scale: np.roll(make_lr(hr, scale, Degradation("blur")), 1, 0),
     )
-    (found,) = find_images("folder:DIV2K/train", tmp_path, 2, unknown)
-    assert found.lr_source.endswith("DIV2K_train_LR_unknown/X2/1x2.png")
+    (found,) = find_pairs("folder:DIV2K/train", tmp_path, 2, unknown)
+    assert found.lr.source.endswith("DIV2K_train_LR_unknown/X2/1x2.png")
     assert load_pair(found, 2, unknown)[0].shape == (18, 24, 3)
-    (blurred,) = find_images("folder:DIV2K/train", tmp_path, 2, Degradation("blur"))
-    assert blurred.load_lr is None
+    (blurred,) = find_pairs("folder:DIV2K/train", tmp_path, 2, Degradation("blur"))
+    assert blurred.lr is None
     with pytest.raises(InputError, match="cannot be computed"):
         make_lr(image(0), 2, unknown)
 
@@ -108,17 +108,17 @@ def test_what_is_no_image_of_the_set_is_left_alone(tmp_path):
     (tmp_path / "Mine" / "folder.png").mkdir()
     write(tmp_path / "elsewhere", ["c.png"])
     (tmp_path / "Mine" / "c.png").symlink_to(tmp_path / "elsewhere" / "c.png")
-    found = find_images("Mine", tmp_path)
+    found = find_pairs("Mine", tmp_path)
     assert [p.name for p in found] == ["a", "b", "c"]
     (tmp_path / "elsewhere" / "c.png").unlink()
     with pytest.raises(InputError, match=r"c\.png is not there, or a link that leads nowhere"):
-        found[-1].load()
+        found[-1].hr.load()
 
 
 def test_names_are_the_same_however_an_accent_is_written(tmp_path):
     write(tmp_path / "Mine/HR", ["e\u0301te\u0301.png"])
     write(tmp_path / "Mine/LR/X2", ["\u00e9t\u00e9x2.png"], 2)
-    (found,) = find_images("Mine", tmp_path, 2)
+    (found,) = find_pairs("Mine", tmp_path, 2)
     assert found.name == "\u00e9t\u00e9"
     assert load_pair(found, 2)[0].shape == (18, 24, 3)
 
@@ -137,17 +137,17 @@ def test_a_name_in_only_one_folder_or_twice_is_refused(tmp_path, hr, lr, message
     write(tmp_path / "Set/HR", hr)
     write(tmp_path / "Set/LR_bicubic/X2", lr, 2)
     with pytest.raises(InputError, match=message):
-        find_images("Set", tmp_path, 2)
+        find_pairs("Set", tmp_path, 2)
 
 
 def test_a_folder_of_several_sets_is_refused_with_their_names(tmp_path):
     for split in ("train", "valid"):
         write(tmp_path / f"DIV2K/DIV2K_{split}_HR", ["1.png"])
     with pytest.raises(InputError, match=r"more than one set: .*DIV2K_train_HR, .*DIV2K_valid_HR"):
-        find_images("DIV2K", tmp_path)
+        find_pairs("DIV2K", tmp_path)
     write(tmp_path / "Photos/summer", ["1.png"])
     with pytest.raises(InputError, match=r"has no images.* of its folders \(summer\)"):
-        find_images("Photos", tmp_path)
+        find_pairs("Photos", tmp_path)
 
 
 @pytest.mark.parametrize(("height", "width"), [(37, 49), (36, 48), (36, 49)])
@@ -163,7 +163,7 @@ def test_an_original_that_was_not_cropped_fits_either_way(tmp_path, height, widt
         height=height,
         width=width,
     )
-    (found,) = find_images("Set", tmp_path, 2)
+    (found,) = find_pairs("Set", tmp_path, 2)
     lr, hr = load_pair(found, 2)
     assert lr.shape == (18, 24, 3)
     np.testing.assert_array_equal(hr, image(0, height, width)[:36, :48])
@@ -186,7 +186,7 @@ def test_an_original_that_was_not_cropped_fits_either_way(tmp_path, height, widt
 def test_an_lr_image_of_another_image_is_refused(tmp_path, lr, message):
     write(tmp_path / "Set/HR", ["a.png"])
     write(tmp_path / "Set/LR_bicubic/X2", ["ax2.png"], 2, lr)
-    (found,) = find_images("Set", tmp_path, 2)
+    (found,) = find_pairs("Set", tmp_path, 2)
     with pytest.raises(InputError, match=message):
         load_pair(found, 2)
 
@@ -197,10 +197,10 @@ def test_a_image_of_a_pixel_is_refused_by_name(tmp_path, height, width):
     with pytest.raises(
         InputError, match=rf"thin\.png has {width}x{height} pixels: .* the scale, 3"
     ):
-        prepare(find_images(str(tmp_path), None, 3), 3, 1)
+        prepare(find_pairs(str(tmp_path), None, 3), 3, 1)
 
 
 def test_a_image_of_400_million_pixels_is_refused_by_name(tmp_path):
     Image.new("1", (20_000, 20_000)).save(tmp_path / "vast.png")
     with pytest.raises(InputError, match=r"vast\.png is too large: .*400000000.* Cut it into"):
-        prepare(find_images(str(tmp_path), None, 3), 3, 1)
+        prepare(find_pairs(str(tmp_path), None, 3), 3, 1)

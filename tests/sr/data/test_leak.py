@@ -1,13 +1,14 @@
-"""An image of a benchmark is recognised among the training images, whatever was done to it."""
+"""Equal pixels are refused; what looks like an image of a benchmark is a warning that stays."""
 
 import io
 
 import numpy as np
 import pytest
+from graphics import GRAPHICS
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import SourceImage, check_no_leak, find_images
+from subpixel.sr.data import ImageSource, Pair, check_no_leak, find_pairs
 
 
 def saved_as_jpeg(image, quality):
@@ -36,21 +37,48 @@ COPIES = {
 
 
 def as_image(name, image):
-    return SourceImage(name, name, lambda: np.ascontiguousarray(image))
+    return Pair(name, ImageSource(name, lambda: np.ascontiguousarray(image)))
 
 
 @pytest.mark.parametrize("copy", COPIES)
-def test_a_copy_is_found_among_photographs(copy):
-    benchmark = find_images("embedded:test", None)
-    training = find_images("embedded:train", None)[:2]
-    check_no_leak(training, benchmark)
-    made = as_image("made.png", COPIES[copy](benchmark[1].load()))
-    message = r"1 training images .*made\.png is skimage\.data\.chelsea"
-    with pytest.raises(InputError, match=message):
-        check_no_leak([*training, made], benchmark)
+def test_a_copy_is_found_among_photographs(copy, caplog):
+    benchmark = find_pairs("embedded:test", None)
+    training = find_pairs("embedded:train", None)[:2]
+    assert check_no_leak(training, benchmark) == ""
+    made = as_image("made.png", COPIES[copy](benchmark[1].hr.load()))
+    if copy == "itself":
+        message = r"1 training images .*made\.png is skimage\.data\.chelsea.*data\.on_leak=warn"
+        with pytest.raises(InputError, match=message):
+            check_no_leak([*training, made], benchmark)
+        return
+    sentence = check_no_leak([*training, made], benchmark)
+    assert sentence.startswith("1 training images look like images of a benchmark")
+    assert "made.png looks like skimage.data.chelsea" in sentence
+    assert caplog.messages == [sentence]
 
 
-def test_images_without_contrast_are_not_taken_for_copies():
+def test_a_leak_can_be_a_warning_that_counts_images(caplog):
+    """A training image that is in two benchmarks is one image, not two pairs."""
+    benchmark = find_pairs("embedded:test", None)
+    chelsea, rocket = benchmark[1].hr.load(), benchmark[2].hr.load()
+    training = [as_image("one", chelsea), as_image("two", saved_as_jpeg(rocket, 60))]
+    twice = [*benchmark, as_image("same", chelsea)]
+    with pytest.raises(InputError, match=r"^1 training images .*data\.on_leak=warn"):
+        check_no_leak(training, twice)
+    sentence = check_no_leak(training, twice, on_leak="warn")
+    equal, similar = caplog.messages
+    assert sentence == f"{equal}. {similar}"
+    assert equal.startswith("1 training images are also in a benchmark")
+    assert similar.endswith("leave them out with data.exclude")
+
+
+@pytest.mark.parametrize("kind", GRAPHICS)
+def test_unrelated_graphics_are_never_refused(kind):
+    images = [as_image(str(i), GRAPHICS[kind](np.random.default_rng([1, i]))) for i in range(12)]
+    check_no_leak(images[:8], images[8:])
+
+
+def test_images_without_contrast_are_refused_only_if_they_are_equal():
     flat = [as_image(str(v), np.full((40, 50, 3), v, np.uint8)) for v in (0, 90, 255)]
     tiny = as_image("tiny", np.zeros((1, 1, 3), np.uint8))
     check_no_leak([*flat[:2], tiny], flat[2:])
@@ -58,24 +86,26 @@ def test_images_without_contrast_are_not_taken_for_copies():
         check_no_leak(flat, [as_image("same", np.full((40, 50, 3), 90, np.uint8))])
 
 
-def test_the_benchmark_in_bsds_is_caught_and_nothing_else(data_root, tmp_path):
-    b100 = find_images("B100", data_root)[:20]
+def test_the_benchmark_in_bsds_is_found_and_nothing_else(data_root, tmp_path):
+    b100 = find_pairs("B100", data_root)[:20]
     # B100 is BSDS500's val: saved again, under other names, among images that are not of it.
     for index, image in enumerate(b100[:6]):
-        Image.fromarray(image.load()).save(tmp_path / f"{index}.jpg", quality=70)
-    others = find_images("BSDS500/train", data_root)[:10]
-    copies = find_images(str(tmp_path), None)
-    with pytest.raises(InputError) as error:
-        check_no_leak([*others, *copies], b100)
-    assert str(error.value).startswith("6 training images")
-    assert f"{copies[0].source} is {b100[0].source}" in str(error.value)
-    check_no_leak(others, b100)
+        Image.fromarray(image.hr.load()).save(tmp_path / f"{index}.jpg", quality=70)
+    others = find_pairs("BSDS500/train", data_root)[:10]
+    copies = find_pairs(str(tmp_path), None)
+    sentence = check_no_leak([*others, *copies], b100)
+    assert sentence.startswith("6 training images")
+    assert f"{copies[0].hr.short_source} looks like {b100[0].hr.short_source}" in sentence
+    assert check_no_leak(others, b100) == ""
+    with pytest.raises(InputError, match=r"^3 training images are also in a benchmark"):
+        check_no_leak([*others, *b100[3:6]], b100)
 
 
 @pytest.mark.slow
 def test_one_image_of_the_training_sets_is_in_a_benchmark(data_root):
-    benchmark = [p for name in ("Set5", "Set14", "B100") for p in find_images(name, data_root)]
+    benchmark = [p for name in ("Set5", "Set14", "B100") for p in find_pairs(name, data_root)]
     for name in ("T91", "General100", "BSDS500/test"):
-        check_no_leak(find_images(name, data_root), benchmark)
-    with pytest.raises(InputError, match=r"^1 training images .*302003\.jpg is .*woman\.png"):
-        check_no_leak(find_images("BSDS500/train", data_root), benchmark)
+        assert check_no_leak(find_pairs(name, data_root), benchmark) == ""
+    sentence = check_no_leak(find_pairs("BSDS500/train", data_root), benchmark)
+    assert sentence.startswith("1 training images")
+    assert "302003.jpg looks like Set5/woman.png" in sentence

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from subpixel.sr.data import find_images
+from subpixel.sr._support.errors import InputError
+from subpixel.sr.data import find_pairs
 from subpixel.sr.data.catalogue import find_sets
 from subpixel.sr.datasets.reporting import verify
 
@@ -24,23 +25,27 @@ def test_less_common_suffixes_are_read(tmp_path, suffix, caplog):
     kind = {".dib": "DIB", ".pnm": "PPM"}.get(suffix, "JPEG")
     pixels = save(tmp_path / "M/a.png")
     save(tmp_path / f"M/b{suffix}", format=kind)
-    found = find_images("M", tmp_path)
+    found = find_pairs("M", tmp_path)
     assert [image.name for image in found] == ["a", "b"]
-    np.testing.assert_allclose(found[1].load(), pixels, atol=0 if kind != "JPEG" else 40)
+    np.testing.assert_allclose(found[1].hr.load(), pixels, atol=0 if kind != "JPEG" else 40)
     assert caplog.messages == []
 
 
 def test_one_name_with_two_suffixes_is_two_images(tmp_path):
     for seed, name in enumerate(("a.png", "a.jpg", "a.bmp", "b.png")):
         save(tmp_path / "M" / name, seed)
-    found = find_images("M", tmp_path)
+    found = find_pairs("M", tmp_path)
     assert [image.name for image in found] == ["a.bmp", "a.jpg", "a.png", "b"]
-    assert [image.source.rsplit("/", 1)[1] for image in found[:3]] == ["a.bmp", "a.jpg", "a.png"]
+    assert [image.hr.source.rsplit("/", 1)[1] for image in found[:3]] == ["a.bmp", "a.jpg", "a.png"]
 
 
 # Files beside M/1.png, and what is said of them.
 LEFT_OUT = {
     "camera raw": (("M/2.CR2", "M/3.cr2"), "2 images in {}/M with the suffix .cr2, which is not"),
+    "HEIC": (
+        ("M/2.heic", "M/3.HEIC"),
+        "2 images in {}/M with the suffix .heic, which is not read: convert them to PNG",
+    ),
     "JPEG XL": (("M/2.jxl",), "1 image in {}/M with the suffix .jxl, which is not read"),
     "known to Pillow": (("M/2.tga", "M/3.tga"), "2 images in {}/M with the suffix .tga, which is"),
     "vector": (("M/2.svg",), "1 image in {}/M with the suffix .svg, which is not read"),
@@ -56,7 +61,7 @@ def test_what_is_left_out_is_named_and_the_set_is_not_complete(tmp_path, case, c
     for file in files:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(tmp_path / "M/1.png", tmp_path / file)
-    assert [image.name for image in find_images("M", tmp_path)] == ["1"]
+    assert [image.name for image in find_pairs("M", tmp_path)] == ["1"]
     assert len(caplog.messages) == 1
     assert caplog.messages[0].startswith(f"M: left out: {sentence}")
     code = verify(find_sets(f"folder:{tmp_path}/M"), tmp_path)
@@ -66,11 +71,57 @@ def test_what_is_left_out_is_named_and_the_set_is_not_complete(tmp_path, case, c
     assert "complete" not in printed.replace(str(tmp_path), "")
 
 
+@pytest.mark.parametrize("suffix", [".heic", ".heif", ".cr2", ".jxl"])
+def test_a_folder_of_files_that_are_not_read_says_what_to_do(tmp_path, suffix):
+    (tmp_path / "M").mkdir()
+    (tmp_path / f"M/1{suffix}").write_bytes(b"x")
+    message = rf"M has no images: .*; 1 image in .*M with the suffix \{suffix}, .*convert them to"
+    with pytest.raises(InputError, match=message):
+        find_pairs("M", tmp_path)
+
+
+# Intact images that are not used: written to a path, and what is said of them.
+UNSUPPORTED = {
+    "CMYK": (lambda image, path: image.convert("CMYK").save(path, "JPEG"), "is CMYK"),
+    "transparent": (
+        lambda image, path: Image.merge("RGBA", (*image.split(), image.split()[0])).save(path),
+        "is transparent in places",
+    ),
+    "16 bits": (
+        lambda image, path: Image.fromarray(np.asarray(image)[..., 0].astype(np.uint16)).save(path),
+        "has more than 8 bits a channel",
+    ),
+    "animated": (
+        lambda image, path: image.save(path, save_all=True, append_images=[image.rotate(180)]),
+        "is animated or has several pages",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", UNSUPPORTED)
+def test_intact_images_that_are_not_used_are_not_called_damaged(tmp_path, kind, capsys):
+    write, reason = UNSUPPORTED[kind]
+    image = Image.fromarray(save(tmp_path / "M/1.png"))
+    suffix = ".jpg" if kind == "CMYK" else ".png"
+    write(image, tmp_path / f"M/2{suffix}")
+    assert verify(find_sets(f"folder:{tmp_path}/M"), tmp_path) == 1
+    first, *findings = capsys.readouterr().out.splitlines()
+    assert first == f"folder:{tmp_path}/M: not usable, 2 images in {tmp_path}/M"
+    (finding,) = findings
+    assert finding.startswith(f"  not usable: image {tmp_path}/M/2{suffix} {reason}")
+    (tmp_path / "M/3.png").write_bytes((tmp_path / "M/1.png").read_bytes()[:-300])
+    assert verify(find_sets(f"folder:{tmp_path}/M"), tmp_path) == 1
+    out = capsys.readouterr().out
+    assert ": damaged, 3 images in" in out
+    assert "  not usable: image" in out
+    assert "  damaged: image" in out
+
+
 def test_files_that_are_no_images_are_not_mentioned(tmp_path, caplog, capsys):
     save(tmp_path / "M/1.png")
     for name in ("README.txt", "Thumbs.db", "._1.png", ".hidden.jpg", "notes.md", "clip.mp4"):
         (tmp_path / "M" / name).write_bytes(b"x")
-    assert [image.name for image in find_images("M", tmp_path)] == ["1"]
+    assert [image.name for image in find_pairs("M", tmp_path)] == ["1"]
     assert caplog.messages == []
     assert verify(find_sets(f"folder:{tmp_path}/M"), tmp_path) == 0
     assert "complete" in capsys.readouterr().out

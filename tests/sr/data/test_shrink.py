@@ -10,8 +10,7 @@ from subpixel.image import imresize
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.cache import cache_name
 from subpixel.sr.data.config import DataConfig
-from subpixel.sr.data.images import image_size
-from subpixel.sr.data.sources import find_training
+from subpixel.sr.data.pairs import find_training
 
 
 def test_each_set_is_shrunk_by_its_factor(tmp_path):
@@ -21,12 +20,14 @@ def test_each_set_is_shrunk_by_its_factor(tmp_path):
         Image.fromarray(stored).save(tmp_path / name / f"{name}.png")
     data = DataConfig(train=("a", "b"), shrink=(1, 0.5), patch_size=8, skip_small=True)
     whole, half = find_training(data, 2, tmp_path)
-    np.testing.assert_array_equal(whole.load(), stored)
-    np.testing.assert_array_equal(half.load(), imresize(stored, 0.5))
-    assert image_size(half) == (21, 16)
+    np.testing.assert_array_equal(whole.hr.load(), stored)
+    np.testing.assert_array_equal(half.hr.load(), imresize(stored, 0.5))
+    assert half.hr.size() == (21, 16)
     # At x2 a patch of 9 has 18 pixels, more than the 16 rows of the smaller image.
     assert [i.name for i in find_training(replace(data, patch_size=9), 2, tmp_path)] == ["a"]
-    assert cache_name([whole], {}) != cache_name([replace(whole, shrink=0.5)], {})
+    assert cache_name([whole], {}) != cache_name(
+        [replace(whole, hr=replace(whole.hr, shrink=0.5))], {}
+    )
 
 
 def test_a_factor_that_cannot_be_used_is_named(tmp_path):

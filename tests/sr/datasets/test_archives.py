@@ -74,7 +74,7 @@ def test_too_many_and_repeated_members_are_refused(tmp_path, monkeypatch, name):
     file = MAKERS[name](tmp_path / name, {"HR/one.png": b"1", "HR/./one.png": b"2"})
     with pytest.raises(ArchiveError, match=r"has one\.png twice"):
         extract(file, tmp_path / "out", {"HR": "Mine"})
-    monkeypatch.setattr(archives, "MOST_MEMBERS", 1)
+    monkeypatch.setattr(archives, "MAX_MEMBERS", 1)
     with pytest.raises(ArchiveError, match="more than 1 members"):
         extract(file, tmp_path / "other", {"HR": "Mine"})
 

@@ -11,7 +11,7 @@ from PIL import Image
 from subpixel.__main__ import main
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.cli._run import run_command
-from subpixel.sr.data import catalogue, find_images
+from subpixel.sr.data import catalogue, find_pairs
 from subpixel.sr.data.catalogue import SETS, NamedSet, find_sets
 from subpixel.sr.datasets import digests
 from subpixel.sr.datasets import verify as inspection
@@ -159,18 +159,18 @@ def test_the_sets_under_the_data_root_are_as_expected(data_root):
 def test_a_config_names_a_set_whatever_its_layout(named, tmp_path):
     (tmp_path / "benchmark").mkdir()
     (tmp_path / "Mine").rename(tmp_path / "benchmark" / "Mine")
-    found = [image.name for image in find_images("Mine", tmp_path)]
+    found = [image.name for image in find_pairs("Mine", tmp_path)]
     assert found == sorted(NAMES)
     folder = f"folder:{tmp_path / 'benchmark' / 'Mine'}"
-    assert [image.name for image in find_images(folder, None)] == found
+    assert [image.name for image in find_pairs(folder, None)] == found
     (tmp_path / "benchmark" / "Mine" / "one.png").unlink()
     with pytest.raises(InputError, match=r"Mine is half copied: .* has 2 of its 3 images"):
-        find_images("Mine", tmp_path)
-    assert len(find_images(folder, None)) == 2
+        find_pairs("Mine", tmp_path)
+    assert len(find_pairs(folder, None)) == 2
     with pytest.raises(
         InputError, match=r"'Urban100' was not found .*`python -m subpixel data` says"
     ):
-        find_images("Urban100", tmp_path)
+        find_pairs("Urban100", tmp_path)
 
 
 @pytest.mark.parametrize(

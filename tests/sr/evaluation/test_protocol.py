@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import Degradation, find_images
+from subpixel.sr.data import Degradation, find_pairs
 from subpixel.sr.evaluation import Protocol, Scores, evaluate, scores_table
 from subpixel.sr.evaluation.table import read_scores
 from subpixel.sr.inference.upscaler import BicubicUpscaler
@@ -23,7 +23,7 @@ TABLE = {
 @pytest.mark.parametrize(("benchmark", "scale"), [(b, r) for b in TABLE for r in TABLE[b]])
 def test_bicubic_is_the_row_that_papers_print(data_root, benchmark, scale):
     protocol = Protocol.named("srcnn", scale)
-    images = find_images(benchmark, data_root)
+    images = find_pairs(benchmark, data_root)
     scores = evaluate({"b": BicubicUpscaler(scale, "replicate")}, images, protocol)["b"]
     psnr, ssim = TABLE[benchmark][scale]
     assert scores.mean_psnr == pytest.approx(psnr, abs=0.01)
@@ -39,7 +39,7 @@ def test_a_pytorch_checkpoint_measures_as_its_authors_did(data_root):
     assert about["parameters"] == 31_131
     protocol = Protocol.named("basicsr", 3)
     for benchmark, known in (("Set5", 32.8478), ("Set14", 29.4126)):
-        scores = evaluate({"m": network}, find_images(benchmark, data_root), protocol)["m"]
+        scores = evaluate({"m": network}, find_pairs(benchmark, data_root), protocol)["m"]
         assert scores.mean_psnr == pytest.approx(known, abs=0.01)
 
 

@@ -21,7 +21,7 @@ from subpixel.sr.models import SRCNNConfig
 from subpixel.sr.models.find import find_model
 from subpixel.sr.models.operations import Centre
 from subpixel.sr.models.torch_files import read_checkpoint
-from subpixel.sr.training.warm_start import check_warm_start
+from subpixel.sr.training.state import check_warm_start
 
 LAYOUTS = ["subpixel", "conv_transpose"]
 NETWORKS = [

@@ -17,7 +17,7 @@ from subpixel.sr.config import ESPCNConfig
 from subpixel.sr.evaluation.images import BRIGHTEST
 from subpixel.sr.inference.tiling import TILE_LENGTHS, tiles
 from subpixel.sr.inference.upscaler import NetworkUpscaler, forward
-from subpixel.sr.models.weights import save_weights
+from subpixel.sr.models.weights import load_weights, save_weights
 from subpixel.sr.photo.arrays import upscale
 
 
@@ -134,23 +134,24 @@ def test_everything_that_eval_leaves(monkeypatch, files, tmp_path, capsys):
     assert float(lines[1]["psnr"]) == scores["images"]["ä b"]["psnr"]
     assert {line["channel"] for line in lines} == {"rgb"}
 
-    # The saved images are those of `upscale`; scores round as their protocol does.
+    # The saved images are those of `upscale`; scores and maps round as their protocol does.
     original = np.asarray(Image.open(files / "set a" / "ä b.png"), np.float64)[:, :40]
+    lr = imresize(original.astype(np.uint8), 0.5)
+    network = load_weights(files / "w.safetensors")
     for suffix, expected in (("", scores), ("_self_ensemble", ensemble)):
-        saved = np.asarray(Image.open(images / "set a" / f"ä b{suffix}.png"), np.float64)
-        error = np.square(saved - original)[2:-2, 2:-2].mean()
-        psnr = expected["images"]["ä b"]["psnr"]
-        assert 10 * np.log10(255**2 / error) == pytest.approx(psnr, rel=0.02)
+        saved = np.asarray(Image.open(images / "set a" / f"ä b{suffix}.png"))
+        upscaler = network.upscaler(self_ensemble=bool(suffix))
+        np.testing.assert_array_equal(saved, upscaler.image(lr))
+        measured = upscaler.rgb(lr).astype(np.float64)
+        error = np.square(measured - original)[2:-2, 2:-2].mean()
+        assert 10 * np.log10(255**2 / error) == pytest.approx(expected["images"]["ä b"]["psnr"])
+        brightness = np.asarray(Image.open(maps / "set a" / f"ä b{suffix}.png"), int).sum(axis=2)
+        wrong = abs(measured - original).mean(axis=2)
+        assert brightness[wrong >= BRIGHTEST].min() == brightness.max()
+        assert brightness[wrong == wrong.min()].max() < brightness[wrong >= BRIGHTEST].min()
         if not suffix:
-            lr = imresize(original.astype(np.uint8), 0.5)
             same = upscale(lr, str(files / "w.safetensors"), engine="jax")
             np.testing.assert_array_equal(saved, same)
-        brightness = np.asarray(Image.open(maps / "set a" / f"ä b{suffix}.png"), int).sum(axis=2)
-        wrong = abs(saved - original).mean(axis=2)
-        # The measured image, of which the map is, is rounded twice.
-        bright = wrong >= BRIGHTEST + 4
-        assert brightness[bright].min() == brightness.max()
-        assert brightness[wrong == wrong.min()].max() < brightness[bright].min()
 
     printed = capsys.readouterr().out
     assert "eight flips and rotations" in printed
@@ -167,14 +168,14 @@ def test_scores_of_two_protocols_are_in_one_table_with_the_differences(
     evaluate(monkeypatch, files, str(files / "w.safetensors"), f"--json={b}")
     evaluate(monkeypatch, files, "bicubic", f"--json={c}", "--protocol=esr", "--grey=stored")
     for paths, columns in (((a, b), ()), ((a, c), ("luma_range", "grey"))):
-        monkeypatch.setattr("sys.argv", ["subpixel", "figures", "table", *paths])
+        monkeypatch.setattr("sys.argv", ["subpixel", "scores", "table", *paths])
         capsys.readouterr()
         assert subpixel_command() == 0
         printed = capsys.readouterr().out
         for column in ("luma_range", "grey", "rounding"):
             assert (column in printed.split("\n", 2)[2]) == (column in columns)
         assert ("matlab x2" in printed) == (not columns)
-    monkeypatch.setattr("sys.argv", ["subpixel", "figures", "table", str(files / "w.safetensors")])
+    monkeypatch.setattr("sys.argv", ["subpixel", "scores", "table", str(files / "w.safetensors")])
     with pytest.raises(InputError, match=r"w\.safetensors is not a JSON file of eval\.py"):
         subpixel_command()
 

@@ -32,8 +32,7 @@ from subpixel.sr.models.released import (
 from subpixel.sr.models.weights import load_weights, save_weights
 from subpixel.sr.photo.engine import find_models
 from subpixel.sr.training.optimizers import make_optimizer
-from subpixel.sr.training.state import init_state
-from subpixel.sr.training.warm_start import check_warm_start
+from subpixel.sr.training.state import check_warm_start, init_state
 
 NAMES = released_names()
 LUMA = np.random.default_rng(0).random((2, 9, 11, 1), dtype=np.float32)

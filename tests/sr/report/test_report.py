@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 
 from subpixel.sr.comparison.result import Comparison
-from subpixel.sr.report import SourceImage, write_report
-from subpixel.sr.report import finding as findings
-from subpixel.sr.report.charts import draw_charts
+from subpixel.sr.report import text as findings
+from subpixel.sr.report.drawings import draw_charts
+from subpixel.sr.report.images import ReportImage
+from subpixel.sr.report.page import write_report
 
 NAMES = ("subpixel", "conv_transpose", "zero_insert")
 STEP_MS = {"subpixel": 25.12, "conv_transpose": 31.44, "zero_insert": 77.87}
@@ -85,11 +86,11 @@ def kernel() -> np.ndarray:
     return np.random.default_rng(0).normal(size=(9, 9, 10, 1))
 
 
-def image(benchmark: str = "Set5", name: str = "butterfly", size=(24, 30)) -> SourceImage:
+def image(benchmark: str = "Set5", name: str = "butterfly", size=(24, 30)) -> ReportImage:
     rng = np.random.default_rng(1)
     labels = ("bicubic", *NAMES, "original")
     views = {label: rng.integers(0, 256, (*size, 3), np.uint8) for label in labels}
-    return SourceImage(benchmark, name, views, {"bicubic": 24.038, **dict.fromkeys(NAMES, 25.5)})
+    return ReportImage(benchmark, name, views, {"bicubic": 24.038, **dict.fromkeys(NAMES, 25.5)})
 
 
 class Page(HTMLParser):

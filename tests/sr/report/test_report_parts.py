@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from subpixel.kernels import convert
-from subpixel.sr.report import SourceImage
-from subpixel.sr.report.images import encode
-from subpixel.sr.report.phases import draw_kernel
+from subpixel.sr.report.drawings import draw_kernel
+from subpixel.sr.report.images import ReportImage, encode
 
 
 @pytest.mark.parametrize(("taps", "scale", "outputs"), [(3, 3, 1), (2, 4, 3), (5, 2, 2)])
@@ -57,7 +56,7 @@ def test_images_open_where_bicubic_is_furthest_from_the_original():
     original = np.zeros((200, 300, 3), np.uint8)
     bicubic = original.copy()
     bicubic[100:148, 210:258] = 50
-    encoded = encode(SourceImage("a", "b", {"bicubic": bicubic, "original": original}, {}))
+    encoded = encode(ReportImage("a", "b", {"bicubic": bicubic, "original": original}, {}))
     assert encoded.focus == (0.78, 0.62)
 
 
@@ -65,8 +64,8 @@ def test_images_open_where_bicubic_is_furthest_from_the_original():
 def test_views_that_do_not_fit_are_refused():
     small, large = np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8)
     with pytest.raises(ValueError, match=r"'b' of 'a': all views .* 'original' has \(4, 5, 3\)"):
-        encode(SourceImage("a", "b", {"bicubic": small, "original": large}, {}))
+        encode(ReportImage("a", "b", {"bicubic": small, "original": large}, {}))
     with pytest.raises(TypeError, match="view 'bicubic' must be uint8, 0 to 255; got float64"):
-        encode(SourceImage("a", "b", {"bicubic": small / 255}, {}))
+        encode(ReportImage("a", "b", {"bicubic": small / 255}, {}))
     with pytest.raises(ValueError, match="'b' of 'a' has no views"):
-        encode(SourceImage("a", "b", {}, {}))
+        encode(ReportImage("a", "b", {}, {}))

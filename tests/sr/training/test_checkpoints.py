@@ -12,13 +12,11 @@ from rich.console import Console
 from test_training import TINY, pairs
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.training import train
-from subpixel.sr.training.checkpoints import Checkpoints, list_steps, restore
-from subpixel.sr.training.manifest import NAME
+from subpixel.sr.training.checkpoints import MANIFEST, Checkpoints, list_steps, restore
+from subpixel.sr.training.loop import train
 from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.records import WALL_CLOCK, read_records
-from subpixel.sr.training.run_state import RunState
-from subpixel.sr.training.state import init_state
+from subpixel.sr.training.state import RunState, init_state
 
 EXPERIMENT = dataclasses.replace(TINY, upsamplers=("subpixel",))
 
@@ -54,7 +52,7 @@ def workdir(trained, tmp_path):
 
 
 def largest(folder):
-    files = (p for p in folder.rglob("*") if p.is_file() and p.name != NAME)
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
     return max(files, key=lambda path: path.stat().st_size)
 
 
@@ -75,11 +73,11 @@ def delete(folder):
 
 
 def unseal(folder):
-    (folder / NAME).unlink()
+    (folder / MANIFEST).unlink()
 
 
 def scribble(folder):
-    (folder / NAME).write_text('{"states": ')
+    (folder / MANIFEST).write_text('{"states": ')
 
 
 DAMAGES = {

@@ -24,12 +24,12 @@ from subpixel.sr.config import (
     from_json,
 )
 from subpixel.sr.training.optimizers import make_optimizer
-from subpixel.sr.training.state import (
+from subpixel.sr.training.state import init_state
+from subpixel.sr.training.step import (
     choose_accumulation,
     compile_step,
-    init_state,
+    max_parts,
     mean_gradient,
-    most_parts,
     pixel_loss,
 )
 
@@ -158,8 +158,8 @@ def test_accumulation_is_what_is_asked_for_or_what_fits_a_cache():
 )
 def test_a_batch_has_two_parts_at_most_where_a_convolution_is_narrow(config, parts):
     params = nnx.to_pure_dict(nnx.state(config.build("subpixel", seed=0)))
-    assert most_parts(params) == parts
-    most = most_parts(params)
+    assert max_parts(params) == parts
+    most = max_parts(params)
     chosen = choose_accumulation(None, patches=16, pixels=96**2, most=most, platform="cpu")
     assert chosen == parts
 

@@ -23,7 +23,8 @@ from subpixel.sr.training.checkpoints import list_steps
 from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.parallel import data_mesh, divide, processes, replicate
-from subpixel.sr.training.state import compile_step, init_state
+from subpixel.sr.training.state import init_state
+from subpixel.sr.training.step import compile_step
 from subpixel.sr.workdir import weights_file
 
 # Adam: the number of devices changes the order of sums, and SOAP enlarges what that changes.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from subpixel.sr.training import stepping
-from subpixel.sr.training.run_state import RunState
+from subpixel.sr.training.state import RunState
 from subpixel.sr.training.stepping import Stepper
 
 

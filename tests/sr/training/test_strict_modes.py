@@ -7,7 +7,8 @@ import pytest
 from subpixel.sr.models import ESPCNConfig, FSRCNNConfig, PlainConfig, SRCNNConfig
 from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.optimizers import make_optimizer
-from subpixel.sr.training.state import init_state, lower_step
+from subpixel.sr.training.state import init_state
+from subpixel.sr.training.step import lower_step
 
 SMALL = ESPCNConfig(scale=2, features=(4, 3))
 STEPS = {

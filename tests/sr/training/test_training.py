@@ -14,12 +14,15 @@ from rich.console import Console
 from subpixel import kernels
 from subpixel.sr._support.errors import InputError, NonFiniteError
 from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerConfig
-from subpixel.sr.data import SourceImage, prepare
+from subpixel.sr.data import ImageSource, Pair, prepare
 from subpixel.sr.data.patches import PatchCutter, batches
 from subpixel.sr.models.weights import save_weights
-from subpixel.sr.training import make_optimizer, stepping, train, train_step
+from subpixel.sr.training import stepping
+from subpixel.sr.training.loop import train
+from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.records import WALL_CLOCK, Records, read_records
 from subpixel.sr.training.state import init_state
+from subpixel.sr.training.step import train_step
 from subpixel.sr.workdir import claim_workdir
 
 TINY = Experiment(
@@ -38,7 +41,7 @@ def pairs(count, channels=1, seed=0):
     rng = np.random.default_rng(seed)
     smooth = rng.uniform(0, 255, (count, 6, 7, 3)).repeat(6, 1).repeat(6, 2)
     noisy = (smooth + rng.normal(0, 20, smooth.shape)).clip(0, 255).astype(np.uint8)
-    images = [SourceImage("", "", lambda image=image: image) for image in noisy]
+    images = [Pair("", ImageSource("", lambda image=image: image)) for image in noisy]
     return prepare(images, 2, channels)
 
 

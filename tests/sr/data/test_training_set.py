@@ -1,0 +1,201 @@
+"""A training set is loaded in one call, and a workdir remembers which images it was trained on."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from subpixel.sr._support.errors import InputError
+from subpixel.sr.config import ESPCNConfig
+from subpixel.sr.data import load_training_set, make_lr, prepare
+from subpixel.sr.data.config import DataConfig
+from subpixel.sr.data.pairs import find_pairs
+from subpixel.sr.data.training_set import RECORD
+
+MODEL = ESPCNConfig(scale=2)
+COUNT = 6
+
+
+def picture(seed, height=40, width=44):
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
+
+
+@pytest.fixture
+def root(tmp_path):
+    for part, count in (("train", COUNT), ("test", 2)):
+        (tmp_path / part).mkdir()
+        for seed in range(count):
+            pixels = picture(seed + 100 * (part == "test"))
+            Image.fromarray(pixels).save(tmp_path / part / f"{seed}.png")
+    return tmp_path
+
+
+def load(root, workdir=None, **options):
+    data = DataConfig(
+        train=("folder:train",),
+        benchmarks=("folder:test",),
+        **{"validation_images": 2, "patch_size": 8} | options,
+    )
+    return load_training_set(MODEL, data, root, workdir=workdir)
+
+
+def pixels(pairs):
+    return {hr.tobytes() for _, hr in pairs}
+
+
+def test_it_holds_every_image_once(root):
+    found = load(root)
+    assert (len(found.pairs), len(found.validation)) == (COUNT - 2, 2)
+    expected = pixels(load(root, validation_images=1).pairs)
+    expected |= pixels(load(root, validation_images=1).validation)
+    assert pixels(found.pairs) | pixels(found.validation) == expected
+    assert len(expected) == COUNT
+    assert [pair.name for pair in found.benchmarks["test"]] == ["0", "1"]
+    assert found.lr.startswith("made by MATLAB's imresize, bicubic")
+    assert (found.notes, found.leak) == ((), "")
+    assert found.to_json()["training_images"] == COUNT - 2
+
+
+def test_images_that_are_left_out_by_their_source_are_not_there(root):
+    sources = [pair.hr.source for pair in find_pairs("folder:train", root)][:3]
+    data = DataConfig(train=("folder:train",), validation_images=1, patch_size=8)
+    found = load_training_set(MODEL, data, root, benchmarks={}, leave_out=sources)
+    assert [image.name for image in found.images] == ["3", "4", "5"]
+
+
+def test_the_held_out_images_do_not_depend_on_names_or_order(root):
+    before = pixels(load(root).validation)
+    for path in sorted((root / "train").iterdir()):
+        path.rename(path.with_name(f"n{9 - int(path.stem)}.png"))
+    assert pixels(load(root).validation) == before
+
+
+def add(folder):
+    Image.fromarray(picture(50)).save(folder / "new.png")
+    Image.fromarray(picture(51)).save(folder / "newer.jpg")
+
+
+def change(folder):
+    Image.fromarray(255 - picture(3)).save(folder / "3.png")
+
+
+# What is done to the images, and what a resume says of it.
+CHANGES = {
+    "added": (add, r"2 new \(new; newer\)\."),
+    "removed": (lambda folder: (folder / "2.png").unlink(), r"1 missing \(2\)\."),
+    "changed": (change, r"1 with other pixels \(3\)\."),
+    "renamed": (
+        lambda folder: (folder / "4.png").rename(folder / "x.png"),
+        r"1 new \(x\); 1 missing \(4\)\.",
+    ),
+    "copied": (
+        lambda folder: shutil.copy(folder / "0.png", folder / "0 copy.png"),
+        r"1 new \(0 copy\)\.",
+    ),
+    "shrunk": (
+        lambda folder: Image.fromarray(picture(1, 20, 22)).save(folder / "1.png"),
+        r"1 with other pixels \(1\)\.",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_resume_with_other_images_says_what_differs(root, change):
+    workdir = root / "run"
+    workdir.mkdir()
+    first = load(root, workdir)
+    first.record(workdir)
+    alter, message = CHANGES[change]
+    shutil.copytree(root / "train", root / "old")
+    alter(root / "train")
+    with pytest.raises(InputError, match=rf"run was trained on other images: {message} To go on"):
+        load(root, workdir)
+    # The old set goes on, and another workdir starts anew.
+    assert len(load(root, root / "other").images) >= COUNT - 1
+    shutil.rmtree(root / "train")
+    (root / "old").rename(root / "train")
+    again = load(root, workdir)
+    assert pixels(again.pairs) == pixels(first.pairs)
+    assert pixels(again.validation) == pixels(first.validation)
+
+
+def test_the_same_pixels_in_another_format_are_the_same_images(root):
+    workdir = root / "run"
+    workdir.mkdir()
+    load(root, workdir).record(workdir)
+    Image.open(root / "train/0.png").save(root / "train/0.bmp")
+    (root / "train/0.png").unlink()
+    assert len(load(root, workdir).images) == COUNT
+
+
+def test_a_workdir_without_a_record_is_split_as_it_was(root):
+    """Versions without the record held out every third of six, by position."""
+    workdir = root / "run"
+    (workdir / "checkpoints").mkdir(parents=True)
+    found = load(root, workdir)
+    assert [image.name for image in found.images if image.validation] == ["1", "4"]
+    found.record(workdir)
+    again = load(root, workdir)
+    assert pixels(again.validation) == pixels(found.validation)
+    record = json.loads((workdir / RECORD).read_text())["images"]
+    assert [set(image) for image in record] == [{"name", "digest", "validation"}] * COUNT
+    (root / "train/5.png").unlink()
+    with pytest.raises(InputError, match="1 missing"):
+        load(root, workdir)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b'{"images": [{}]}', b'{"images": 1}', b"\xff"]
+)
+def test_a_damaged_record_is_named(root, content):
+    (root / RECORD).write_bytes(content)
+    with pytest.raises(InputError, match=r"images\.json cannot be read: .* another --workdir"):
+        load(root, root)
+
+
+def test_every_image_that_cannot_be_used_is_named_at_once(root):
+    (root / "train/1.png").write_bytes(b"")
+    (root / "train/3.png").write_bytes((root / "train/3.png").read_bytes()[:-200])
+    Image.fromarray(picture(9)).convert("CMYK").save(root / "train/8.jpg")
+    Image.fromarray(picture(9)[:10]).save(root / "train/9.png")
+    with pytest.raises(InputError, match=r"^4 images cannot be used: ") as error:
+        load(root)
+    assert len(str(error.value).splitlines()) == 1
+    for name, reason in (
+        ("1.png", "is empty"),
+        ("3.png", "is damaged"),
+        ("8.jpg", "is CMYK"),
+        ("9.png", "low-resolution pixels, and a patch takes 8x8"),
+    ):
+        assert any(name in part and reason in part for part in str(error.value).split("; ")), (
+            name,
+            reason,
+        )
+
+
+def test_small_images_of_a_cache_are_named_at_once(root):
+    pairs = find_pairs("folder:train", root, 2)
+    assert prepare(pairs, 2, 1, small=0).folder is not None
+    with pytest.raises(InputError, match=rf"^{COUNT} images cannot be used: .*a patch takes 30x30"):
+        prepare(pairs, 2, 1, small=0, min_size=30)
+
+
+def test_lr_images_of_files_are_said(root):
+    (root / "train/HR").mkdir()
+    (root / "train/LR").mkdir()
+    for path in sorted((root / "train").glob("*.png")):
+        Image.fromarray(make_lr(np.asarray(Image.open(path)), 2)).save(
+            root / "train/LR" / path.name
+        )
+        path.rename(root / "train/HR" / path.name)
+    assert load(root).lr == "from the files of the set"
+    data = DataConfig(
+        train=("folder:train", "folder:test"), benchmarks=("embedded:test",), patch_size=8
+    )
+    found = load_training_set(
+        MODEL, DataConfig(**{**vars(data), "validation_images": 1}), root, benchmarks={}
+    )
+    assert found.lr.startswith("6 from the files of the set, 2 made by MATLAB's imresize")
