@@ -54,7 +54,7 @@ Programs = dict[str, Callable[[], Any]]
 
 def _transposed(function: Callable, x: jax.Array, w: jax.Array, r: int) -> jax.Array:
     kernel = subpixel.kernels.convert(w, r, "subpixel", "conv_transpose")
-    padding = [subpixel.kernels.same_padding(size, r) for size in kernel.shape[:2]]
+    padding = subpixel.kernels.same_padding(kernel.shape[:2], r)
     return function(x, kernel, (r, r), padding)
 
 
