@@ -57,24 +57,25 @@ def _choose_on_cuda(a, b, result: Result, axes: tuple[Axis, ...]) -> Method:
     stride above 1              strided: BackwardInput      Forward         BackwardFilter
     stride 1                    native: Forward             BackwardInput   BackwardFilter
     groups, vmapped kernels     polyphase: Forward          Forward         BackwardFilter
-    dilated kernel              im2col: matrix product      Forward         im2col
+    dilated kernel              im2col: matrix product      im2col          im2col
+    the same, stride 1          native: Forward             Forward         im2col
     kernel larger than input    im2col: matrix product      Forward         im2col
     ==========================  ==========================  ==============  ====================
 
     XLA exchanges image and kernel where the kernel is larger (`AlgebraicSimplifier`), and then
     inserts zeros. It does not recognise the output with groups, nor the output and the kernel
-    gradient of a dilated kernel (`conv_rewriter.cc`). A matrix product has the least work there; it
+    gradient of a dilated kernel (`conv_rewriter.cc`), and inserts zeros into a dilated kernel if
+    there are strides too. A matrix product has the least work there; it
     is taken unless its columns exceed both 64 MiB and four times the operands and the result.
     """
     sizes, taps = (math.prod(getattr(axis, of) for axis in axes) for of in ("size", "taps"))
     is_dilated = any(axis.dilation > 1 for axis in axes)
     has_stride = any(axis.stride > 1 for axis in axes)
-    if result == "input":
-        return "strided"
-    is_large = taps > sizes if result == "output" else taps >= sizes
-    if (is_large and has_stride) or (is_dilated and (has_stride or result == "kernel")):
+    is_large = {"output": taps > sizes, "input": False, "kernel": taps >= sizes}[result]
+    if is_dilated or is_large:
         arrays = sum(map(math.prod, (a.shape, b.shape, result_shape(a, b, result, axes))))
-        if columns(a, b, result, axes) <= max(SMALL / a.dtype.itemsize, 4 * arrays):
+        fits = columns(a, b, result, axes) <= max(SMALL / a.dtype.itemsize, 4 * arrays)
+        if fits and (has_stride or (is_dilated and result == "kernel")):
             return "im2col"
     if result == "output" and not has_stride:
         return "native"

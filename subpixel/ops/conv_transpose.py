@@ -70,10 +70,10 @@ def conv_transpose(
         PyTorch, instead of the padding of the zero-inserted input.
       feature_group_count: number of groups of channels; each group has its own kernel.
       method: "im2col" for a matrix product and a rearrangement; "polyphase" for one convolution of
-        stride 1 and a pixel shuffle, with the gradients of "im2col"; "native" for XLA's
-        convolution; "auto" for the fastest of them as measured on CPU (see the table in
-        `subpixel.ops._methods`), and "native" on other platforms, which were not measured.
-        ``python benchmarks/conv_transpose.py --method im2col`` measures them.
+        stride 1 and a pixel shuffle; "strided" for the parts of one strided convolution, which are
+        single calls of cuDNN; "native" for JAX's own convolution; "auto" for the best of them on
+        the platform that the program is compiled for: the fastest as measured on a CPU, by the
+        compiled programs on CUDA and TPU (tables in `subpixel.ops._methods`), "native" elsewhere.
 
     Returns:
       Shape (n, q1, ..., qd, out), or as `dimension_numbers` says.

@@ -28,6 +28,8 @@ class Options:
     """Compiles transposed convolutions by each method, instead of the experiment's networks."""
     only: tuple[str, ...] = ()
     """With --conv-transpose, names of geometries (default: all ten)."""
+    methods: tuple[str, ...] = ()
+    """With --conv-transpose, "jax.lax" or methods of `conv_transpose` (default: all)."""
     json: Path | None = None
     """File for all results."""
 
@@ -54,7 +56,7 @@ def run(options: Options) -> int:
     check_outputs(options.json)
     console, excesses = make_console(), []
     if options.conv_transpose:
-        results = report_geometries(options.target, options.only, console)
+        results = report_geometries(options.target, options.only, options.methods, console)
     else:
         results, excesses = report_networks(options.experiment, options.target, console)
     if options.json is not None:

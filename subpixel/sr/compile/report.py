@@ -51,27 +51,28 @@ def report_networks(
 
 
 def report_geometries(
-    names: Sequence[str], only: Sequence[str], console: Console
+    names: Sequence[str], only: Sequence[str], methods: Sequence[str], console: Console
 ) -> dict[str, Any]:
     """Compiles transposed convolutions by each method for every target.
 
     Args:
       names: of targets, as in `find_target`; one device of each is compiled for.
       only: names of geometries (default: all).
+      methods: as in `compile_geometries`.
       console: for progress and tables.
 
     Returns:
       What `--json` writes.
 
     Raises:
-      InputError: before anything is compiled, if a target or a geometry is unknown, or the
-        compiler of a target is not installed.
+      InputError: before anything is compiled, if a target, a geometry or a method is
+        unknown, or the compiler of a target is not installed.
     """
     targets = _targets(names)
-    check_geometries(only)
+    check_geometries(only, methods)
     results = []
     for target in targets:
-        facts = _shown(geometries_elsewhere(target, only), console)
+        facts = _shown(geometries_elsewhere(target, only, methods), console)
         by_dtype = sorted(facts, key=_dtype, reverse=True)
         for _, group in groupby(by_dtype, _dtype):
             console.print(geometry_table(list(group)))

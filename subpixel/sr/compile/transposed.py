@@ -22,31 +22,35 @@ LAX = "jax.lax"
 METHODS = (LAX, *get_args(Method))
 
 
-def check_geometries(names: Sequence[str]) -> None:
-    """Checks that the geometries of these names exist.
+def check_geometries(names: Sequence[str], methods: Sequence[str] = ()) -> None:
+    """Checks that the geometries and the methods of these names exist.
 
     Raises:
       InputError: naming the unknown ones, and all that exist.
     """
     known = [geometry.name for geometry in GEOMETRIES]
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise InputError(f"unknown geometries {unknown}: the names are {known}")
+    for what, given, all_names in (("geometries", names, known), ("methods", methods, METHODS)):
+        unknown = [name for name in given if name not in all_names]
+        if unknown:
+            raise InputError(f"unknown {what} {unknown}: the names are {list(all_names)}")
 
 
-def compile_geometries(target: Target, names: Sequence[str] = ()) -> Iterator[Facts]:
+def compile_geometries(
+    target: Target, names: Sequence[str] = (), methods: Sequence[str] = ()
+) -> Iterator[Facts]:
     """Compiles each geometry by each method, in float32 and bfloat16, one by one.
 
     Args:
       target: what to compile for.
       names: of geometries (default: all).
+      methods: `LAX`, or methods of `subpixel.conv_transpose` (default: all).
     """
     for geometry in GEOMETRIES:
         if names and geometry.name not in names:
             continue
         useful = math.prod(geometry.x[:-1]) * math.prod(geometry.kernel)
         for dtype in DTYPES:
-            for method in METHODS:
+            for method in methods or METHODS:
                 subject = {"geometry": geometry.name, "dtype": dtype, "method": method}
                 for program, results in (("forward", 1), ("gradients", 3)):
                     make = functools.partial(
@@ -65,7 +69,7 @@ def compile_geometry(
       dtype: of all arrays.
       method: `LAX`, or a method of `subpixel.conv_transpose`.
       program: "forward" for the output; "gradients" for the output and the gradients of input and
-        kernel, whose cotangent is an argument.
+        kernel of the sum of its squares: the cotangent depends on the output, as in a training.
       target: what to compile for.
     """
     function = _function(method)
@@ -73,16 +77,12 @@ def compile_geometry(
     def forward(x: jax.Array, w: jax.Array) -> jax.Array:
         return function(x, w, geometry.strides, "SAME")
 
-    def gradients(x: jax.Array, w: jax.Array, cotangent: jax.Array) -> Any:
+    def gradients(x: jax.Array, w: jax.Array) -> Any:
         y, pullback = jax.vjp(forward, x, w)
-        return y, pullback(cotangent)
+        return y, pullback(2 * y)
 
-    x, w, y = (
-        jax.ShapeDtypeStruct(shape, dtype) for shape in (geometry.x, geometry.kernel, geometry.y)
-    )
-    if program == "forward":
-        return compile_for(target, forward, x, w)
-    return compile_for(target, gradients, x, w, y)
+    x, w = (jax.ShapeDtypeStruct(shape, dtype) for shape in (geometry.x, geometry.kernel))
+    return compile_for(target, forward if program == "forward" else gradients, x, w)
 
 
 def _function(method: str) -> Callable[..., jax.Array]:

@@ -32,9 +32,11 @@ def networks_elsewhere(experiment: Experiment, target: Target) -> Iterator[Facts
     return _ask({"target": target.name, "experiment": to_json(experiment)})
 
 
-def geometries_elsewhere(target: Target, names: Sequence[str]) -> Iterator[Facts]:
+def geometries_elsewhere(
+    target: Target, names: Sequence[str], methods: Sequence[str]
+) -> Iterator[Facts]:
     """As `transposed.compile_geometries`, in a process of its own."""
-    return _ask({"target": target.name, "geometries": list(names)})
+    return _ask({"target": target.name, "geometries": list(names), "methods": list(methods)})
 
 
 def _ask(request: dict) -> Iterator[Facts]:
@@ -87,7 +89,7 @@ def main(request: dict, reply: Callable[[dict], None]) -> None:
                 from_json(request["experiment"], Experiment, "the request"), target
             )
         else:
-            facts = compile_geometries(target, request["geometries"])
+            facts = compile_geometries(target, request["geometries"], request["methods"])
         for each in facts:
             reply(asdict(each))
     except InputError as error:

@@ -176,7 +176,7 @@ def ask(monkeypatch, code, reply):
     monkeypatch.setattr(
         worker, "COMMAND", (sys.executable, "-c", f"{REPLY}{code}".format(reply=reply))
     )
-    return list(worker.geometries_elsewhere(find_target("h100"), ["U-Net"]))
+    return list(worker.geometries_elsewhere(find_target("h100"), ["U-Net"], []))
 
 
 def test_the_worker_replies_with_facts_and_its_warnings_are_not_shown(monkeypatch, capfd):
