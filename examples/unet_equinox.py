@@ -3,7 +3,7 @@
     python examples/unet_equinox.py [WIDTH STEPS]
 
 The layers stay `eqx.nn.ConvTranspose2d`; only their call changes. The network is trained to remove
-noise from a photograph of scikit-image, with each call from the same weights. On two busy CPU cores:
+noise from a photograph of scikit-image, with each call from the same weights. On two busy cores:
 
     equinox  loss 0.005274, step  1305.3 ms
     subpixel loss 0.005273, step   177.5 ms

@@ -59,7 +59,9 @@ def main() -> None:
     print(f"waveform {waves['flax'].shape}, largest difference {difference:.1e}")
 
     def loss(model: Vocoder):
-        return jax.jit(jax.grad(lambda params: (model.apply(params, mel) ** 2).mean()))
+        return jax.jit(
+            jax.grad(lambda params: jnp.square(jnp.asarray(model.apply(params, mel))).mean())
+        )
 
     functions = {name: loss(model) for name, model in models.items()}
     times: dict[str, list[float]] = {name: [] for name in models}
