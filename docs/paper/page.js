@@ -115,7 +115,7 @@ function drawLine() {
 
   const pixels = products.filter((p) => p.pixel && inside(image, p.pixel)).map((p) => p.pixel[1]);
   const low = upsampling.paddingBefore(kernel, scales)[1];
-  const first = r * (pixels[0] ?? 0) + low - k * r + 1;
+  const first = r * pixels[0] + low - k * r + 1;
   const columns = range(r * (pixels.length - 1) + k * r).map((i) => first + i);
   const columnClass = (o) => (o === x ? " chosen" : o < 0 || o >= length ? " cropped" : "");
   const positive = (n) => ((n % r) + r) % r;

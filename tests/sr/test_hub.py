@@ -240,6 +240,10 @@ def test_network_comes_from_the_server_once(server: tuple[str, type[HubHandler]]
     handler.seen.clear()
     assert_same_network(find_model(NAME))
     assert [line for line in handler.seen if line.startswith("GET /someone")] == []
+    pixels = np.random.default_rng(1).integers(0, 256, (9, 7, 3), np.uint8)
+    np.testing.assert_array_equal(
+        subpixel.sr.upscale(pixels, model=NAME), subpixel.sr.upscale(pixels, model=MODEL)
+    )
     # What was downloaded is a folder in the same layout.
     snapshot = tmp_path / "cache/models--someone--espcn-x3/snapshots" / COMMIT
     assert_same_network(find_model(str(snapshot)))

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import tyro
 
-from subpixel.kernels import Layout
 from subpixel.sr._support.console import make_console
 from subpixel.sr.hub import save_hub_folder
 from subpixel.sr.models.find import find_model
@@ -20,11 +19,10 @@ class Options:
     """
 
     model: tyro.conf.Positional[str]
-    """Name of a released model, or a path: a workdir, a weights file or a PyTorch checkpoint."""
+    """Name of a released model, or a path: a workdir, which stands for its first upsampler, a
+    weights file or a PyTorch checkpoint."""
     folder: tyro.conf.Positional[Path]
     """The folder to write, which must be new or empty."""
-    upsampler: Layout | None = None
-    """Which upsampler of a workdir (default: the first of its config)."""
 
 
 def run(options: Options) -> int:
@@ -36,7 +34,7 @@ def run(options: Options) -> int:
     Raises:
       InputError: if there is no such model, or the folder cannot be written.
     """
-    save_hub_folder(find_model(options.model, upsampler=options.upsampler), options.folder)
+    save_hub_folder(find_model(options.model), options.folder)
     console = make_console()
     for path in sorted(options.folder.iterdir()):
         console.print(f"{path}: {path.stat().st_size:,} bytes", highlight=False, soft_wrap=True)
