@@ -65,7 +65,7 @@ def whole_along(x: jax.Array, dimensions: range) -> jax.Array:
     strided ones, whose images are divided along a spatial axis (docs/transposed-convolution.md).
     """
     mesh: Any = getattr(getattr(jax.typeof(x), "sharding", None), "mesh", None)
-    if set(getattr(mesh, "axis_types", None) or ()) != {AxisType.Auto}:
+    if set(getattr(mesh, "axis_types", None) or ()) != {AxisType.Auto} or mesh.size == 1:
         return x
     free = PartitionSpec.UNCONSTRAINED
     spec = PartitionSpec(*(None if i in dimensions else free for i in range(x.ndim)))
