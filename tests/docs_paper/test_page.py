@@ -27,6 +27,7 @@ FLAGS = (
 LAYOUTS = ("zero_insert", "conv_transpose", "subpixel")
 SIGNAL = (2, 1, -3, 4, 0, 5)
 PATIENCE_MS = 180_000
+WIDTHS = pytest.mark.parametrize("page", [1280, 360], ids=["desktop", "phone"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +43,10 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(params=[1280, 360], ids=["desktop", "phone"])
+@pytest.fixture
 def page(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
-    page = browser.new_page(viewport={"width": request.param, "height": 800})
+    """The page, 1280 pixels wide or as wide as the test asks for."""
+    page = browser.new_page(viewport={"width": getattr(request, "param", 1280), "height": 800})
     page.set_default_timeout(PATIENCE_MS)
     failures: list[str] = []
     requests: list[str] = []
@@ -147,6 +149,7 @@ def test_image_has_the_numbers_of_the_library(page: Any, scale: int, taps: int, 
     assert [int(count.replace(",", "")) for count in counts] == expected_counts
 
 
+@WIDTHS
 def test_drag_chooses_the_pixel_under_the_pointer(page: Any):
     choose(page, 3, 2)
     page.locator("#plane-output").scroll_into_view_if_needed()
@@ -203,6 +206,7 @@ def test_says_what_does_not_fit_and_keeps_the_last_numbers(
     assert list(map(number, shown)) == [3, 3, 3, -1.5, -1.5, -1.5, 2, 2, 2]
 
 
+@WIDTHS
 def test_each_control_is_reached_by_tab_and_has_a_name_and_a_visible_focus(page: Any):
     reached = []
     for _ in range(30):
@@ -228,6 +232,7 @@ def test_each_control_is_reached_by_tab_and_has_a_name_and_a_visible_focus(page:
     assert {style for *_, style in reached} == {"solid"}
 
 
+@WIDTHS
 @pytest.mark.parametrize(("scale", "taps"), [(2, 1), (3, 2), (4, 4)])
 def test_nothing_is_wider_than_the_window(page: Any, scale: int, taps: int):
     choose(page, scale, taps)
