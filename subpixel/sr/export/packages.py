@@ -6,7 +6,7 @@ from types import ModuleType
 from subpixel.sr._support.errors import InputError
 
 
-def require_package(name: str, purpose: str) -> ModuleType:
+def require_package(name: str, purpose: str, extra: str = "export") -> ModuleType:
     """Imports an optional package.
 
     Raises:
@@ -18,6 +18,6 @@ def require_package(name: str, purpose: str) -> ModuleType:
         if error.name != name.partition(".")[0]:
             raise
         raise InputError(
-            f"{purpose} needs the package {name}, which is not installed: "
-            "pip install 'subpixel[export]'"
+            f"{purpose} needs the package {error.name}, which is not installed: "
+            f"pip install 'subpixel[{extra}]'"
         ) from None

@@ -1,4 +1,4 @@
-"""Finds the network that a user names: a released model, a workdir, or a file."""
+"""Finds the network that a user names: a released model, one of the Hub, a workdir, or a file."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +8,7 @@ from subpixel.kernels import LAYOUTS, Layout
 from subpixel.sr._support.console import make_console
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.activation_names import Activation, OutputActivation
+from subpixel.sr.hub import download, is_hub_folder, is_hub_name, load_hub_folder
 from subpixel.sr.inference.bicubic import BICUBIC_NAME
 from subpixel.sr.models.base import Network, Params
 from subpixel.sr.models.released import (
@@ -39,8 +40,9 @@ def find_model(
 
     Args:
       name: a released model ("espcn_x3"), or with a scale its family ("espcn"); a workdir, a
-        weights file, or a PyTorch checkpoint. A released model comes before a path, which ./NAME
-        names. The content of a file decides what it is, not its suffix.
+        weights file, or a PyTorch checkpoint; "hf://OWNER/NAME", with "@REVISION" or without, of
+        the Hugging Face Hub, or a folder in its layout. A released model comes before a path,
+        which ./NAME names. The content of a file decides what it is, not its suffix.
       scale: that the network must have (default: any). A PyTorch checkpoint that ends in a
         transposed convolution fits every scale, and needs it.
       upsampler: which upsampler of a workdir (default: the first of its config).
@@ -98,7 +100,8 @@ def check_options(
       InputError: if an option is given and does not apply to it.
     """
     path, is_path = Path(name), not released_scales(name)
-    if checkpoint is not None and not (is_path and path.is_dir()):
+    is_workdir = is_path and path.is_dir() and not is_hub_folder(path)
+    if checkpoint is not None and not is_workdir:
         raise InputError(f"only a workdir of train.py has checkpoints; {name} is not one")
     is_checkpoint = is_path and path.is_file() and is_torch(path)
     options = {"activation": activation, "output_activation": output_activation}
@@ -122,12 +125,17 @@ def _load(
             f"{name} is released for {', '.join(f'x{r}' for r in scales)}: name one of "
             f"{', '.join(scales.values())}"
         )
+    if is_hub_name(name):
+        return replace(load_hub_folder(download(name)), name=name)
+    if is_hub_folder(path):
+        return load_hub_folder(path)
     if path.is_dir():
         return replace(_from_workdir(path, upsampler, checkpoint), name=name)
     if not path.is_file():
         raise InputError(
             f'there is no model {name!r}: it must be "{BICUBIC_NAME}", a released model\'s name, a '
-            "workdir of train.py, a weights file or a PyTorch checkpoint; " + nearest_released(name)
+            "workdir of train.py, a weights file, a PyTorch checkpoint or hf://OWNER/NAME; "
+            + nearest_released(name)
         )
     found = _from_torch(path, choices) if is_torch(path) else load_weights(path)
     return replace(found, name=name)
