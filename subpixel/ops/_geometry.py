@@ -12,10 +12,9 @@ Without dilation, only the taps ``t = b, b + s, b + 2*s, ...`` contribute to q. 
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from subpixel.ops._axes import Padding, padding_pairs
@@ -76,16 +75,16 @@ class Axis(NamedTuple):
             (last + -last % self.stride + self.taps - self.stride) // self.stride < self.size
         )
 
-    def outputs(self) -> jax.Array:
+    def outputs(self, xp: Any = np) -> Any:
         """Returns q for each (i, t), shape (size, taps); `out` marks pixels outside the output.
 
-        The indices are computed in the program: a constant would be as large as the image.
+        `xp` is numpy, or jax.numpy to compute the table in the program.
         """
-        i, t = _grid(self.size, self.taps)
+        i, t = xp.arange(self.size)[:, None], xp.arange(self.taps)
         q = self.stride * i + self.low - self.dilation * t
-        return jnp.where((q >= 0) & (q < self.out), q, self.out)
+        return xp.where((q >= 0) & (q < self.out), q, self.out)
 
-    def sources(self) -> jax.Array:
+    def sources(self, xp: Any = np) -> Any:
         """Returns the pairs (i, t) that contribute to each output pixel, shape (m, out).
 
         A pair is stored as ``i * taps + t``. m is the largest number of pairs of one output pixel,
@@ -94,19 +93,13 @@ class Axis(NamedTuple):
         """
         common = math.gcd(self.stride, self.dilation)
         s, d = self.stride // common, self.dilation // common
-        j, q = _grid(-(-self.taps // s), self.out)
+        j, q = xp.arange(-(-self.taps // s))[:, None], xp.arange(self.out)
         offset = q - self.low
         scaled = offset // common
         t = (-scaled % s) * pow(d, -1, s) % s + s * j
         i = (scaled + d * t) // s
         exists = (offset % common == 0) & (t < self.taps) & (i >= 0) & (i < self.size)
-        return jnp.where(exists, i * self.taps + t, self.size * self.taps)
-
-
-def _grid(rows: int, columns: int) -> tuple[jax.Array, jax.Array]:
-    """Returns the number of its row and of its column for each element, int32."""
-    shape = (rows, columns)
-    return lax.broadcasted_iota(jnp.int32, shape, 0), lax.broadcasted_iota(jnp.int32, shape, 1)
+        return xp.where(exists, i * self.taps + t, self.size * self.taps)
 
 
 def resolve_padding(

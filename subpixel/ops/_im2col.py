@@ -8,13 +8,18 @@ the image. `subpixel.ops._primitive` defines the three results and the array lay
 import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from subpixel._compat import not_constant_folded
 from subpixel.ops._geometry import Axis
 from subpixel.ops._native import Result, result_shape
+
+# Entries of an index table that is a constant of the program, 64 KiB.
+MAX_CONSTANT = 2**14
 
 
 def im2col_result(
@@ -75,7 +80,8 @@ def _im2col(y: jax.Array, axes: tuple[Axis, ...]) -> jax.Array:
     """(n, q..., g, o) -> (n, s..., k..., g, o), zero where a tap lies outside the image."""
     for number, axis in enumerate(axes):
         # (n, s1.., q, .., k1.., g, o): the new axis of taps follows those of earlier axes.
-        y = _take(y, axis.outputs(), 1 + number, filled=not axis.is_inside)
+        index = _table(axis.outputs, axis.size * axis.taps)
+        y = _take(y, index, 1 + number, filled=not axis.is_inside)
         y = jnp.moveaxis(y, 2 + number, len(axes) + 1 + number)
     return y
 
@@ -89,10 +95,20 @@ def _col2im(columns: jax.Array, axes: tuple[Axis, ...]) -> jax.Array:
         columns = jnp.moveaxis(columns, space + n, space + 1)
         shape = columns.shape
         columns = columns.reshape(*shape[:space], axis.size * axis.taps, *shape[space + 2 :])
-        filled = not axis.is_covered
-        parts = [_take(columns, row, space, filled=filled) for row in axis.sources()]
+        rows, filled = _table(axis.sources, axis.size * axis.taps), not axis.is_covered
+        parts = [_take(columns, row, space, filled=filled) for row in rows]
         columns = functools.reduce(jnp.add, parts)
     return columns
+
+
+def _table(make: Callable, entries: int) -> Any:
+    """Returns an index table, as a constant if it is small, else computed in the program.
+
+    XLA fuses the arithmetic of a computed table into the gathers, and in three dimensions LLVM then
+    took more than ten minutes. Only long signals have large tables: the columns of large images in
+    two and three dimensions exceed the memory that a choice may need.
+    """
+    return make(np if entries <= MAX_CONSTANT else jnp)
 
 
 def _take(x: jax.Array, index, axis: int, *, filled: bool) -> jax.Array:
