@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
-from jaxtyping import Real
+from jaxtyping import Real, Shaped
 from PIL import Image
 
 from subpixel.sr.photo.engine import DEFAULT_MODEL, Engine, ModelFamily, find_models
@@ -34,7 +34,7 @@ class UpscaledImage(np.ndarray):
         del context
         return array[()] if return_scalar else np.asarray(array)
 
-    def astype(self, *arguments: Any, **options: Any) -> np.ndarray:
+    def astype(self, *arguments: Any, **options: Any) -> Shaped[np.ndarray, "..."]:
         """Returns a plain array."""
         return np.asarray(self).astype(*arguments, **options)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Float32, Int, Shaped
 
 from subpixel.image._resize import axis_taps
 from subpixel.sr._support.threads import map_in_threads
@@ -133,17 +133,17 @@ def combine(
 class RowBuffer:
     """The rows of a stream that are still needed."""
 
-    def __init__(self, strips: Iterator[np.ndarray]):
+    def __init__(self, strips: Iterator[Shaped[np.ndarray, "rows _ c"]]):
         self._strips = strips
         self._kept: list[np.ndarray] = []
         self._first = self._next = 0
 
-    def blocks(self, height: int, count: int) -> Iterator[np.ndarray]:
+    def blocks(self, height: int, count: int) -> Iterator[Shaped[np.ndarray, "rows _ c"]]:
         """Yields the rows of an image of a height in blocks of `count`; the last may be lower."""
         for start in range(0, height, count):
             yield self.take(start, min(start + count, height))
 
-    def take(self, start: int, stop: int) -> np.ndarray:
+    def take(self, start: int, stop: int) -> Shaped[np.ndarray, "rows _ c"]:
         """Returns rows start to stop; rows before `start` are dropped."""
         while self._next < stop:
             strip = next(self._strips)
