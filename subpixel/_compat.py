@@ -98,7 +98,7 @@ def resolve_precision(precision: Any) -> Any:
     """
     if precision is None:
         precision = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
-    if isinstance(precision, (tuple, list)):
+    if type(precision) in (tuple, list):  # an algorithm is a named tuple
         return tuple(precision)
     try:
         return None if precision is None else lax.Precision(precision)

@@ -160,9 +160,9 @@ def test_bad_scales_are_refused(scale, message):
 
 def test_unknown_upsamplers_and_biases_are_refused():
     names = ", ".join(LAYOUTS)
-    with pytest.raises(ValueError, match=f"unknown upsampler 'deconv': it must be one of {names}"):
+    with pytest.raises(ValueError, match=f"unknown layout 'deconv': it must be one of {names}"):
         ESPCNConfig(scale=2).build("deconv", seed=0)
-    with pytest.raises(ValueError, match=f"unknown upsampler 'deconv': it must be one of {names}"):
+    with pytest.raises(ValueError, match=f"unknown layout 'deconv': it must be one of {names}"):
         small("subpixel").with_upsampler("deconv")
     with pytest.raises(ValueError, match="bias must be one of 'phase', 'shared'; got 'none'"):
         ESPCNConfig(scale=2, bias="none")

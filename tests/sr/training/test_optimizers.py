@@ -160,7 +160,7 @@ def test_a_batch_has_two_parts_at_most_where_a_convolution_is_narrow(config, par
     params = nnx.to_pure_dict(nnx.state(config.build("subpixel", seed=0)))
     assert max_parts(params) == parts
     most = max_parts(params)
-    chosen = choose_accumulation(None, patches=16, pixels=96**2, most=most, platform="cpu")
+    chosen = choose_accumulation(None, patches=16, pixels=96**2, max_parts=most, platform="cpu")
     assert chosen == parts
 
 
