@@ -11,6 +11,7 @@ import numpy as np
 from jax import export, lax
 from jax.ad_checkpoint import checkpoint_name
 from jax.experimental import checkify, serialize_executable
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
 from jax.experimental.compilation_cache import compilation_cache
 from versions import enable_x64
 
@@ -137,6 +138,17 @@ def donated(f, x, w):
     results = compiled(given, w)
     assert given.is_deleted()
     return results
+
+
+def compiled_anew(lowered):
+    """A program that is not from JAX's cache: a program from there cannot always be serialised."""
+    jax.config.update("jax_enable_compilation_cache", False)
+    reset_cache()
+    try:
+        return lowered.compile()
+    finally:
+        jax.config.update("jax_enable_compilation_cache", True)
+        reset_cache()
 
 
 def exported(f, x, w, **options):

@@ -190,7 +190,7 @@ def test_the_worker_has_the_variables_and_the_request(monkeypatch):
     reply = "{'error': json.dumps(request) + __import__('os').environ['JAX_PLATFORMS']}"
     with pytest.raises(InputError) as raised:
         ask(monkeypatch, "pass", reply)
-    assert str(raised.value) == '{"target": "h100", "geometries": ["U-Net"]}cpu'
+    assert str(raised.value) == '{"target": "h100", "geometries": ["U-Net"], "methods": []}cpu'
 
 
 def test_a_worker_that_fails_shows_its_errors(monkeypatch):
