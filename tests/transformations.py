@@ -11,8 +11,8 @@ import numpy as np
 from jax import export, lax
 from jax.ad_checkpoint import checkpoint_name
 from jax.experimental import checkify, serialize_executable
-from jax.experimental.compilation_cache.compilation_cache import reset_cache
 from jax.experimental.compilation_cache import compilation_cache
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
 from versions import enable_x64
 
 
