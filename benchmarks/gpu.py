@@ -59,7 +59,7 @@ def _transposed(function: Callable, x: jax.Array, w: jax.Array, r: int) -> jax.A
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=420, help="time for all measurements")
     parser.add_argument("--rounds", type=int, default=20, help="timed calls of each program")
     parser.add_argument("--small", action="store_true", help="small images, for a rehearsal")
