@@ -20,7 +20,6 @@ COMMANDS = {
     "evaluate": ("evaluate", "PSNR and SSIM of a model on benchmarks (eval.py)"),
     "export": ("export", "writes a network as ONNX, PyTorch or StableHLO"),
     "models": ("models", "lists the released models"),
-    "models add": ("models_add", "adds a finished training to the released models"),
     "models hub": ("models_hub", "writes a model as a folder for the Hugging Face Hub"),
     "scores table": ("scores_table", "one table from several results of `evaluate --json`"),
     "train": ("train", "trains and compares the upsamplers of an experiment (train.py)"),
