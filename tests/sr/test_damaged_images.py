@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import find_pairs
 from subpixel.sr.data.images import read_image, read_orientation, stores_one_channel
+from subpixel.sr.data.pairs import find_pairs
 from subpixel.sr.photo.reading import header, open_photograph
 
 KINDS = (

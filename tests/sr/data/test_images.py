@@ -5,17 +5,12 @@ import pytest
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import (
-    Degradation,
-    check_no_leak,
-    find_pairs,
-    load_pair,
-    make_lr,
-    prepare,
-    read_image,
-)
+from subpixel.sr.data.degradation import Degradation, make_lr
 from subpixel.sr.data.embedded import TEST, TRAIN
-from subpixel.sr.data.pairs import find_benchmarks
+from subpixel.sr.data.images import read_image
+from subpixel.sr.data.leak import check_no_leak
+from subpixel.sr.data.pairs import find_benchmarks, find_pairs, load_pair
+from subpixel.sr.data.preparation import prepare
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from PIL import Image
 from subpixel.__main__ import main
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.cli._run import run_command
-from subpixel.sr.data import catalogue, find_pairs
+from subpixel.sr.data import catalogue
 from subpixel.sr.data.catalogue import SETS, NamedSet, find_sets
+from subpixel.sr.data.pairs import find_pairs
 from subpixel.sr.datasets import digests
 from subpixel.sr.datasets import verify as inspection
 from subpixel.sr.datasets.digests import digest_file, digest_pixels, known_digests
