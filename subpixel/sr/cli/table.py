@@ -13,7 +13,6 @@ COMMANDS = {
     "compile": ("compile", "compiles training and network for a GPU or TPU that is not here"),
     "data": ("data", "lists the named data sets"),
     "data download": ("data_download", "downloads a data set"),
-    "data prepare": ("data_prepare", "decodes data sets into the cache"),
     "data verify": ("data_verify", "checks every image of a data set"),
     "demo": ("demo", "builds the page that enlarges photographs in the browser"),
     "describe": ("describe", "layers, work, memory and data of an experiment"),

@@ -21,14 +21,12 @@ class Archive:
     Attributes:
       url: its address; no test downloads from it.
       places: from a folder in the archive to one under the data root; "" is every image in it.
-      size: in bytes, or None if no source states it.
       digest: "sha256:..." or "md5:...", or None if no source states it.
-      stated_by: the source of size and digest.
+      stated_by: the source of the digest.
     """
 
     url: str
     places: dict[str, str]
-    size: int | None = None
     digest: str | None = None
     stated_by: str = ""
 
