@@ -5,7 +5,6 @@ NumPy's, in float32, and channels-last as everywhere in this project. A program 
 (ONNX, PyTorch) needs nothing else to compute the same function.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -120,23 +119,7 @@ def centre(mean: float, scale: float) -> list[Operation]:
 
 
 def convolution(layer: nnx.Conv) -> Convolution:
-    """Returns a Flax convolution with stride 1 and "SAME" padding as an operation.
-
-    Raises:
-      ValueError: if the layer is of another kind.
-    """
-    numbers = (layer.strides, layer.kernel_dilation, layer.input_dilation)
-    plain = (
-        all(set(number if isinstance(number, Sequence) else [number]) <= {1} for number in numbers)
-        and layer.feature_group_count == 1
-        and layer.padding == "SAME"
-    )
-    if not plain:
-        raise ValueError(
-            "an exported convolution has stride 1, no dilation, one group and SAME padding; got "
-            f"strides {layer.strides}, dilation {layer.kernel_dilation}, "
-            f"{layer.feature_group_count} groups and padding {layer.padding}"
-        )
+    """Returns a Flax convolution with stride 1 and "SAME" padding as an operation."""
     kernel = _float32(layer.kernel[...])
     bias = np.zeros(kernel.shape[-1]) if layer.bias is None else layer.bias[...]
     return Convolution(kernel, _float32(bias))

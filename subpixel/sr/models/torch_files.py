@@ -6,7 +6,6 @@ the other. `safetensors.torch` writes a JSON header and the raw numbers.
 """
 
 import io
-import json
 import math
 import pickle
 import zipfile
@@ -41,6 +40,9 @@ _STORAGES = {
 # The program of a network that is read has some 150 bytes for each tensor. A far longer one could
 # nest so deep that Python's own recursion ends the process.
 _MAX_PROGRAM = 2**16
+_TOO_LONG = (
+    f"its pickle program has more than {_MAX_PROGRAM} bytes: save the model's state_dict() alone"
+)
 
 # A tensor that repeats its numbers may expand to this many.
 _MAX_EXPANDED = 2**20
@@ -90,15 +92,13 @@ def is_torch(path: Path) -> bool:
     """
     with path.open("rb") as file:
         head = file.read(512)
-        if not is_safetensors(head):
-            return head[:2] == b"PK" or head[:1] == b"\x80"
-        size = int.from_bytes(head[:8], "little")
-        file.seek(8)
-        try:
-            header = json.loads(file.read(min(size, path.stat().st_size)))
-        except (ValueError, RecursionError):
-            return False
-    return isinstance(header, dict) and "model" not in (header.get("__metadata__") or {})
+    if not is_safetensors(head):
+        return head[:2] == b"PK" or head[:1] == b"\x80"
+    try:
+        with safe_open(path, framework="numpy") as opened:
+            return "model" not in (opened.metadata() or {})
+    except SafetensorError:
+        return False
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -132,28 +132,6 @@ def read_checkpoint(path: Path) -> Checkpoint:
     )
 
 
-class _LimitedFile:
-    """A file of which no more than a state dict's pickle program is read."""
-
-    def __init__(self, file: BinaryIO):
-        self._file, self._left = file, _MAX_PROGRAM
-
-    def read(self, size: int) -> bytes:
-        return self._counted(self._file.read(min(size, self._left + 1)))
-
-    def readline(self) -> bytes:
-        return self._counted(self._file.readline(self._left + 1))
-
-    def _counted(self, content: bytes) -> bytes:
-        self._left -= len(content)
-        if self._left < 0:
-            raise pickle.UnpicklingError(
-                f"its pickle program has more than {_MAX_PROGRAM} bytes: save the model's "
-                "state_dict() alone"
-            )
-        return content
-
-
 class _TensorUnpickler(pickle._Unpickler):
     """An unpickler for which tensors, and no other objects, exist.
 
@@ -162,7 +140,7 @@ class _TensorUnpickler(pickle._Unpickler):
     """
 
     def __init__(self, file: BinaryIO):
-        super().__init__(_LimitedFile(file))
+        super().__init__(file)
         self.storages: dict[str, _Storage] = {}
 
     def find_class(self, module: str, name: str) -> Any:
@@ -218,30 +196,34 @@ def _read_zip(path: Path) -> Checkpoint:
             raise ValueError("it is compressed, which torch.save never does")
         if "byteorder" in entries and archive.read(entries["byteorder"]) != b"little":
             raise ValueError("its numbers are big-endian")
+        if entries["data.pkl"].file_size > _MAX_PROGRAM:
+            raise ValueError(_TOO_LONG)
         content = _TensorUnpickler(io.BytesIO(archive.read(entries["data.pkl"]))).load()
         return _checkpoint(content, lambda key: archive.read(entries[f"data/{key}"]))
 
 
 def _read_legacy(file: BinaryIO) -> Checkpoint:
     """Reads the format before PyTorch 1.6: pickled values, then the storages in a given order."""
-    if _TensorUnpickler(file).load() != _LEGACY_MAGIC:
+    programs = io.BytesIO(file.read(_MAX_PROGRAM))
+    if _TensorUnpickler(programs).load() != _LEGACY_MAGIC:
         raise ValueError(
             "it is a Python pickle, which torch.save did not write (PyTorch before version 1.6 "
             "wrote its magic number first)"
         )
-    _, system = _TensorUnpickler(file).load(), _TensorUnpickler(file).load()
+    _, system = _TensorUnpickler(programs).load(), _TensorUnpickler(programs).load()
     if not system.get("little_endian", True):
         raise ValueError("its numbers are big-endian")
-    program = _TensorUnpickler(file)
-    content = program.load()
-    keys = _TensorUnpickler(file).load()
-    rest, start, storages = memoryview(file.read()), 0, {}
+    program = _TensorUnpickler(programs)
+    try:
+        content, keys = program.load(), _TensorUnpickler(programs).load()
+    except EOFError:
+        raise ValueError(_TOO_LONG if programs.tell() == _MAX_PROGRAM else "it was cut") from None
+    file.seek(programs.tell())
+    storages = {}
     for key in map(str, keys):
         # A storage is its count of numbers in eight bytes, then the numbers.
-        count = int.from_bytes(rest[start : start + 8], "little")
-        end = start + 8 + count * program.storages[key].dtype.itemsize
-        storages[key] = bytes(rest[start + 8 : end])
-        start = end
+        count = int.from_bytes(file.read(8), "little")
+        storages[key] = file.read(count * program.storages[key].dtype.itemsize)
     return _checkpoint(content, storages.__getitem__)
 
 

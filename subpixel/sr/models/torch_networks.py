@@ -96,6 +96,9 @@ def network_from_torch(
 ) -> tuple[ModelConfig, Any, tuple[str, ...]]:
     """Returns config, parameters for the upsampler "subpixel", and notes on what was assumed.
 
+    The config follows from the number of the convolutions and the shapes of some; the caller checks
+    that all parameters have the shapes of its network.
+
     Args:
       tensors: a state dict.
       choices: what it does not state.
@@ -107,17 +110,23 @@ def network_from_torch(
         tensors = {name.removeprefix(_PREFIX): tensor for name, tensor in tensors.items()}
     known, modules = _recognise(tensors)
     *hidden, head = _convolutions(modules)
-    _check_chain(hidden, head, known.network == "fsrcnn")
+    channels = hidden[0].weight.shape[1] if hidden else 0
+    outputs = head.weight.shape[1 if known.network == "fsrcnn" else 0]
+    biased = head.bias is None or head.bias.shape == (outputs,)
+    if channels not in (1, 3) or head.slopes is not None or not biased:
+        raise InputError(
+            "its layers are not two or more convolutions from 1 or 3 channels, with a PReLU after "
+            "all or none but the last: " + ", ".join(str(c.weight.shape) for c in (*hidden, head))
+        )
     activation = _activation(hidden, choices.activation, known)
     if known.network != "espcn" and choices.output_activation not in (None, "none"):
         raise InputError(
             f"{known.about} has no activation at the end; got output_activation "
             f"{choices.output_activation}"
         )
-    channels = hidden[0].weight.shape[1]
     scale = choices.scale
     if known.network != "fsrcnn":
-        scale = _shuffle_scale(head.features, channels, choices.scale)
+        scale = _shuffle_scale(outputs, channels, choices.scale)
     elif scale is None:
         raise InputError(
             "it ends in a transposed convolution, whose file does not state the scale: give the "
@@ -167,7 +176,7 @@ def _convolutions(modules: list[dict[str, np.ndarray]]) -> list[_Conv]:
                 f"a layer holds {', '.join(sorted(tensors))}, and only a weight and a bias are "
                 "read: remove weight normalisation and counters before you save"
             )
-        if weight.ndim == 4 and weight.shape[2] == weight.shape[3]:
+        if weight.ndim == 4 and weight.shape[2] == weight.shape[3] and weight.shape[2] % 2:
             convs.append(_Conv(weight, bias, None))
         elif weight.ndim == 1 and bias is None and convs and convs[-1].slopes is None:
             last = convs.pop()
@@ -180,35 +189,9 @@ def _convolutions(modules: list[dict[str, np.ndarray]]) -> list[_Conv]:
         else:
             raise InputError(
                 f"a layer has a weight of the shape {weight.shape}; only convolutions with square "
-                "kernels, each with a PReLU after it or not, are read"
+                "kernels of odd size, each with a PReLU after it or not, are read"
             )
     return convs
-
-
-def _check_chain(hidden: list[_Conv], head: _Conv, transposed: bool) -> None:
-    """Checks that each convolution takes the channels of the one before it."""
-    if not hidden:
-        raise InputError("it has one convolution; at least two are read")
-    channels = width = hidden[0].weight.shape[1]
-    shapes = ", ".join(str(conv.weight.shape) for conv in (*hidden, head))
-    fits = channels in (1, 3) and all(conv.size % 2 for conv in (*hidden, head))
-    for conv in hidden:
-        fits &= conv.weight.shape[1] == width and _bias_fits(conv, conv.features)
-        width = conv.features
-    if transposed:
-        fits &= head.weight.shape[:2] == (width, channels) and _bias_fits(head, channels)
-    else:
-        fits &= head.weight.shape[1] == width and _bias_fits(head, head.features)
-    with_slopes = {conv.slopes is not None for conv in hidden}
-    if not fits or len(with_slopes) > 1 or head.slopes is not None:
-        raise InputError(
-            "its convolutions are not one chain of odd kernels from 1 or 3 channels, with a PReLU "
-            f"after all or none but the last: {shapes}"
-        )
-
-
-def _bias_fits(conv: _Conv, outputs: int) -> bool:
-    return conv.bias is None or conv.bias.shape == (outputs,)
 
 
 def _activation(hidden: list[_Conv], wanted: Activation | None, known: KnownNetwork) -> Activation:
@@ -265,11 +248,6 @@ def _config(
             output_activation=output_activation or "none",
         )
     if known.network == "plain":
-        if set(sizes) != {3} or len(set(features)) != 1:
-            raise InputError(
-                f"{known.about} has 3x3 convolutions of equal width; got the sizes {sizes} and the "
-                f"widths {features}"
-            )
         return PlainConfig(
             scale=scale,
             channels=channels,
@@ -279,20 +257,12 @@ def _config(
             input_mean=0.0,
             input_scale=1.0,
         )
-    mapping_layers = len(hidden) - 3
-    expected_sizes = (5, 1, *[3] * mapping_layers, 1)
-    expected = (features[0], *features[1:2] * (mapping_layers + 1), features[0])
-    if mapping_layers < 0 or sizes[:-1] != expected_sizes or features != expected:
-        raise InputError(
-            f"{known.about} has the sizes 5, 1, 3, ..., 1 and the widths d, s, ..., s, d; got "
-            f"{sizes[:-1]} and {features}"
-        )
     return FSRCNNConfig(
         scale=scale,
         channels=channels,
         features=features[0],
-        shrunk_features=features[1],
-        mapping_layers=mapping_layers,
+        shrunk_features=features[1] if len(features) > 1 else 1,
+        mapping_layers=len(hidden) - 3,
         upsampler_size=transposed_size(head.size, scale),
     )
 
@@ -304,13 +274,13 @@ def _params(hidden: list[_Conv], head: _Conv, scale: int, config: ModelConfig) -
     k // 2 and the output padding r - 1, as in the public ones: its output is r times its input.
     """
     # FSRCNN has PReLU, of which ReLU is that with the slope 0.
-    has_prelu = isinstance(config, FSRCNNConfig) or hidden[0].slopes is not None
+    relu = isinstance(config, FSRCNNConfig) and all(conv.slopes is None for conv in hidden)
     params: dict[str, Any] = {}
     for number, conv in enumerate(hidden, start=1):
         kernel = kernels.from_torch_conv(jnp.asarray(conv.weight, jnp.float32))
         params[f"conv{number}"] = {"kernel": kernel, "bias": _bias(conv, conv.features)}
-        if has_prelu:
-            slopes = np.zeros(conv.features) if conv.slopes is None else conv.slopes
+        slopes = np.zeros(conv.features) if relu else conv.slopes
+        if slopes is not None:
             params[f"prelu{number}"] = {"slope": jnp.asarray(slopes, jnp.float32)}
     weight = jnp.asarray(head.weight, jnp.float32)
     if isinstance(config, FSRCNNConfig):
@@ -321,6 +291,10 @@ def _params(hidden: list[_Conv], head: _Conv, scale: int, config: ModelConfig) -
     return {**params, "upsampler": {"kernel": kernel}, "bias": {"bias": bias}}
 
 
+def _bias(conv: _Conv, features: int) -> jax.Array:
+    return jnp.zeros(features) if conv.bias is None else jnp.asarray(conv.bias, jnp.float32)
+
+
 def transposed_size(size: int, scale: int) -> int:
     """Returns the low-resolution size of the smallest kernel that holds PyTorch's.
 
@@ -329,11 +303,9 @@ def transposed_size(size: int, scale: int) -> int:
         own place to k // 2 pixels after it.
       scale: r.
     """
-    reach, taps = size // 2, 1
-    # With a kernel of `taps`, an input pixel contributes to taps // 2 blocks of r before its own.
-    while (taps // 2) * scale < reach or (taps - 1) // 2 * scale + scale - 1 < reach:
-        taps += 1
-    return taps
+    # An input pixel contributes to taps // 2 blocks of r before its own, (taps - 1) // 2 after it.
+    reach = size // 2
+    return max(2 * -(-reach // scale), 2 * (reach // scale) + 1)
 
 
 def _transposed_kernel(weight: jax.Array, scale: int) -> jax.Array:
@@ -345,10 +317,6 @@ def _transposed_kernel(weight: jax.Array, scale: int) -> jax.Array:
     padded = jnp.pad(weight, ((0, 0), (0, 0), pads, pads))
     kernel = kernels.from_torch_conv_transpose(padded)
     return kernels.convert(kernel, scale, "conv_transpose", "subpixel")
-
-
-def _bias(conv: _Conv, features: int) -> jax.Array:
-    return jnp.zeros(features) if conv.bias is None else jnp.asarray(conv.bias, jnp.float32)
 
 
 def _notes(assumed: Mapping[str, str]) -> tuple[str, ...]:

@@ -114,7 +114,7 @@ def check_params(network: TrainedNetwork, source: str) -> None:
     ]
     if problems:
         raise InputError(
-            f"the weights in {source} do not have the shapes of the network in its header: "
+            f"the weights in {source} do not have the shapes of the network that it states: "
             + "; ".join(problems[:3])
         )
     for name, array in found.items():

@@ -48,42 +48,15 @@ def make_upsampler(
     """
     validate_layout(name)
     init = kernel_init or icnr(nnx.initializers.lecun_normal(), scale, layout=name)
+    options: Any = {"use_bias": False, "dtype": dtype, "kernel_init": init, "rngs": rngs}
     if name == "subpixel":
-        return SubpixelConv(
-            in_features,
-            out_features,
-            kernel_size,
-            scale,
-            use_bias=False,
-            dtype=dtype,
-            kernel_init=init,
-            rngs=rngs,
-        )
+        return SubpixelConv(in_features, out_features, kernel_size, scale, **options)
     sizes = tuple(k * r for k, r in zip(kernel_size, scale, strict=True))
-    if name == "conv_transpose":
-        return ConvTranspose(
-            in_features,
-            out_features,
-            sizes,
-            tuple(scale),
-            padding=upsampling_padding(sizes, scale, "SAME"),
-            use_bias=False,
-            dtype=dtype,
-            kernel_init=init,
-            # XLA's own, so that a comparison shows what a transposed convolution costs in JAX.
-            method="native",
-            rngs=rngs,
-        )
-    return ZeroInsertConv(
-        in_features,
-        out_features,
-        sizes,
-        scale,
-        use_bias=False,
-        dtype=dtype,
-        kernel_init=init,
-        rngs=rngs,
-    )
+    if name == "zero_insert":
+        return ZeroInsertConv(in_features, out_features, sizes, scale, **options)
+    # XLA's own, so that a comparison shows what a transposed convolution costs in JAX.
+    options |= {"padding": upsampling_padding(sizes, scale, "SAME"), "method": "native"}
+    return ConvTranspose(in_features, out_features, sizes, tuple(scale), **options)
 
 
 def draw_kernel(seed: int, shape: Sequence[int], dtype: Any) -> Float[Array, "*taps in out"]:

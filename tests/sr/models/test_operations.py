@@ -59,21 +59,6 @@ def test_a_centring_that_changes_nothing_is_no_operation():
     assert len(small().operations()) == len(small(input_mean=0.5).operations()) - 1
 
 
-@pytest.mark.parametrize(
-    ("options", "value"),
-    [
-        ({"strides": 2}, "strides 2"),
-        ({"kernel_dilation": 2}, "dilation 2"),
-        ({"feature_group_count": 2}, "2 groups"),
-        ({"padding": "VALID"}, "padding VALID"),
-    ],
-)
-def test_other_convolutions_are_refused(options, value):
-    layer = nnx.Conv(2, 4, (3, 3), rngs=nnx.Rngs(0), **options)
-    with pytest.raises(ValueError, match=f"stride 1, no dilation.*{value}"):
-        convolution(layer)
-
-
 def test_a_convolution_without_a_bias_adds_zero():
     layer = nnx.Conv(2, 4, (3, 3), use_bias=False, rngs=nnx.Rngs(0))
     np.testing.assert_array_equal(convolution(layer).bias, np.zeros(4))

@@ -228,7 +228,8 @@ def test_an_espcn_of_pytorchs_is_the_same_function(tmp_path):
     [
         (None, 3, "gives 12 channels before the shuffle, and x3 of 3 takes 27"),
         (lambda arrays: [arrays.pop(), arrays.pop()], 2, "3 outputs, which no pixel shuffle"),
-        (lambda arrays: arrays.__setitem__(1, arrays[1][:3]), 2, "are not one chain of odd"),
+        (lambda arrays: arrays.__setitem__(1, arrays[1][:3]), 2, "conv1.bias is 3 instead of 4"),
+        (lambda arrays: arrays.__setitem__(5, arrays[5][:3]), 2, "are not two or more convolut"),
         (lambda arrays: arrays[0].fill(np.nan), 2, "are not all finite"),
     ],
 )

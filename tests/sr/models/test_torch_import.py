@@ -391,22 +391,25 @@ def with_a_wide_kernel():
             {},
             "a layer holds bias, num_batches_tracked, running_mean, running_var, weight",
         ),
-        (lambda: nn.Sequential(conv(1, 4, 5), conv(8, 9, 3)), {}, "are not one chain of odd"),
+        (
+            lambda: nn.Sequential(conv(1, 4, 5), nn.Conv2d(4, 9, (3, 1))),
+            {},
+            "only convolutions with squ",
+        ),
         (lambda: nn.Sequential(conv(1, 4, 5), nn.Linear(4, 4)), {}, "only convolutions with squ"),
         (
             lambda: nn.Sequential(*(conv(1 if i == 0 else 9, 9, 3) for i in range(8))),
             {},
             "has two or three hidden convolutions; got 7",
         ),
-        (lambda: nn.Sequential(nn.Conv2d(1, 4, 4), conv(4, 9, 3)), {}, "are not one chain of odd"),
+        (lambda: nn.Sequential(nn.Conv2d(1, 4, 4), conv(4, 9, 3)), {}, "kernels of odd size"),
         (lambda: nn.Sequential(conv(1, 4, 9), conv(4, 3, 1), conv(3, 1, 5)), {}, "1 outputs, whic"),
         (lambda: nn.Sequential(conv(2, 4, 3), conv(4, 8, 3)), {}, "from 1 or 3 channels"),
         (
-            lambda: nn.Sequential(conv(1, 4, 3), nn.PReLU(4), conv(4, 4, 3), conv(4, 9, 3)),
+            lambda: nn.Sequential(conv(1, 4, 3), conv(4, 9, 3), nn.PReLU(9)),
             {},
             "a PReLU after all or none",
         ),
-        (with_a_wide_kernel, {"scale": 3}, "has the sizes 5, 1, 3, ..., 1"),
         (lambda: nn.ModuleDict({"head": conv(1, 9, 3)}), {}, "names of none of them: head.weight"),
     ],
 )
@@ -416,6 +419,40 @@ def test_other_networks_are_refused_by_what_they_are(tmp_path, network, options,
         find_model(str(tmp_path / "a.pth"), **options)
     assert str(error.value).startswith(f"{tmp_path / 'a.pth'} is not a network that is read (ESPCN")
     assert "\n" not in str(error.value)
+
+
+def without_a_slope():
+    network = Fsrcnn(3)
+    network.mid_part[3] = nn.ReLU()
+    return network
+
+
+@pytest.mark.parametrize(
+    ("network", "scale", "message"),
+    [
+        (
+            lambda: nn.Sequential(*map(conv, (1, 8, 6), (4, 4, 9), (5, 3, 3))),
+            None,
+            "conv2.kernel is",
+        ),
+        (
+            lambda: nn.Sequential(conv(1, 4, 3), nn.PReLU(4), conv(4, 4, 3), conv(4, 9, 3)),
+            None,
+            "prelu2.slope is missing",
+        ),
+        (with_a_wide_kernel, 3, "conv3.kernel is 5x5x4x4 instead of 3x3x4x4"),
+        (lambda: Fsrcnn(3, d=9, s=9, channels=1).double(), 2, None),
+        (without_a_slope, 3, "prelu3.slope is missing"),
+        (lambda: Compact(2, width=6, count=0), 2, None),
+    ],
+)
+def test_layers_that_are_not_a_chain_are_named(tmp_path, network, scale, message):
+    torch.save(network().state_dict(), tmp_path / "a.pth")
+    if message is None:
+        find_model(str(tmp_path / "a.pth"), scale)
+        return
+    with pytest.raises(InputError, match=message):
+        find_model(str(tmp_path / "a.pth"), scale)
 
 
 def test_files_that_hold_no_state_dict_are_refused_by_what_they_are(tmp_path):
