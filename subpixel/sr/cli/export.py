@@ -13,6 +13,7 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import check_outputs
 from subpixel.sr.activation_names import Activation, OutputActivation
 from subpixel.sr.export.formats import Choices, export_network
+from subpixel.sr.export.onnx_graph import DEFAULT_OPSET
 from subpixel.sr.models.find import find_model
 
 
@@ -28,13 +29,11 @@ class Options:
     """How the file computes the upsampling. The function is the same, the speed is not."""
     uint8: bool = False
     """Images are uint8 in 0..255 instead of float32 in 0..1 (.onnx, .stablehlo)."""
-    opset: int | None = None
-    """Version of ONNX's operators (default: 17)."""
+    opset: int = DEFAULT_OPSET
+    """Version of ONNX's operators."""
     size: Annotated[str | None, tyro.conf.arg(metavar="WxH")] = None
     """Width and height of the only image that an .onnx file takes, such as 640x360, for programs
     that need fixed sizes (OpenCV 4.10). Default: any number of images of any size."""
-    compact: bool = False
-    """A .pth file has the layout of SRVGGNetCompact, which spandrel and chaiNNer read."""
     overwrite: bool = False
     """Replaces the file if there is one."""
     upsampler: Layout | None = None
@@ -94,7 +93,6 @@ def run(options: Options) -> int:
         uint8=options.uint8,
         opset=options.opset,
         size=_size(options.size),
-        compact=options.compact,
     )
     console = make_console()
     # JAX compiles the network for each image of the check, which takes most of the time.

@@ -14,7 +14,7 @@ from subpixel.sr._support.files import write_bytes
 from subpixel.sr.export.check import SIZES, check_onnx, check_stablehlo
 from subpixel.sr.export.onnx_graph import DEFAULT_OPSET, build_onnx
 from subpixel.sr.export.stablehlo import PLATFORMS, stablehlo_bytes
-from subpixel.sr.export.torch_layouts import METADATA, compact_state_dict
+from subpixel.sr.export.torch_layouts import METADATA
 from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.export.torch_writer import torch_bytes
 from subpixel.sr.models import Network
@@ -30,16 +30,14 @@ class Choices:
     Attributes:
       layout: of the upsampling.
       uint8: whether images are uint8 in 0..255 instead of float32 in 0..1 (ONNX, StableHLO).
-      opset: of ONNX; None is the default.
+      opset: of ONNX.
       size: height and width of the only image that an ONNX file takes; None: any number and size.
-      compact: whether a PyTorch state dict has the layout of SRVGGNetCompact.
     """
 
     layout: Layout = "subpixel"
     uint8: bool = False
-    opset: int | None = None
+    opset: int = DEFAULT_OPSET
     size: tuple[int, int] | None = None
-    compact: bool = False
 
 
 def export_network(model: TrainedNetwork, path: Path, choices: Choices) -> str:
@@ -79,7 +77,7 @@ def onnx_bytes(model: TrainedNetwork, choices: Choices) -> tuple[bytes, float]:
         channels=network.channels,
         layout=choices.layout,
         uint8=choices.uint8,
-        opset=DEFAULT_OPSET if choices.opset is None else choices.opset,
+        opset=choices.opset,
         size=choices.size,
         metadata=_metadata(model, network, choices.layout),
     )
@@ -93,15 +91,12 @@ def _refuse_unused(path: Path, choices: Choices) -> None:
     suffix = path.suffix.lower()
     unused = {
         "uint8": choices.uint8 and suffix not in (".onnx", ".stablehlo"),
-        "opset": choices.opset is not None and suffix != ".onnx",
+        "opset": choices.opset != DEFAULT_OPSET and suffix != ".onnx",
         "size": choices.size is not None and suffix != ".onnx",
-        "compact": choices.compact and suffix not in (".pth", ".pt"),
     }
     for option, is_unused in unused.items():
         if is_unused:
             raise InputError(f"--{option} does not apply to a {suffix} file: leave it out")
-    if choices.compact and choices.layout != "subpixel":
-        raise InputError("--compact has a pixel shuffle: use it with --layout=subpixel only")
 
 
 def _metadata(model: TrainedNetwork, network: Network, layout: Layout) -> dict[str, str]:
@@ -122,12 +117,11 @@ def _write_onnx(model: TrainedNetwork, path: Path, choices: Choices) -> str:
     content, difference = onnx_bytes(model, choices)
     write_bytes(path, content)
     kind = "uint8 in 0..255" if choices.uint8 else "float32 in 0..1"
-    opset = DEFAULT_OPSET if choices.opset is None else choices.opset
     shape = "(batch, channels, height, width)"
     if choices.size is not None:
         shape = f"(1, {model.config.channels}, {choices.size[0]}, {choices.size[1]})"
     return (
-        f"ONNX, opset {opset}, input {shape}, input and output {kind}\n"
+        f"ONNX, opset {choices.opset}, input {shape}, input and output {kind}\n"
         f"ONNX Runtime and JAX differ by at most {difference:.0e} of the range"
     )
 
@@ -140,10 +134,6 @@ def _write_safetensors(model: TrainedNetwork, path: Path, choices: Choices) -> s
 
 def _write_torch(model: TrainedNetwork, path: Path, choices: Choices) -> str:
     network = model.in_float32(choices.layout)
-    if choices.compact:
-        state = compact_state_dict(network.operations())
-        write_bytes(path, torch_bytes(state, {"license": model.provenance.license}))
-        return "PyTorch, the state dict of SRVGGNetCompact under the key params"
     state, code = torch_module(network.operations(), choices.layout)
     texts = {METADATA: json.dumps(_metadata(model, network, choices.layout))}
     write_bytes(path, torch_bytes(state, texts))

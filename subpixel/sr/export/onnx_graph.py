@@ -12,7 +12,7 @@ zero_insert      ConvTranspose with a kernel of one 1 (inserts zeros), Conv
 """
 
 from collections.abc import Sequence
-from functools import singledispatchmethod
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -146,16 +146,37 @@ class _Graph:
     def write(self, operations: Sequence[Operation], pixels: str) -> None:
         """Adds the operations of a network whose input is the value `pixels`."""
         self.pixels = self.value = pixels
-        remaining = list(operations)
-        while remaining:
-            operation = remaining.pop(0)
-            if isinstance(operation, Upsampling):
-                residual = bool(remaining) and isinstance(remaining[0], AddNearest)
-                if residual:
-                    remaining.pop(0)
-                self._upsample(operation, residual)
-            else:
-                self._write(operation)
+        for operation, following in zip_longest(operations, operations[1:]):
+            match operation:
+                case Centre(mean, scale):
+                    # The mean cannot move into the first bias: zeros beside the image pad the
+                    # centred input. The factor can move into the first kernel, since it leaves
+                    # those zeros as they are.
+                    name = self.constant("mean", np.float32(mean))
+                    self.value = self.add("Sub", [self.value, name])
+                    self.factor = scale
+                case Convolution(kernel, bias):
+                    kernel = kernel * np.float32(self.factor)
+                    self.factor = 1.0
+                    self.value = self._convolve(self.value, kernel, bias)
+                case Activation("prelu", slope):
+                    values = np.asarray(slope, np.float32).reshape(-1, 1, 1)
+                    name = self.constant(self._number("slope"), values)
+                    self.value = self.add("PRelu", [self.value, name])
+                case Activation(name):
+                    self.value = self.add(_ACTIVATIONS[name], [self.value])
+                case PadEdge(count):
+                    pads = self.constant("pads", np.array([0, 0, count, count] * 2, np.int64))
+                    self.value = self.add("Pad", [self.value, pads], mode="edge")
+                case Crop(count):
+                    # OpenCV does not read a Pad with negative sizes.
+                    bounds = {"starts": [count] * 2, "ends": [-count] * 2, "axes": [2, 3]}
+                    names = [self.constant(k, np.array(v, np.int64)) for k, v in bounds.items()]
+                    self.value = self.add("Slice", [self.value, *names])
+                case Upsampling():
+                    self._upsample(operation, isinstance(following, AddNearest))
+                case AddNearest():
+                    """Part of the upsampling before it."""
 
     def round_to_uint8(self) -> None:
         """Ends the graph with 0..255, clipped and rounded halves up, as the upscaler does."""
@@ -170,46 +191,6 @@ class _Graph:
         """Names the last node's output and returns all nodes."""
         self.nodes[-1].output[0] = "output"
         return self.nodes
-
-    @singledispatchmethod
-    def _write(self, operation: Operation) -> None:
-        raise TypeError(f"there is no ONNX graph of {type(operation).__name__}")
-
-    @_write.register
-    def _(self, operation: Centre) -> None:
-        # The mean cannot move into the first bias: zeros beside the image pad the centred input.
-        # The factor can move into the first kernel, since it leaves those zeros as they are.
-        mean = self.constant("mean", np.float32(operation.mean))
-        self.value = self.add("Sub", [self.value, mean])
-        self.factor = operation.scale
-
-    @_write.register
-    def _(self, operation: Convolution) -> None:
-        kernel = operation.kernel * np.float32(self.factor)
-        self.factor = 1.0
-        self.value = self._convolve(self.value, kernel, operation.bias)
-
-    @_write.register
-    def _(self, operation: Activation) -> None:
-        if operation.name == "prelu":
-            slope = np.asarray(operation.slope, np.float32).reshape(-1, 1, 1)
-            name = self.constant(self._number("slope"), slope)
-            self.value = self.add("PRelu", [self.value, name])
-        else:
-            self.value = self.add(_ACTIVATIONS[operation.name], [self.value])
-
-    @_write.register
-    def _(self, operation: PadEdge) -> None:
-        pixels = operation.pixels
-        pads = self.constant("pads", np.array([0, 0, pixels, pixels] * 2, np.int64))
-        self.value = self.add("Pad", [self.value, pads], mode="edge")
-
-    @_write.register
-    def _(self, operation: Crop) -> None:
-        # OpenCV does not read a Pad with negative sizes.
-        bounds = {"starts": [operation.pixels] * 2, "ends": [-operation.pixels] * 2, "axes": [2, 3]}
-        names = [self.constant(name, np.array(value, np.int64)) for name, value in bounds.items()]
-        self.value = self.add("Slice", [self.value, *names])
 
     def _upsample(self, operation: Upsampling, residual: bool) -> None:
         if self.layout == "subpixel":

@@ -1,8 +1,6 @@
-"""PyTorch checkpoints of a network: two layouts to write, and ours read back."""
+"""PyTorch checkpoints that this project exported, read back."""
 
 import json
-import re
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -13,67 +11,11 @@ from subpixel.kernels import Layout, validate_layout
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.export.torch_module import StateDict, torch_module
 from subpixel.sr.models import ModelConfig
-from subpixel.sr.models.operations import (
-    Activation,
-    AddNearest,
-    Centre,
-    Convolution,
-    Operation,
-    Upsampling,
-)
 from subpixel.sr.models.torch_files import Checkpoint
 from subpixel.sr.serialization import from_json
 
 # Beside the state dict, under this name, an exported checkpoint states its metadata as JSON.
 METADATA = "subpixel"
-
-
-def compact_state_dict(operations: Sequence[Operation]) -> StateDict:
-    """Returns the state dict of `SRVGGNetCompact` that computes the same function.
-
-    spandrel, and so chaiNNer, reads this architecture of Real-ESRGAN: 3x3 convolutions with PReLU
-    between them, a pixel shuffle, and the input added, enlarged by nearest neighbour. ReLU is a
-    PReLU with the slope 0.
-
-    Raises:
-      InputError: if the network is of another kind.
-    """
-    body: list[Operation] = []
-    factor, features = 1.0, 0
-    for operation in operations:
-        match operation:
-            case Centre(0.0, scale):
-                factor = scale
-            case Convolution(kernel, bias):
-                # No mean is taken, so the zeros beside the image stay zeros under the factor.
-                body.append(Convolution(kernel * np.float32(factor), bias))
-                factor, features = 1.0, kernel.shape[-1]
-            case Activation("relu"):
-                body.append(Activation("prelu", np.zeros(features, np.float32)))
-            case _:
-                body.append(operation)
-    if not re.fullmatch("(CP)+UR", "".join(map(_kind, body))):
-        raise InputError(
-            "the network does not fit SRVGGNetCompact, which has 3x3 convolutions with PReLU or "
-            "ReLU, no mean taken from its input, and the enlarged input added: export to .onnx, "
-            "which chaiNNer reads too"
-        )
-    state, _ = torch_module(body, "subpixel")
-    return {f"body.{name}": tensor for name, tensor in state.items()}
-
-
-def _kind(operation: Operation) -> str:
-    match operation:
-        case Convolution(kernel) if kernel.shape[:2] == (3, 3):
-            return "C"
-        case Activation("prelu"):
-            return "P"
-        case Upsampling(_, kernel) if kernel.shape[:2] == (3, 3):
-            return "U"
-        case AddNearest():
-            return "R"
-        case _:
-            return "-"
 
 
 def exported_network(checkpoint: Checkpoint, source: str) -> tuple[ModelConfig, Layout, Any] | None:

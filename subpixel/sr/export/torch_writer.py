@@ -29,13 +29,11 @@ def torch_bytes(
       texts: strings beside the state dict. Without them the file is the bare state dict.
 
     Raises:
-      ValueError: if a tensor is not float32, or a text is called "params".
+      ValueError: if a tensor is not float32.
     """
     wrong = [name for name, tensor in tensors.items() if tensor.dtype != np.float32]
     if wrong:
         raise ValueError(f"tensors of a checkpoint must be float32; {', '.join(wrong)} are not")
-    if texts is not None and "params" in texts:
-        raise ValueError('"params" is where the state dict stands: give the text another name')
     program = io.BytesIO()
     program.write(pickle.PROTO + b"\x02")
     if texts is None:

@@ -78,7 +78,6 @@ def test_activations_are_refused_where_they_are_known(name):
     [
         (["-o", "m.xyz"], "has no suffix of a format"),
         (["-o", "m.safetensors", "--uint8"], "--uint8 does not apply to a .safetensors file"),
-        (["-o", "m.pth", "--compact"], "does not fit SRVGGNetCompact"),
         (["-o", "m.pth", "--upsampler=subpixel"], "is for workdirs of train.py, and w.safetensors"),
     ],
 )

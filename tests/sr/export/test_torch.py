@@ -5,7 +5,6 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-import interpreter
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,12 +13,11 @@ import pytest
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.export import check
 from subpixel.sr.export.formats import Choices, export_network
-from subpixel.sr.export.torch_layouts import compact_state_dict, exported_network
+from subpixel.sr.export.torch_layouts import exported_network
 from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.export.torch_writer import torch_bytes
 from subpixel.sr.models import SRCNNConfig
 from subpixel.sr.models.find import find_model
-from subpixel.sr.models.operations import Centre
 from subpixel.sr.models.torch_files import read_checkpoint
 from subpixel.sr.training.state import check_warm_start
 
@@ -40,10 +38,19 @@ def rand(*shape):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("network", NETWORKS)
-def test_the_printed_module_computes_the_network(make_model, tmp_path, network, layout):
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    model, path = make_model(**network), tmp_path / "m.pth"
+def test_a_file_is_read_back_and_its_printed_module_computes_the_network(
+    make_model, tmp_path, network, layout
+):
+    model, path = make_model(layout, **network), tmp_path / "m.pth"
     told = export_network(model, path, Choices(layout=layout))
+    config, found_layout, params = exported_network(read_checkpoint(path), str(path))
+    assert (config, found_layout) == (model.config, layout)
+    assert jax.tree.structure(params) == jax.tree.structure(model.params)
+    jax.tree.map(np.testing.assert_array_equal, params, model.params)
+    # A model of every command, with nothing to be told.
+    found = find_model(str(path), model.config.scale)
+    assert (found.config, found.upsampler) == (model.config, layout)
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     code = told.partition("\n\n")[2].replace("m.pth", str(path))
     names = {}
     exec("import torch\n" + code, names)
@@ -79,25 +86,6 @@ def test_a_network_of_layers_alone_is_a_plain_sequential(make_model):
     assert "class" not in code
     assert code.startswith("from torch import nn\n\nmodel = nn.Sequential(\n    nn.Conv2d(1, 5, 5")
     assert "    nn.PixelShuffle(2),\n" in code
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("network", NETWORKS)
-def test_read_back_to_the_same_numbers(make_model, tmp_path, network, layout):
-    model, path = make_model(layout, **network), tmp_path / "m.pth"
-    export_network(model, path, Choices(layout=layout))
-    config, found_layout, params = exported_network(read_checkpoint(path), str(path))
-    assert (config, found_layout) == (model.config, layout)
-    assert jax.tree.structure(params) == jax.tree.structure(model.params)
-    jax.tree.map(np.testing.assert_array_equal, params, model.params)
-    # A target of every command, with nothing to be told.
-    target = find_model(str(path), model.config.scale)
-    assert target.to_json()["upsampler"] == layout
-    x = rand(1, 5, 5, network["channels"])
-    expected = model.in_float32(layout)(jnp.asarray(x))
-    assert find_model(str(path)).config == model.config
-    np.testing.assert_array_equal(check.run_network(model.in_float32(layout), x), expected)
-    assert target.upscaler().channels == network["channels"]
 
 
 def test_biases_that_happen_to_be_equal_stay_biases_of_phases(make_model, tmp_path):
@@ -139,55 +127,6 @@ def test_our_reader_reads_what_is_written(tmp_path):
 def test_what_the_writer_refuses():
     with pytest.raises(ValueError, match="must be float32; a are not"):
         torch_bytes({"a": np.zeros(2)})
-    with pytest.raises(ValueError, match='"params" is where the state dict stands'):
-        torch_bytes({}, {"params": ""})
-
-
-@pytest.mark.parametrize("name", ["prelu", "relu"])
-@pytest.mark.parametrize("factor", [None, 3.0])
-def test_compact_against_the_module_of_spandrel(compact_operations, name, factor):
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    operations = compact_operations(name)
-    if factor is not None:
-        operations.insert(0, Centre(0.0, factor))
-    state = compact_state_dict(operations)
-    layers = []
-    for index in range(0, 6, 2):
-        outputs, inputs = state[f"body.{index}.weight"].shape[:2]
-        layers += [torch.nn.Conv2d(inputs, outputs, 3, 1, 1), torch.nn.PReLU(outputs)]
-    layers.append(torch.nn.Conv2d(6, 12, 3, 1, 1))
-    body = torch.nn.Sequential(*layers)
-    body.load_state_dict(
-        {key.removeprefix("body."): torch.from_numpy(value.copy()) for key, value in state.items()}
-    )
-    x = rand(1, 5, 4, 3)
-    low = torch.from_numpy(x.transpose(0, 3, 1, 2))
-    with torch.no_grad():
-        y = torch.nn.functional.pixel_shuffle(body(low), 2)
-        y += torch.nn.functional.interpolate(low, scale_factor=2, mode="nearest")
-    expected = interpreter.run(operations, x.astype(float))
-    np.testing.assert_allclose(y.numpy().transpose(0, 2, 3, 1), expected, rtol=1e-6, atol=1e-5)
-
-
-def test_spandrel_recognises_compact(compact_operations, tmp_path):
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    spandrel = pytest.importorskip("spandrel", reason="spandrel is not installed")
-    operations, path = compact_operations(), tmp_path / "m.pth"
-    path.write_bytes(torch_bytes(compact_state_dict(operations), {"license": "Apache-2.0"}))
-    model = spandrel.ModelLoader().load_from_file(path)
-    assert (model.architecture.id, model.scale, model.input_channels) == ("Compact", 2, 3)
-    x = rand(1, 5, 4, 3)
-    with torch.no_grad():
-        y = model(torch.from_numpy(x.transpose(0, 3, 1, 2)))
-    expected = interpreter.run(operations, x.astype(float)).clip(0, 1)
-    np.testing.assert_allclose(y.numpy().transpose(0, 2, 3, 1), expected, rtol=1e-6, atol=1e-5)
-
-
-def test_networks_that_do_not_fit_compact(make_model, compact_operations):
-    with pytest.raises(InputError, match="does not fit SRVGGNetCompact"):
-        compact_state_dict(make_model(residual=True).in_float32("subpixel").operations())
-    with pytest.raises(InputError, match="no mean taken from its input"):
-        compact_state_dict([Centre(0.5, 1.0), *compact_operations()])
 
 
 def test_what_pytorch_has_no_layer_for(make_model):
