@@ -56,8 +56,15 @@ def test_the_lr_image_of_a_crop_is_the_crop_of_the_lr_image_inside(scale, kind):
         assert (inside != lr[y + 4 : y + 18, x + 3 : x + 17]).mean() > 0.9
 
 
-def test_a_gaussian_that_is_none_is_refused():
-    with pytest.raises(InputError, match="sigma must be positive; got 0"):
-        Degradation("blur", sigma=0)
-    with pytest.raises(InputError, match="kernel_size must be odd and positive; got 4"):
-        Degradation("blur", kernel_size=4)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": "blur", "sigma": 0}, "sigma must be positive; got 0"),
+        ({"kind": "blur", "kernel_size": 4}, "kernel_size must be odd and positive; got 4"),
+        ({"kind": "blurr"}, r"degradation\.kind must be one of .*; got 'blurr'"),
+        ({"border": "mirror"}, r"degradation\.border must be one of"),
+    ],
+)
+def test_a_degradation_that_is_none_is_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        Degradation(**options)

@@ -1,9 +1,6 @@
 """No image is on both sides of the split into training and validation."""
 
 import io
-import os
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,40 +83,6 @@ def test_what_only_looks_like_a_held_out_image_is_named_and_trained_on(photograp
     assert "leave them out with data.exclude" in note
     i = found.held_out[0]
     assert f"image {(i + 7) % 14} looks like image {i}" in note
-
-
-def other_names(folder, other):
-    other.mkdir()
-    for number, file in enumerate(sorted(folder.iterdir())):
-        os.link(file, other / f"z{number}.png")
-
-
-OVERLAPS = {
-    "a link to the folder": lambda folder, other: other.symlink_to(folder),
-    "links to the files": lambda folder, other: shutil.copytree(
-        folder, other, copy_function=lambda a, b: Path(b).symlink_to(a)
-    ),
-    "hard links of other names": other_names,
-    "another format": lambda folder, other: [
-        other.mkdir(),
-        [Image.open(f).save(other / f"{f.stem}.bmp") for f in folder.iterdir()],
-    ],
-}
-
-
-@pytest.mark.parametrize("overlap", OVERLAPS)
-def test_folders_that_overlap_are_on_one_side_only(photographs, tmp_path, overlap):
-    (tmp_path / "A").mkdir()
-    for number, array in enumerate(photographs[:4]):
-        Image.fromarray(array).save(tmp_path / f"A/{number}.png")
-    OVERLAPS[overlap](tmp_path / "A", tmp_path / "B")
-    images = [image for name in "AB" for image in find_pairs(str(tmp_path / name), None)]
-    known = [fingerprint(image.hr.load()) for image in images]
-    found = split_images(images, known, choose_by_content([of.digest for of in known], 1))
-    assert len(images) == 8
-    assert not {i % 4 for i in found.train} & {i % 4 for i in found.held_out}
-    assert {i % 4 for i in (*found.train, *found.held_out)} == set(range(4))
-    assert found.notes[0].startswith("4 training images occur more than once")
 
 
 def test_copies_among_the_images_to_train_on_stay(photographs):

@@ -71,50 +71,36 @@ def test_what_is_left_out_is_named_and_the_set_is_not_complete(tmp_path, case, c
     assert "complete" not in printed.replace(str(tmp_path), "")
 
 
-@pytest.mark.parametrize("suffix", [".heic", ".heif", ".cr2", ".jxl"])
-def test_a_folder_of_files_that_are_not_read_says_what_to_do(tmp_path, suffix):
+def test_a_folder_of_files_that_are_not_read_says_what_to_do(tmp_path):
     (tmp_path / "M").mkdir()
-    (tmp_path / f"M/1{suffix}").write_bytes(b"x")
-    message = rf"M has no images: .*; 1 image in .*M with the suffix \{suffix}, .*convert them to"
+    (tmp_path / "M/1.heic").write_bytes(b"x")
+    message = r"M has no images: .*; 1 image in .*M with the suffix \.heic, .*convert them to"
     with pytest.raises(InputError, match=message):
         find_pairs("M", tmp_path)
 
 
-# Intact images that are not used: written to a path, and what is said of them.
-UNSUPPORTED = {
-    "CMYK": (lambda image, path: image.convert("CMYK").save(path, "JPEG"), "is CMYK"),
-    "transparent": (
-        lambda image, path: Image.merge("RGBA", (*image.split(), image.split()[0])).save(path),
-        "is transparent in places",
-    ),
-    "16 bits": (
-        lambda image, path: Image.fromarray(np.asarray(image)[..., 0].astype(np.uint16)).save(path),
-        "has more than 8 bits a channel",
-    ),
-    "animated": (
-        lambda image, path: image.save(path, save_all=True, append_images=[image.rotate(180)]),
-        "is animated or has several pages",
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", UNSUPPORTED)
-def test_intact_images_that_are_not_used_are_not_called_damaged(tmp_path, kind, capsys):
-    write, reason = UNSUPPORTED[kind]
-    image = Image.fromarray(save(tmp_path / "M/1.png"))
-    suffix = ".jpg" if kind == "CMYK" else ".png"
-    write(image, tmp_path / f"M/2{suffix}")
-    assert verify(find_sets(f"folder:{tmp_path}/M"), tmp_path) == 1
+def test_intact_images_that_are_not_used_are_not_called_damaged(tmp_path, capsys):
+    save(tmp_path / "M/1.png")
+    image = Image.open(tmp_path / "M/1.png")
+    image.convert("CMYK").save(tmp_path / "M/2.jpg")
+    image.save(tmp_path / "M/3.png", save_all=True, append_images=[image.rotate(180)])
+    entries = find_sets(f"folder:{tmp_path}/M")
+    assert verify(entries, tmp_path) == 1
+    assert f": not usable, 3 images in {tmp_path}/M\n" in capsys.readouterr().out
+    (tmp_path / "M/4.png").write_bytes((tmp_path / "M/1.png").read_bytes()[:-300])
+    assert verify(entries, tmp_path) == 1
     first, *findings = capsys.readouterr().out.splitlines()
-    assert first == f"folder:{tmp_path}/M: not usable, 2 images in {tmp_path}/M"
-    (finding,) = findings
-    assert finding.startswith(f"  not usable: image {tmp_path}/M/2{suffix} {reason}")
-    (tmp_path / "M/3.png").write_bytes((tmp_path / "M/1.png").read_bytes()[:-300])
-    assert verify(find_sets(f"folder:{tmp_path}/M"), tmp_path) == 1
-    out = capsys.readouterr().out
-    assert ": damaged, 3 images in" in out
-    assert "  not usable: image" in out
-    assert "  damaged: image" in out
+    assert ": damaged, 4 images in" in first
+    for finding, start in zip(
+        findings,
+        (
+            f"  damaged: image {tmp_path}/M/4.png is damaged",
+            f"  not usable: image {tmp_path}/M/2.jpg is CMYK",
+            f"  not usable: image {tmp_path}/M/3.png is animated",
+        ),
+        strict=True,
+    ):
+        assert finding.startswith(start)
 
 
 def test_files_that_are_no_images_are_not_mentioned(tmp_path, caplog, capsys):

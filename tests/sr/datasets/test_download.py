@@ -133,11 +133,6 @@ def test_what_is_not_the_file_leaves_nothing(server, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_nobody_there_is_one_line(tmp_path):
-    with pytest.raises(DownloadError, match=r"127\.0\.0\.1:9/file"):
-        fetch(Archive("http://127.0.0.1:9/file", {}), tmp_path)
-
-
 def test_a_full_disk_is_named(server, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("pooch.core.temporary_file", lambda path: nullcontext("/dev/full"))

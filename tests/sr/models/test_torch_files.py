@@ -207,22 +207,6 @@ def espcn_file(path: Path, *, scale=2, channels=3, change=None):
     return archive(path, pickled(dict(zip(names, tensors, strict=True))), arrays), arrays
 
 
-def test_an_espcn_of_pytorchs_is_the_same_function(tmp_path):
-    torch = pytest.importorskip("torch")
-    path, arrays = espcn_file(tmp_path / "a.pth")
-    target = find_model(str(path), 2, output_activation="sigmoid")
-    network, about = target.upscaler(), target.to_json()
-    assert about["output_activation"] == "sigmoid"
-    lr = np.random.default_rng(1).integers(0, 256, (9, 8, 3), dtype=np.uint8)
-    x = torch.from_numpy(lr).permute(2, 0, 1)[None].float() / 255
-    for i in range(3):
-        weight, bias = (torch.from_numpy(array) for array in arrays[2 * i : 2 * i + 2])
-        x = torch.nn.functional.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
-        x = torch.tanh(x) if i < 2 else torch.sigmoid(torch.nn.functional.pixel_shuffle(x, 2))
-    expected = x[0].permute(1, 2, 0).numpy() * 255
-    assert abs(network.rgb(lr) - expected).max() < 0.501
-
-
 @pytest.mark.parametrize(
     ("change", "scale", "message"),
     [

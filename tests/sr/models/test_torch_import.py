@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from subpixel.kernels import LAYOUTS
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.models import ESPCNConfig, FSRCNNConfig, PlainConfig
 from subpixel.sr.models.find import find_model
@@ -141,9 +140,8 @@ def assert_same(trained, network, channels, after=lambda y: y):
     with torch.no_grad():
         expected = after(network(torch.from_numpy(x).permute(0, 3, 1, 2)))
     expected = expected.permute(0, 2, 3, 1).numpy()
-    for layout in LAYOUTS:
-        found = trained.build().with_upsampler(layout)(jnp.asarray(x))
-        np.testing.assert_allclose(found, expected, rtol=0, atol=3e-6 * abs(expected).max())
+    found = trained.build()(jnp.asarray(x))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=3e-6 * abs(expected).max())
 
 
 @pytest.mark.parametrize(
@@ -244,12 +242,21 @@ CONTENTS = [
 
 
 @pytest.mark.parametrize("content", CONTENTS)
-@pytest.mark.parametrize("suffix", [".pth", ".pth.tar", ".ckpt", ".bin", ""])
-def test_the_content_decides_and_not_the_place_or_the_name(tmp_path, content, suffix):
+@pytest.mark.parametrize(
+    ("name", "legacy", "protocol"),
+    [("a.pth", True, 2), ("a.ckpt", False, 2), ("a.bin", False, 5), ("a", True, 4)],
+)
+def test_the_content_decides_and_not_the_place_or_the_name(
+    tmp_path, content, name, legacy, protocol
+):
     network = randomised(Fsrcnn(3) if content is sorted_keys else Espcn(3, channels=3))
-    path = tmp_path / f"a{suffix}"
-    torch.save(content(network), path, _use_new_zipfile_serialization=suffix != ".pth")
-    trained = find_model(str(path), 3)
+    torch.save(
+        content(network),
+        tmp_path / name,
+        pickle_protocol=protocol,
+        _use_new_zipfile_serialization=not legacy,
+    )
+    trained = find_model(str(tmp_path / name), 3)
     assert_same(trained, network, network_channels(network))
 
 
@@ -260,21 +267,6 @@ def test_safetensors_of_pytorch_are_read(tmp_path, content):
     save_file(arrays, tmp_path / "a.safetensors", {"format": "pt"})
     trained = find_model(str(tmp_path / "a.safetensors"), network_scale(network))
     assert_same(trained, network, network_channels(network))
-
-
-@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-@pytest.mark.parametrize("legacy", [False, True])
-def test_every_protocol_of_pickle_is_read(tmp_path, protocol, legacy):
-    network = randomised(Espcn(3, channels=3))
-    zipped = not legacy
-    path = tmp_path / "a.pt"
-    torch.save(
-        network.state_dict(),
-        path,
-        pickle_protocol=protocol,
-        _use_new_zipfile_serialization=zipped,
-    )
-    assert_same(find_model(str(path), 3), network, 3)
 
 
 def weight_norm(network):
@@ -441,16 +433,11 @@ def without_a_slope():
             "prelu2.slope is missing",
         ),
         (with_a_wide_kernel, 3, "conv3.kernel is 5x5x4x4 instead of 3x3x4x4"),
-        (lambda: Fsrcnn(3, d=9, s=9, channels=1).double(), 2, None),
         (without_a_slope, 3, "prelu3.slope is missing"),
-        (lambda: Compact(2, width=6, count=0), 2, None),
     ],
 )
 def test_layers_that_are_not_a_chain_are_named(tmp_path, network, scale, message):
     torch.save(network().state_dict(), tmp_path / "a.pth")
-    if message is None:
-        find_model(str(tmp_path / "a.pth"), scale)
-        return
     with pytest.raises(InputError, match=message):
         find_model(str(tmp_path / "a.pth"), scale)
 
