@@ -18,7 +18,7 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import make_folder, write_json, write_text
 from subpixel.sr.export.packages import require_package
 from subpixel.sr.models import ModelConfig
-from subpixel.sr.models.released import is_released, read_release, released_files
+from subpixel.sr.models.released import read_release, released_files, released_names
 from subpixel.sr.models.trained import TrainedNetwork
 from subpixel.sr.models.weights import load_weights, save_weights
 from subpixel.sr.provenance import UNKNOWN, Provenance
@@ -162,7 +162,7 @@ def _card(stated: HubConfig) -> str:
         known.append(f"license: {json.dumps(stated.license.lower())}")
     fields = ["library_name: subpixel", *known, "pipeline_tag: image-to-image"]
     head = "\n".join(["---", *fields, "tags: [super-resolution, jax, flax]", "---", "", ""])
-    if is_released(stated.name) and read_release(stated.name).sha256 == stated.sha256:
+    if stated.name in released_names() and read_release(stated.name).sha256 == stated.sha256:
         return head + released_files(stated.name)[2].read_text(encoding="utf-8")
     return head + (
         f"# {stated.name}\n\nEnlarges images {stated.model.scale} times. Network "

@@ -103,57 +103,49 @@ def fuzz(root: Path, folder: Path, count: int, seed: int) -> int:
 
 
 @pytest.mark.slow
-def test_mutated_files_are_read_or_refused_in_one_sentence(root, tmp_path):
-    assert fuzz(root, tmp_path, 60, seed=0) > 10
-
-
-@pytest.mark.slow
 def test_a_thousand_mutated_files_are_read_or_refused_in_one_sentence(root, tmp_path):
     assert fuzz(root, tmp_path, 1000, seed=1) > 100
 
 
-def damage(workdir: Path, what: str) -> None:
-    config, records = workdir / "config.json", workdir / "metrics.jsonl"
-    if what == "config cut":
-        config.write_bytes(config.read_bytes()[:50])
-    elif what == "config is a list":
-        config.write_text("[]")
-    elif what == "config not UTF-8":
-        config.write_bytes(b'{"name": "\xff"}')
-    elif what == "config deep":
-        config.write_text("[" * 100_000)
-    elif what == "config a folder":
-        config.unlink()
-        config.mkdir()
-    elif what == "records not JSON":
-        records.write_bytes(b"{}\nnull\n\x00\xff\n" + records.read_bytes())
-    elif what == "checkpoint a file":
-        (workdir / "checkpoints" / "7").write_text("")
-    elif what == "weights cut":
-        weights = workdir / "weights" / "subpixel.safetensors"
-        weights.write_bytes(weights.read_bytes()[:100])
+def config(content: bytes):
+    return lambda workdir: (workdir / "config.json").write_bytes(content)
+
+
+def config_is_a_folder(workdir: Path) -> None:
+    (workdir / "config.json").unlink()
+    (workdir / "config.json").mkdir()
+
+
+def records_are_no_json(workdir: Path) -> None:
+    records = workdir / "metrics.jsonl"
+    records.write_bytes(b"{}\nnull\n\x00\xff\n" + records.read_bytes())
+
+
+def weights_are_cut(workdir: Path) -> None:
+    weights = workdir / "weights" / "subpixel.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+
+
+DAMAGE = {
+    "config cut": config(b'{"name": "a", "steps": 10, "upsam'),
+    "config is a list": config(b"[]"),
+    "config not UTF-8": config(b'{"name": "\xff"}'),
+    "config deep": config(b"[" * 100_000),
+    "config a folder": config_is_a_folder,
+    "records not JSON": records_are_no_json,
+    "checkpoint a file": lambda workdir: (workdir / "checkpoints" / "7").write_text(""),
+    "weights cut": weights_are_cut,
+}
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "export"])
-@pytest.mark.parametrize(
-    "what",
-    [
-        "config cut",
-        "config is a list",
-        "config not UTF-8",
-        "config deep",
-        "config a folder",
-        "records not JSON",
-        "checkpoint a file",
-        "weights cut",
-    ],
-)
+@pytest.mark.parametrize("what", DAMAGE)
 def test_a_command_on_a_damaged_workdir_ends_in_one_line(
     root, tmp_path, monkeypatch, capsys, command, what
 ):
     workdir = tmp_path / "workdir"
     shutil.copytree(root / "intact", workdir)
-    damage(workdir, what)
+    DAMAGE[what](workdir)
     words = {
         "train": faults.command(root, workdir, *OPTIONS)[2:],
         "evaluate": [

@@ -20,7 +20,7 @@ from subpixel.__main__ import main
 from subpixel.sr import hub
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.config import ESPCNConfig
-from subpixel.sr.hub import HubConfig, load_hub_folder, save_hub_folder
+from subpixel.sr.hub import load_hub_folder, save_hub_folder
 from subpixel.sr.models.find import find_model
 from subpixel.sr.models.released import load_released, released_files
 from subpixel.sr.models.weights import save_weights
@@ -229,7 +229,9 @@ def test_damaged_folder_is_refused(folder: Path, fault: str):
         find_model(str(folder))
 
 
-def test_network_comes_from_the_server_once(server: tuple[str, type[HubHandler]], tmp_path: Path):
+def test_network_comes_from_the_server_once(
+    server: tuple[str, type[HubHandler]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     _, handler = server
     found = find_model(NAME, scale=3)
     assert found.name == NAME
@@ -244,17 +246,11 @@ def test_network_comes_from_the_server_once(server: tuple[str, type[HubHandler]]
     np.testing.assert_array_equal(
         subpixel.sr.upscale(pixels, model=NAME), subpixel.sr.upscale(pixels, model=MODEL)
     )
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    assert_same_network(find_model(NAME))
     # What was downloaded is a folder in the same layout.
     snapshot = tmp_path / "cache/models--someone--espcn-x3/snapshots" / COMMIT
     assert_same_network(find_model(str(snapshot)))
-
-
-def test_cache_serves_without_the_server(
-    server: tuple[str, type[HubHandler]], monkeypatch: pytest.MonkeyPatch
-):
-    find_model(NAME)
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
-    assert_same_network(find_model(NAME))
 
 
 def test_revision_is_asked_for(server: tuple[str, type[HubHandler]]):
@@ -309,16 +305,13 @@ def test_repository_without_weights_is_refused(server: tuple[str, type[HubHandle
         find_model(NAME)
 
 
-def test_download_that_breaks_off_is_refused(server: tuple[str, type[HubHandler]]):
-    server[1].cut = True
-    with pytest.raises(InputError, match=f"{NAME} cannot be downloaded: "):
-        find_model(NAME)
-
-
-def test_no_network_is_refused(
-    server: tuple[str, type[HubHandler]], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_server_that_breaks_off_or_is_away_is_one_line(
+    server: tuple[str, type[HubHandler]], monkeypatch: pytest.MonkeyPatch, cut: bool
 ):
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    server[1].cut = cut
+    if not cut:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(InputError, match=f"{NAME} cannot be downloaded: "):
         find_model(NAME)
 
@@ -334,7 +327,3 @@ def test_missing_package_is_one_line(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(InputError, match=r"not installed: pip install 'subpixel\[hub\]'"):
         find_model(NAME)
-
-
-def test_config_has_a_field_for_each_fact_of_a_provenance():
-    assert {"name", "license", "training_data"} <= set(HubConfig.__dataclass_fields__)

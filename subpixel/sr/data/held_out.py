@@ -1,36 +1,10 @@
 """Holds training images out for validation, so that none of them is also trained on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.leak import Fingerprint, find_copies, shorten
 from subpixel.sr.data.pairs import Pair
-
-
-@dataclass(frozen=True)
-class Split:
-    """Indices of the images to train on and of those to validate on.
-
-    Attributes:
-      train: the images to train on.
-      held_out: the images to validate on.
-      notes: one sentence each about images that occur more than once, and about images to train on
-        that look like held-out ones.
-    """
-
-    train: list[int]
-    held_out: list[int]
-    notes: tuple[str, ...] = ()
-
-
-def check_count(images: int, count: int) -> None:
-    """Raises InputError if no image is left to train on when `count` of `images` are held out."""
-    if count >= images:
-        raise InputError(
-            f"data.validation_images is {count}, but there are only {images} training "
-            "images: at least one must be left to train on"
-        )
 
 
 def choose_by_content(digests: Sequence[str], count: int) -> list[int]:
@@ -60,7 +34,7 @@ def choose_by_position(digests: Sequence[str], count: int) -> list[int]:
 
 def split_images(
     images: Sequence[Pair], fingerprints: Sequence[Fingerprint], held_out: Sequence[int]
-) -> Split:
+) -> tuple[list[int], tuple[str, ...]]:
     """Leaves equal images of the held-out ones out of training.
 
     Two sources may overlap, or one may be named twice. Copies among the images to train on stay.
@@ -69,6 +43,10 @@ def split_images(
       images: all images.
       fingerprints: theirs.
       held_out: the indices of those to validate on.
+
+    Returns:
+      The indices of the images to train on, and one sentence each about images that occur more than
+      once, and about images to train on that look like held-out ones.
 
     Raises:
       InputError: if no image is left to train on.
@@ -103,4 +81,4 @@ def split_images(
             f"{len(named)} training images look like held-out ones, by their perceptual hashes "
             f"({shorten(named)}): if they are copies, leave them out with data.exclude"
         )
-    return Split(train, list(held_out), tuple(notes))
+    return train, tuple(notes)

@@ -17,16 +17,16 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from subpixel.image import imresize
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data.bit_depth import stored_bits
 
 SUFFIXES = frozenset(
     {".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm"}
     | {".ppm", ".tif", ".tiff", ".webp"}
 )
-# The formats whose bit depth `stored_bits` knows: of AVIF and JPEG 2000 Pillow does not tell it.
+# The formats whose bit depth `_stored_bits` knows: of AVIF and JPEG 2000 Pillow does not tell it.
 FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 ORIENTATION = 0x0112
+BITS_PER_SAMPLE, SAMPLE_FORMAT = 258, 339  # TIFF 6.0, section 8 and 19
 # What Pillow says of intact files that it does not decode.
 _UNREAD = re.compile("unsupported|not supported|not implemented|cannot handle", re.I)
 _OPENING = threading.Lock()
@@ -195,7 +195,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _refuse_unconvertible(image: ImageFile.ImageFile, name: str) -> None:
-    bits, signed = stored_bits(image)
+    bits, signed = _stored_bits(image)
     if image.mode.startswith(("I", "F")) or bits > 8:
         depth = f"{bits} bits" if bits > 8 else f"mode {image.mode}"
         raise UnsupportedImageError(
@@ -221,6 +221,23 @@ def _refuse_unconvertible(image: ImageFile.ImageFile, name: str) -> None:
             f"image {name} is animated or has several pages, {frames} frames: save the one that "
             "is meant as a file of its own"
         )
+
+
+def _stored_bits(image: ImageFile.ImageFile) -> tuple[int, bool]:
+    """Returns how many bits a channel the file stores, and whether they are signed or floats."""
+    if image.format == "TIFF":
+        tags = getattr(image, "tag_v2", {})
+        formats = np.atleast_1d(tags.get(SAMPLE_FORMAT, 1))
+        bits = np.atleast_1d(tags.get(BITS_PER_SAMPLE, 1))
+        return max(bits.tolist()), bool((formats != 1).any())
+    tiles = [tile.args for tile in getattr(image, "tile", ())]
+    if image.format == "PPM":
+        maxima = [args[1] for args in tiles if isinstance(args, tuple) and len(args) > 1]
+        numbers = [int(value) for value in maxima if isinstance(value, int | float)]
+        return max([8, *(value.bit_length() for value in numbers)]), False
+    # Of raw modes, "RGB;16B" has 16 bits a channel, "BGR;16" has 16 bits in all (5-6-5).
+    text = " ".join(str(args) for args in tiles)
+    return (16 if re.search(r";16[BLN]", text) else 8), False
 
 
 def _to_rgb(image: Image.Image, name: str) -> np.ndarray:

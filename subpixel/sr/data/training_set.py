@@ -13,7 +13,6 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import write_json
 from subpixel.sr.data.config import DataConfig
 from subpixel.sr.data.held_out import (
-    check_count,
     choose_by_content,
     choose_by_position,
     split_images,
@@ -123,8 +122,11 @@ def load_training_set(
     if benchmarks is None:
         benchmarks = find_benchmarks(data.benchmarks, root, model.scale, data.degradation)
     pairs = [p for p in find_training(data, model.scale, root) if p.hr.source not in leave_out]
-    # Raised before the images are decoded.
-    check_count(len(pairs), data.validation_images)
+    if data.validation_images >= len(pairs):
+        raise InputError(
+            f"data.validation_images is {data.validation_images}, but there are only {len(pairs)} "
+            "training images: at least one must be left to train on"
+        )
     prepared = prepare(
         pairs,
         model.scale,
@@ -137,16 +139,16 @@ def load_training_set(
     measured = [pair for images in benchmarks.values() for pair in images]
     leak = check_no_leak(pairs, measured, known, data.on_leak)
     held_out = _held_out(pairs, [k.digest for k in known], data.validation_images, workdir)
-    split = split_images(pairs, known, held_out)
+    train, notes = split_images(pairs, known, held_out)
     return TrainingSet(
-        [prepared.pairs[i] for i in split.train],
-        [prepared.pairs[i] for i in split.held_out],
+        [prepared.pairs[i] for i in train],
+        [prepared.pairs[i] for i in held_out],
         {name: list(images) for name, images in benchmarks.items()},
         describe_lr(pairs, data.degradation),
-        split.notes,
+        notes,
         leak,
         tuple(
-            RecordedImage(pair.name, fingerprint.digest, i in split.held_out)
+            RecordedImage(pair.name, fingerprint.digest, i in held_out)
             for i, (pair, fingerprint) in enumerate(zip(pairs, known, strict=True))
         ),
     )

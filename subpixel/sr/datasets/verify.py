@@ -5,20 +5,16 @@ import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import product
 from pathlib import Path
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.catalogue import NamedSet
-from subpixel.sr.data.folders import find_lr
 from subpixel.sr.data.images import UnsupportedImageError, open_image, read_image
 from subpixel.sr.data.pairs import data_root
 from subpixel.sr.datasets.digests import Digest, digest_file, digest_pixels, known_digests
 
 # The end of a complete file; an incomplete copy lacks it. JPEGs may have padding after it.
 ENDINGS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
-# Of the LR images that sets have.
-SCALES = (2, 3, 4, 8)
 # The state of a set by the first kind of its findings.
 STATES = {
     "missing": "half copied",
@@ -94,36 +90,6 @@ def inspect(entry: NamedSet, root: Path, *, read: bool) -> Inspection:
     findings |= _compare(found, known) if known else _count(entry, found)
     findings["left out"] = list(originals.left_out)
     return Inspection(entry, originals.folder, len(files), findings, bool(known))
-
-
-def inspect_lr(entry: NamedSet, root: Path) -> dict[str, list[str]]:
-    """Reads the LR images that a set has beside its originals.
-
-    Returns:
-      The problems of each kind and scale, such as "bicubic x2": none if it is complete.
-    """
-    originals, found = entry.find(root), dict[str, list[str]]()
-    if originals is None:
-        return found
-    titles: dict[tuple[Path, ...], str] = {}
-    for kind, scale in product(("bicubic", "unknown"), SCALES):
-        title = f"{kind} x{scale}"
-        try:
-            files = find_lr(originals, scale, kind)
-        except InputError as error:
-            if [str(error)] not in found.values():
-                found[title] = [str(error)]
-            continue
-        # A folder whose name states no kind or scale fits several.
-        if files and titles.setdefault(tuple(files.values()), title) == title:
-            found[title] = _damage(files.values())
-    return found
-
-
-def _damage(files: Iterable[Path]) -> list[str]:
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(lambda path: _examine(path, read=True), files))
-    return [str(what) for what in results if isinstance(what, InputError)]
 
 
 def _examine(path: Path, read: bool) -> Digest | InputError:
@@ -210,10 +176,6 @@ def verify(entries: Sequence[NamedSet], root: Path) -> int:
             for line in lines:
                 print(f"  {title}: {line}")
         code = max(code, int(inspection.state != "complete"))
-        for title, problems in inspect_lr(entry, root).items():
-            for problem in problems or ["complete"]:
-                print(f"  {title}: {problem}")
-            code = max(code, int(bool(problems)))
     return code
 
 

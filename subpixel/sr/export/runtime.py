@@ -1,6 +1,5 @@
 """Runs exported networks in ONNX Runtime."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +64,3 @@ class OnnxNetwork:
         planes = np.ascontiguousarray(np.moveaxis(np.asarray(x, dtype), -1, 1))
         (output,) = self._session.run(None, {"input": planes})
         return np.moveaxis(output, 1, -1)
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The config of the network, as in the header of a weights file."""
-        return json.loads(self.metadata["model"])

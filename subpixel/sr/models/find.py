@@ -12,9 +12,9 @@ from subpixel.sr.hub import download, is_hub_folder, is_hub_name, load_hub_folde
 from subpixel.sr.inference.bicubic import BICUBIC_NAME
 from subpixel.sr.models.base import Network, Params
 from subpixel.sr.models.released import (
-    is_released,
     load_released,
     nearest_released,
+    released_names,
     released_scales,
 )
 from subpixel.sr.models.torch_files import is_torch, read_checkpoint
@@ -116,7 +116,7 @@ def _load(
     name: str, upsampler: str | None, checkpoint: str | None, choices: TorchChoices
 ) -> TrainedNetwork:
     path = Path(name)
-    if is_released(name):
+    if name in released_names():
         return load_released(name)
     if scales := released_scales(name):
         if choices.scale in scales:

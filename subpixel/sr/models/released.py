@@ -118,11 +118,6 @@ def released_scales(name: str) -> dict[int, str]:
     }
 
 
-def is_released(name: str) -> bool:
-    """Whether a released model has this name."""
-    return name in released_names()
-
-
 def nearest_released(name: str) -> str:
     """Returns a sentence that names the released model whose name is nearest.
 
@@ -144,7 +139,7 @@ def read_release(name: str) -> Release:
       InputError: if there is no such model, or its file is damaged or has been renamed.
     """
     _, path, _ = released_files(name)
-    if not is_released(name):
+    if name not in released_names():
         raise InputError(f"there is no released model {name!r}: {nearest_released(name)}")
     try:
         values = json.loads(path.read_bytes())

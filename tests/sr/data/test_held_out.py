@@ -1,6 +1,7 @@
 """No image is on both sides of the split into training and validation."""
 
 import io
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -22,10 +23,16 @@ def as_pairs(arrays):
     return [Pair(str(i), ImageSource(f"image {i}", lambda a=a: a)) for i, a in enumerate(arrays)]
 
 
+class Split(NamedTuple):
+    held_out: list[int]
+    train: list[int]
+    notes: tuple[str, ...]
+
+
 def split(arrays, count):
     known = [fingerprint(array) for array in arrays]
     held_out = choose_by_content([of.digest for of in known], count)
-    return split_images(as_pairs(arrays), known, held_out)
+    return Split(held_out, *split_images(as_pairs(arrays), known, held_out))
 
 
 def jpeg(array):

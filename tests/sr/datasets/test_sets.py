@@ -198,23 +198,6 @@ def test_the_list_and_a_verification_of_a_damaged_set(tmp_path, run):
     ]
 
 
-def test_lr_images_beside_a_set_are_read_too(tmp_path, run):
-    hr, lr = tmp_path / "Mine" / "HR", tmp_path / "Mine" / "LR_bicubic" / "X2"
-    for folder, size, ending in ((hr, 8, ""), (lr, 4, "x2")):
-        folder.mkdir(parents=True)
-        for name in NAMES:
-            Image.new("RGB", (size, size)).save(folder / f"{name}{ending}.png")
-    assert "  bicubic x2: complete\n" in run("verify", f"folder:{tmp_path / 'Mine'}")[1]
-    (lr / "onex2.png").write_bytes(b"")
-    code, out, _ = run("verify", f"folder:{tmp_path / 'Mine'}")
-    assert code == 1
-    assert f"  bicubic x2: image {lr}/onex2.png is empty" in out
-    (lr / "onex2.png").unlink()
-    code, out, _ = run("verify", f"folder:{tmp_path / 'Mine'}")
-    assert code == 1
-    assert "one.png has no counterpart" in out
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

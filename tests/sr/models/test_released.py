@@ -22,7 +22,6 @@ from subpixel.sr.config import ESPCNConfig, Experiment, OptimizerConfig, PlainCo
 from subpixel.sr.models import released
 from subpixel.sr.models.find import find_model
 from subpixel.sr.models.released import (
-    is_released,
     load_released,
     read_release,
     released_names,
@@ -207,25 +206,6 @@ def test_options_of_other_targets_are_refused(option):
         find_model("espcn_x3", **{option: values[option]})
 
 
-def test_a_flipped_byte_is_found(folder):
-    path = folder / "espcn_x3.safetensors"
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(
-        InputError, match=r"espcn_x3.safetensors is damaged: its SHA-256 is [0-9a-f]"
-    ):
-        load_released("espcn_x3")
-
-
-def test_renamed_files_are_found(folder):
-    (folder / "espcn_x3.json").rename(folder / "espcn_x4.json")
-    with pytest.raises(InputError, match=r"espcn_x4.json .* it is the file of espcn_x3, renamed"):
-        load_released("espcn_x4")
-    with pytest.raises(InputError, match=r"there is no released model 'espcn_x3'.* is espcn_x4"):
-        load_released("espcn_x3")
-
-
 def test_weights_of_another_network_are_found_though_their_digest_is_stated(folder):
     path, facts = folder / "espcn_x3.safetensors", folder / "espcn_x3.json"
     config = replace(read_release("espcn_x3").model, features=(64, 31))
@@ -249,22 +229,43 @@ def test_weights_of_wrong_shape_are_found_though_their_digest_is_stated(folder):
         load_released("espcn_x3")
 
 
-@pytest.mark.parametrize("content", ["{", "[1]", "[" * 10**5, "{}"])
-def test_damaged_facts_are_found(folder, content):
-    (folder / "espcn_x3.json").write_text(content)
-    with pytest.raises(InputError, match=r"espcn_x3.json"):
-        load_released("espcn_x3")
+def flip(folder):
+    path = folder / "espcn_x3.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1]))
 
 
-def test_missing_files_are_found(folder):
-    (folder / "espcn_x3.safetensors").unlink()
-    with pytest.raises(
-        InputError, match=r"espcn_x3.safetensors .* cannot be read: .* Install the package"
-    ):
-        load_released("espcn_x3")
-    (folder / "espcn_x3.json").unlink()
-    assert not is_released("espcn_x3")
-    with pytest.raises(InputError, match="this installation has no released models"):
+def rename(folder):
+    (folder / "espcn_x3.json").write_text(
+        (folder / "espcn_x3.json").read_text().replace("x3", "x4")
+    )
+
+
+def state(content):
+    return lambda folder: (folder / "espcn_x3.json").write_text(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (flip, r"espcn_x3.safetensors is damaged: its SHA-256 is [0-9a-f]"),
+        (rename, r"espcn_x3.json .* it is the file of espcn_x4, renamed"),
+        (state("{"), r"espcn_x3.json is damaged: it cannot be read"),
+        (state("[1]"), r"espcn_x3.json is not a config of this version: it must be a JSON object"),
+        (state("[" * 10**5), r"espcn_x3.json is damaged: it cannot be read"),
+        (state("{}"), r"espcn_x3.json is not a config of this version: name is missing"),
+        (
+            lambda folder: (folder / "espcn_x3.safetensors").unlink(),
+            r"espcn_x3.safetensors .* cannot be read: .* Install the package",
+        ),
+        (
+            lambda folder: (folder / "espcn_x3.json").unlink(),
+            "this installation has no released models",
+        ),
+    ],
+)
+def test_damaged_and_missing_files_are_found(folder, damage, message):
+    damage(folder)
+    with pytest.raises(InputError, match=message):
         load_released("espcn_x3")
 
 
