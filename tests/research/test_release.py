@@ -26,6 +26,7 @@ from subpixel.sr.models.trained import named_params
 from subpixel.sr.models.weights import load_weights
 from subpixel.sr.workdir import weights_file
 
+ROOT = Path(__file__).parents[2]
 CONSOLE = Console(file=io.StringIO())
 EXPERIMENT = Experiment(
     name="tiny",
@@ -110,44 +111,37 @@ def test_a_released_model_is_replaced_on_request_only(workdir):
     make_release(workdir, "tiny_x4", None, CONSOLE, overwrite=True)
 
 
-def test_the_name_must_state_the_scale(workdir):
-    with pytest.raises(InputError, match=r"must end in _x4; got 'tiny_x3'"):
-        make_release(workdir, "tiny_x3", None, CONSOLE)
+def other_weights(workdir):
+    other = ROOT / "results/espcn_x4_bsds/weights/subpixel.safetensors"
+    shutil.copy(other, weights_file(workdir, "subpixel"))
 
 
-def test_a_workdir_that_is_not_finished_is_refused(workdir):
-    (workdir / "comparison.json").unlink()
-    with pytest.raises(InputError, match=r"is not finished: it has no comparison.json"):
-        make_release(workdir, "tiny_x4", None, CONSOLE)
-    assert not released_names()
+def change(alter):
+    def damage(workdir):
+        path = workdir / "comparison.json"
+        comparison = json.loads(path.read_text())
+        alter(comparison)
+        path.write_text(json.dumps(comparison))
 
-
-def test_weights_of_another_training_are_refused(workdir):
-    shutil.copy(
-        Path(__file__).parents[2] / "results/espcn_x4_bsds/weights/subpixel.safetensors",
-        weights_file(workdir, "subpixel"),
-    )
-    with pytest.raises(InputError, match="are not of one training"):
-        make_release(workdir, "tiny_x4", None, CONSOLE)
-    assert not released_names()
+    return damage
 
 
 @pytest.mark.parametrize(
-    ("damage", "message"),
+    ("damage", "name", "message"),
     [
-        (lambda c: c["settings"].pop("train_seconds"), "does not state train_seconds"),
-        (lambda c: c["settings"].update(train_seconds=3), "does not state train_seconds"),
-        (lambda c: c["settings"].pop("seed"), "does not state seed"),
-        (lambda c: c["environment"].pop("jax"), "does not state jax"),
-        (lambda c: c["upsamplers"].pop("subpixel"), "does not state scores of subpixel"),
-        (lambda c: c.update(settings=3), "settings must be of the kind dict; got 3"),
+        (lambda _: None, "tiny_x3", r"must end in _x4; got 'tiny_x3'"),
+        (lambda w: (w / "comparison.json").unlink(), "tiny_x4", "is not finished: it has no comp"),
+        (other_weights, "tiny_x4", "are not of one training"),
+        (change(lambda c: c["settings"].pop("train_seconds")), "tiny_x4", "not state train_sec"),
+        (change(lambda c: c["settings"].update(train_seconds=3)), "tiny_x4", "state train_sec"),
+        (change(lambda c: c["settings"].pop("seed")), "tiny_x4", "does not state seed"),
+        (change(lambda c: c["environment"].pop("jax")), "tiny_x4", "does not state jax"),
+        (change(lambda c: c["upsamplers"].pop("subpixel")), "tiny_x4", "scores of subpixel"),
+        (change(lambda c: c.update(settings=3)), "tiny_x4", "settings must be of the kind dict"),
     ],
 )
-def test_a_comparison_that_lacks_what_the_card_states_is_refused(workdir, damage, message):
-    path = workdir / "comparison.json"
-    comparison = json.loads(path.read_text())
-    damage(comparison)
-    path.write_text(json.dumps(comparison))
+def test_what_is_not_one_finished_training_is_refused(workdir, damage, name, message):
+    damage(workdir)
     with pytest.raises(InputError, match=message):
-        make_release(workdir, "tiny_x4", None, CONSOLE)
+        make_release(workdir, name, None, CONSOLE)
     assert not released_names()

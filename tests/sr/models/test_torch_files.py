@@ -4,7 +4,6 @@ import io
 import pickle
 import struct
 import zipfile
-from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -96,21 +95,6 @@ def test_tensors_are_read_by_name_whatever_their_strides(tmp_path, protocol):
     np.testing.assert_array_equal(read["turned"], NUMBERS.T)
     np.testing.assert_array_equal(read["part"], NUMBERS[1:3, 1:4])
     np.testing.assert_array_equal(read["number"], NUMBERS[0, 5])
-
-
-def test_pytorchs_own_files_are_read(tmp_path):
-    torch = pytest.importorskip("torch")
-    weight = torch.nn.Parameter(torch.randn(4, 3, 2, 2).permute(1, 0, 3, 2))
-    state = OrderedDict(a=weight, b=torch.arange(5), c=torch.randn(3).bfloat16())
-    for content in (state, {"params_ema": state, "iter": 7, "params": {"a": torch.zeros(1)}}):
-        torch.save(content, tmp_path / "a.pth")
-        read = read_checkpoint(tmp_path / "a.pth").tensors
-        for name, expected in state.items():
-            np.testing.assert_array_equal(read[name], expected.detach().float().numpy())
-    torch.save(torch.nn.Conv2d(3, 4, 3).state_dict(), tmp_path / "conv.pth")
-    assert {k: v.shape for k, v in read_checkpoint(tmp_path / "conv.pth").tensors.items()} == {
-        "weight": (4, 3, 3, 3), "bias": (4,),
-    }  # fmt: skip
 
 
 def hostile(tmp_path):
