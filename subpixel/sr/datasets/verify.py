@@ -99,7 +99,7 @@ def _examine(path: Path, read: bool) -> Digest | InputError:
             digest = replace(digest_pixels(read_image(path)), file=digest_file(path))
         else:
             with open_image(path) as image:
-                digest = Digest(image.size, pixels="", looks="")
+                digest = Digest(image.size, pixels="")
         with path.open("rb") as file:
             file.seek(-min(path.stat().st_size, 1024), os.SEEK_END)
             ending = file.read()
@@ -138,9 +138,7 @@ def _difference(found: Digest, known: Digest) -> str:
         return f"{here} pixels instead of {there}"
     if found.pixels in ("", known.pixels) or (found.file and found.file == known.file):
         return ""
-    if found.resembles(known):
-        return "the same image with other pixels: encoded again, or by another decoder"
-    return "another image"
+    return "other pixels: another image, or the same encoded again or by another decoder"
 
 
 def _count(entry: NamedSet, names: Iterable[str]) -> dict[str, list[str]]:

@@ -93,9 +93,9 @@ def test_other_content_is_told_apart(named, tmp_path):
     assert found.state == "other content"
     assert found.complete
     assert found.findings["other content"] == [
-        "drei ü: another image",
+        "drei ü: other pixels: another image, or the same encoded again or by another decoder",
         "one: 36x36 pixels instead of 40x48",
-        "two 2: the same image with other pixels: encoded again, or by another decoder",
+        "two 2: other pixels: another image, or the same encoded again or by another decoder",
     ]
     assert found.findings["not of this set"] == ["extra"]
     quick = inspect(named, tmp_path, read=False)
@@ -194,7 +194,8 @@ def test_the_list_and_a_verification_of_a_damaged_set(tmp_path, run):
     assert code == 1
     assert out.splitlines()[1:] == [
         *(f"  missing: {name}" for name in ("bird", "butterfly", "head", "woman")),
-        "  other content: baby: another image",
+        "  other content: baby: other pixels: another image, or the same encoded again or by "
+        "another decoder",
     ]
 
 
