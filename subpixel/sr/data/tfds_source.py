@@ -4,21 +4,13 @@ import os
 import re
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.images import ImageSource
 
 TFDS = "tfds:"
 INFO = "dataset_info.json"
-
-
-class ImageRecords(Protocol):
-    """Records of a split; a record is read when it is used."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int, /) -> dict[str, Any]: ...
 
 
 def tfds_images(
@@ -51,7 +43,8 @@ def tfds_images(
         raise InputError(f"{source} has no split {split!r}: there are {splits}") from error
     records = _records(builder, split or "train", source)
     files = tuple(Path(instruction.filename) for instruction in instructions)
-    lr = _has_lr(name, features, scale, kind)
+    # The name of the set says of which kind and scale its LR images are.
+    lr = "lr" in features and name.endswith(f"/{kind}_x{scale}")
     if kind == "unknown" and not lr:
         raise InputError(f'the degradation is "unknown", and {source} has none for x{scale}')
     return [
@@ -65,8 +58,8 @@ def tfds_images(
     ]
 
 
-def _content(records: ImageRecords, index: int, key: str) -> bytes:
-    return records[index][key]
+def _content(records: Any, index: int, key: str) -> bytes:
+    return records[index][key]  # a record is read when it is used
 
 
 def _open(name: str, root: Path | None) -> Any:
@@ -81,7 +74,8 @@ def _open(name: str, root: Path | None) -> Any:
     for home in homes:
         versions = [path.parent for path in (home / name).glob(f"*/{INFO}")] if name else []
         if versions:
-            return tfds.builder_from_directory(max(versions, key=_version))
+            newest = max(versions, key=lambda path: [*map(int, re.findall(r"\d+", path.name))])
+            return tfds.builder_from_directory(newest)
     there = sorted(
         str(path.parent.parent.relative_to(home)) for home in homes for path in home.rglob(INFO)
     )
@@ -91,16 +85,7 @@ def _open(name: str, root: Path | None) -> Any:
     )
 
 
-def _version(folder: Path) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", folder.name)]
-
-
-def _has_lr(name: str, features: Any, scale: int | None, kind: str) -> bool:
-    """Whether the LR images of the set are the wanted ones, by its name: bicubic_x4, unknown_x2."""
-    return "lr" in features and name.endswith(f"/{kind}_x{scale}")
-
-
-def _records(builder: Any, split: str, source: str) -> ImageRecords:
+def _records(builder: Any, split: str, source: str) -> Any:
     import tensorflow_datasets as tfds
 
     features = builder.info.features

@@ -1,7 +1,6 @@
-"""Small random networks, and the folder of trained ones."""
+"""Small random networks."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -10,11 +9,8 @@ import pytest
 from flax import nnx
 
 from subpixel.sr.models import ESPCNConfig
-from subpixel.sr.models.operations import Activation, AddNearest, Convolution, Upsampling
 from subpixel.sr.models.trained import TrainedNetwork
 from subpixel.sr.provenance import Provenance
-
-RESULTS = Path(__file__).parents[3] / "results"
 
 
 @pytest.fixture
@@ -31,29 +27,5 @@ def make_model() -> Callable[..., TrainedNetwork]:
         )
         provenance = Provenance(name="small", license="Apache-2.0", training_data="none")
         return TrainedNetwork("small", provenance, config, layout, params)
-
-    return make
-
-
-@pytest.fixture
-def compact_operations() -> Callable[..., list]:
-    """Makes the operations of a network of 3x3 layers with PReLU or ReLU, enlarging RGB."""
-
-    def make(name="prelu", scale=2, depth=3, width=6) -> list:
-        rng = np.random.default_rng(4)
-
-        def kernel(inputs, outputs):
-            return rng.normal(0, 0.3, (3, 3, inputs, outputs)).astype(np.float32)
-
-        def bias(outputs):
-            return rng.normal(0, 0.2, outputs).astype(np.float32)
-
-        operations = []
-        for layer in range(depth):
-            operations.append(Convolution(kernel(width if layer else 3, width), bias(width)))
-            operations.append(Activation(name, abs(bias(width)) if name == "prelu" else None))
-        outputs = 3 * scale**2
-        operations.append(Upsampling(scale, kernel(width, outputs), bias(outputs)))
-        return [*operations, AddNearest(scale)]
 
     return make

@@ -24,8 +24,8 @@ from subpixel.sr.training.state import check_warm_start
 LAYOUTS = ["subpixel", "conv_transpose"]
 NETWORKS = [
     {"channels": 1, "residual": True, "input_mean": 0.45, "input_scale": 1.6},
-    {"channels": 3, "scale": 2, "residual": True, "bias": "shared"},
-    {"channels": 3, "scale": 4, "output_activation": "sigmoid"},
+    {"channels": 3, "scale": 2, "residual": True, "bias": "shared", "activation": "prelu"},
+    {"channels": 3, "scale": 4, "activation": "relu", "output_activation": "sigmoid"},
     {"channels": 1, "scale": 2, "residual": True, "output_activation": "sigmoid"},
     {"kind": SRCNNConfig, "channels": 1, "input_mean": 0.45, "input_scale": 1.6},
     {"kind": SRCNNConfig, "channels": 3, "scale": 2},
