@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -38,24 +38,21 @@ class KnownNetwork:
     """
 
     about: str
-    network: Literal["espcn", "fsrcnn", "plain"]
+    network: str
     layers: tuple[str, ...]
 
 
-KNOWN = (
-    KnownNetwork("ESPCN of PyTorch's examples, leftthomas and ETDS", "espcn", ("conv#",)),
-    KnownNetwork("ESPCN of yjn870", "espcn", ("first_part.#", "last_part.#")),
-    KnownNetwork("ESPCN of Lornatang", "espcn", ("feature_maps.#", "sub_pixel.#")),
-    KnownNetwork("ESPCN as an nn.Sequential", "espcn", ("#",)),
-    KnownNetwork(
-        "FSRCNN of yjn870 and ETDS", "fsrcnn", ("first_part.#", "mid_part.#", "last_part")
-    ),
-    KnownNetwork(
-        "FSRCNN of Lornatang",
-        "fsrcnn",
-        ("feature_extraction.#", "shrink.#", "map.#", "expand.#", "deconv"),
-    ),
-    KnownNetwork("SRVGGNetCompact of Real-ESRGAN", "plain", ("body.#",)),
+KNOWN = tuple(
+    KnownNetwork(about, network, tuple(layers.split()))
+    for about, network, layers in (
+        ("ESPCN of PyTorch's examples, leftthomas and ETDS", "espcn", "conv#"),
+        ("ESPCN of yjn870", "espcn", "first_part.# last_part.#"),
+        ("ESPCN of Lornatang", "espcn", "feature_maps.# sub_pixel.#"),
+        ("ESPCN as an nn.Sequential", "espcn", "#"),
+        ("FSRCNN of yjn870 and ETDS", "fsrcnn", "first_part.# mid_part.# last_part"),
+        ("FSRCNN of Lornatang", "fsrcnn", "feature_extraction.# shrink.# map.# expand.# deconv"),
+        ("SRVGGNetCompact of Real-ESRGAN", "plain", "body.#"),
+    )
 )
 
 
@@ -231,39 +228,30 @@ def _config(
     activation: Activation,
     output_activation: OutputActivation | None,
 ) -> ModelConfig:
-    channels: Literal[1, 3] = 1 if hidden[0].weight.shape[1] == 1 else 3
     sizes = tuple(conv.size for conv in (*hidden, head))
     features = tuple(conv.features for conv in hidden)
+    common: Any = {"scale": scale, "channels": hidden[0].weight.shape[1]}
     if known.network == "espcn":
         if len(hidden) not in (2, 3):
             raise InputError(
                 f"{known.about} has two or three hidden convolutions; got {len(hidden)}"
             )
         return ESPCNConfig(
-            scale=scale,
-            channels=channels,
             features=features,
             kernel_sizes=sizes,
             activation=activation,
             output_activation=output_activation or "none",
+            **common,
         )
     if known.network == "plain":
-        return PlainConfig(
-            scale=scale,
-            channels=channels,
-            depth=len(sizes),
-            width=features[0],
-            activation=activation,
-            input_mean=0.0,
-            input_scale=1.0,
-        )
+        common |= {"activation": activation, "input_mean": 0.0, "input_scale": 1.0}
+        return PlainConfig(depth=len(sizes), width=features[0], **common)
     return FSRCNNConfig(
-        scale=scale,
-        channels=channels,
         features=features[0],
         shrunk_features=features[1] if len(features) > 1 else 1,
         mapping_layers=len(hidden) - 3,
         upsampler_size=transposed_size(head.size, scale),
+        **common,
     )
 
 
