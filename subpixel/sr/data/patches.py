@@ -10,6 +10,8 @@ from subpixel.sr.data.config import Sampling
 
 # LR and HR of one image, or of several of one size.
 PixelPair = tuple[UInt8[np.ndarray, "*n h w c"], UInt8[np.ndarray, "*n hr_h hr_w c"]]
+# LR and HR of images of several sizes.
+PixelPairs = list[tuple[UInt8[np.ndarray, "_ _ c"], UInt8[np.ndarray, "_ _ c"]]]
 # The keys are "lr" and "hr", whose heights and widths differ.
 Batch = dict[str, UInt8[np.ndarray, "n _ _ c"]]
 ALL = slice(None)

@@ -31,7 +31,7 @@ from subpixel.sr.data.degradation import BICUBIC, Degradation
 from subpixel.sr.data.images import open_image
 from subpixel.sr.data.leak import Fingerprint, fingerprint
 from subpixel.sr.data.pairs import Pair, make_pair
-from subpixel.sr.data.patches import PixelPair
+from subpixel.sr.data.patches import PixelPair, PixelPairs
 
 VERSION = 3
 PIXELS, INDEX = "pixels", "index.json"
@@ -53,7 +53,7 @@ class Prepared:
       folder: of the cache that the pairs are views of, or None.
     """
 
-    pairs: list[tuple[np.ndarray, np.ndarray]]
+    pairs: PixelPairs
     fingerprints: list[Fingerprint]
     folder: Path | None = None
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import write_json
 from subpixel.sr.data.config import DataConfig
@@ -19,6 +17,7 @@ from subpixel.sr.data.held_out import (
 )
 from subpixel.sr.data.leak import check_no_leak, shorten
 from subpixel.sr.data.pairs import Pair, describe_lr, find_benchmarks, find_training
+from subpixel.sr.data.patches import PixelPairs
 from subpixel.sr.data.preparation import prepare
 from subpixel.sr.serialization import structure
 
@@ -64,8 +63,8 @@ class TrainingSet:
       images: all of them, for the workdir.
     """
 
-    pairs: list[tuple[np.ndarray, np.ndarray]]
-    validation: list[tuple[np.ndarray, np.ndarray]]
+    pairs: PixelPairs
+    validation: PixelPairs
     benchmarks: dict[str, list[Pair]]
     lr: str
     notes: tuple[str, ...]
