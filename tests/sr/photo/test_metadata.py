@@ -129,33 +129,14 @@ def test_resolution_is_carried_over(suffix, tmp_path):
 
 def test_a_stale_thumbnail_is_left_out(tmp_path):
     thumbnail = save(tmp_path / "thumbnail.jpg", COFFEE[:40, :40]).read_bytes()
-    path = tmp_path / "a.jpg"
-    save(path, exif=exif_with_thumbnail(thumbnail))
-    assert thumbnail in path.read_bytes()
-    enlarge(path, tmp_path / "b.jpg")
+    source = save(tmp_path / "a.jpg", exif=exif())
+    change_by_exiftool(source, f"-ThumbnailImage<={tmp_path / 'thumbnail.jpg'}")
+    assert thumbnail[-400:] in source.read_bytes()
+    enlarge(source, tmp_path / "b.jpg")
     tags = load(tmp_path / "b.jpg").getexif()
-    assert tags[MAKE] == "M"
+    assert tags[MAKE] == "Maker"
     assert tags.get_ifd(1) == {}
     assert thumbnail[-400:] not in (tmp_path / "b.jpg").read_bytes()
-
-
-def exif_with_thumbnail(thumbnail: bytes) -> bytes:
-    """Returns EXIF with a maker "M" and a second directory that holds a JPEG."""
-
-    def entry(tag: int, kind: int, count: int, value: bytes) -> bytes:
-        return tag.to_bytes(2) + kind.to_bytes(2) + count.to_bytes(4) + value.ljust(4, b"\0")
-
-    first = (1).to_bytes(2) + entry(MAKE, 2, 2, b"M\0")
-    second_at = 8 + len(first) + 4
-    jpeg_at = second_at + 2 + 3 * 12 + 4
-    second = (
-        (3).to_bytes(2)
-        + entry(0x103, 3, 1, (6).to_bytes(2))
-        + entry(0x201, 4, 1, jpeg_at.to_bytes(4))
-        + entry(0x202, 4, 1, len(thumbnail).to_bytes(4))
-        + bytes(4)
-    )
-    return b"Exif\0\0MM\0*" + (8).to_bytes(4) + first + second_at.to_bytes(4) + second + thumbnail
 
 
 PACKET = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>%s</x:xmpmeta>"
