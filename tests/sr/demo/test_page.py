@@ -69,6 +69,16 @@ def test_a_worker_that_does_not_run_ends_every_task_then_and_later(tmp_path, eve
     assert shown == [message]
 
 
+def test_a_task_that_cannot_be_made_ends_itself_only(tmp_path):
+    script = f"""{WORKERS}
+        const fail = () => {{ throw new Error("no canvas"); }};
+        results.push(pool.run(fail).then(() => "done", (e) => e.message));
+        for (const id of [0, 1, 2]) created[id % 2].onmessage({{ data: {{ id, result: 1 }} }});
+        console.log(JSON.stringify(await Promise.all(results)));
+    """
+    assert json.loads(run_node(tmp_path, script)) == ["done"] * 3 + ["no canvas"]
+
+
 def test_the_page_says_what_is_wrong_where_its_script_does_not_start():
     page = (build.PAGE / "index.html").read_text()
     status = page.partition('<p id="status" role="status">')[2].partition("</p>")[0]
