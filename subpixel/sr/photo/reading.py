@@ -4,6 +4,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -149,9 +150,7 @@ def _open(path: Path) -> tuple[Any, list[str]]:
         if head.startswith(b"BM"):
             return _open_bmp(path), []
         if heic.is_heic(head):
-            opened = heic.open_heic(path)
-            _refuse_large(path, *opened.size)
-            return heic.decode_heic(path, opened)
+            return heic.read_heic(path, partial(_refuse_large, path))
         if head[4:12] == b"ftypavis":
             raise InputError(f"{path} is animated: {_ONE_IMAGE}")
         if head[:4] in _TIFF_HEADS:
