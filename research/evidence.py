@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import tyro
+from checkerboard import checkerboard_energy, flat_energy
 from flax import nnx
 from rich.console import Console
 
@@ -34,7 +35,6 @@ from subpixel.sr.data.degradation import make_lr
 from subpixel.sr.data.pairs import Pair, data_root, find_benchmarks
 from subpixel.sr.data.training_set import load_training_set
 from subpixel.sr.evaluation import Protocol, evaluate
-from subpixel.sr.evaluation.checkerboard import checkerboard_energy, flat_energy
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.base import Network
 from subpixel.sr.sweep import seeded

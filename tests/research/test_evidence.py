@@ -7,12 +7,12 @@ import evidence as tool
 import evidence_page as page
 import numpy as np
 import pytest
+from checkerboard import flat_energy
 from flax import nnx
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.pairs import find_benchmarks
-from subpixel.sr.evaluation.checkerboard import flat_energy
 from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models.srcnn import SRCNNConfig
 

@@ -83,9 +83,9 @@ def parse_options(
                 "value of another option follows its name; --help lists all"
             )
         known = [*names, *(field.name for field in fields(options))]
-        nearest = get_close_matches(option.lstrip("-").replace("-", "_"), known, n=1, cutoff=0.0)
-        hint = f"the nearest is --{nearest[0]}; --help lists all" if nearest else "it takes none"
-        raise InputError(f"unknown option {option}: {hint}")
+        nearest = get_close_matches(option.lstrip("-").replace("-", "_"), known, n=1, cutoff=0.7)
+        hint = f"the nearest is --{nearest[0]}; " if nearest else ""
+        raise InputError(f"unknown option {option}: {hint}--help lists all")
     return parsed
 
 

@@ -11,14 +11,7 @@ from subpixel.sr.demo.build import build_demo
 from subpixel.sr.models.find import find_model
 
 # ESPCN first, as in `upscale`; the plain networks are more exact.
-DEFAULT_MODELS = (
-    "espcn_x3",
-    "espcn_x2",
-    "espcn_x4",
-    "plain_10x18_x3",
-    "plain_10x18_x2",
-    "plain_10x18_x4",
-)
+DEFAULT_MODELS = tuple(f"{name}_x{r}" for name in ("espcn", "plain_10x18") for r in (3, 2, 4))
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,12 @@ from subpixel.sr.inference.bicubic import BICUBIC_NAME
 from subpixel.sr.inference.upscaler import BicubicUpscaler, Upscaler
 from subpixel.sr.models.find import check_options, find_model
 
+# The options that change single choices of a protocol.
+CHOICES = (
+    *("crop", "channel", "luma_range", "rounding", "degradation", "border", "sigma"),
+    *("kernel_size", "lr_from", "grey", "shave"),
+)
+
 
 @dataclass(frozen=True)
 class Options:
@@ -102,21 +108,8 @@ class Options:
         Raises:
           InputError: if they do not go together.
         """
-        return Protocol.chosen(
-            self.protocol,
-            self.scale,
-            degradation=self.degradation,
-            border=self.border,
-            sigma=self.sigma,
-            kernel_size=self.kernel_size,
-            crop=self.crop,
-            channel=self.channel,
-            luma_range=self.luma_range,
-            rounding=self.rounding,
-            lr_from=self.lr_from,
-            grey=self.grey,
-            shave=self.shave,
-        )
+        choices = {name: getattr(self, name) for name in CHOICES}
+        return Protocol.chosen(self.protocol, self.scale, **choices)
 
 
 def run(options: Options) -> int:
@@ -135,9 +128,23 @@ def run(options: Options) -> int:
     benchmarks = find_benchmarks(
         options.benchmarks, data_root(options.data_root), wanted, protocol.degradation
     )
-    upscaler, about, notes = _load(options, protocol)
-    for note in notes:
-        console.print(f"note: {note}", soft_wrap=True, highlight=False)
+    name, activation, output = options.target, options.activation, options.output_activation
+    if name == BICUBIC_NAME:
+        check_options(name, options.checkpoint, activation, output)
+        upscaler: Upscaler = BicubicUpscaler(options.scale, protocol.degradation.border)
+        about: dict[str, Any] = {"name": name}
+    else:
+        model = find_model(
+            name,
+            options.scale,
+            upsampler=options.upsampler,
+            checkpoint=options.checkpoint,
+            activation=activation,
+            output_activation=output,
+        )
+        upscaler, about = model.upscaler(), model.to_json()
+        for note in model.notes:
+            console.print(f"note: {note}", soft_wrap=True, highlight=False)
     measured = measure_model(
         upscaler,
         benchmarks,
@@ -150,21 +157,3 @@ def run(options: Options) -> int:
     write_measurement(measured, about, json=options.json, csv=options.csv)
     show_measurement(measured, about, console, options.worst)
     return 0
-
-
-def _load(options: Options, protocol: Protocol) -> tuple[Upscaler, dict[str, Any], tuple[str, ...]]:
-    """Returns what enlarges images, what is known about it, and notes for the user."""
-    name, activation, output = options.target, options.activation, options.output_activation
-    if name == BICUBIC_NAME:
-        check_options(name, options.checkpoint, activation, output)
-        upscaler = BicubicUpscaler(options.scale, protocol.degradation.border)
-        return upscaler, {"name": name}, ()
-    model = find_model(
-        name,
-        options.scale,
-        upsampler=options.upsampler,
-        checkpoint=options.checkpoint,
-        activation=activation,
-        output_activation=output,
-    )
-    return model.upscaler(), model.to_json(), model.notes

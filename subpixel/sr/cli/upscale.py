@@ -40,7 +40,9 @@ class Options:
     fit: Annotated[str | None, tyro.conf.arg(metavar="WxH")] = None
     """Box that the result fits into, instead of a scale, such as 1920x1080."""
     model: str = DEFAULT_MODEL
-    """A released model's name, a weights file, a workdir, a PyTorch checkpoint, or "bicubic"."""
+    """A released model's name, a weights file, a workdir, a PyTorch checkpoint, or "bicubic".
+    "espcn" is the fastest network, "plain_11x24" the most exact: 0.3 dB more at x3, for 2 to 4
+    times the time; "plain_10x18" is between them."""
     engine: Engine = "auto"
     """Library that computes the network: JAX, or ONNX Runtime ("auto": ONNX Runtime where it is
     installed and there is no accelerator)."""

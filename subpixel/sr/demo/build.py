@@ -3,8 +3,6 @@
 The folder is complete: any web server can serve it, and the page loads nothing from elsewhere.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,7 +15,6 @@ from subpixel.sr.models.trained import TrainedNetwork
 
 PAGE = Path(__file__).parent / "page"
 MODELS = "models.json"
-_SERVICE_WORKER = "sw.js"
 
 
 def build_demo(
@@ -57,7 +54,6 @@ def build_demo(
     }
     files |= {path.name: path.read_bytes() for path in sorted(PAGE.iterdir()) if path.is_file()}
     files |= _model_files(models, tell)
-    files[_SERVICE_WORKER] = _service_worker(files)
     for stale in (*output.glob("models/*.onnx"), *output.glob("ort/*.mjs")):
         if stale.relative_to(output).as_posix() not in files:
             stale.unlink()
@@ -91,14 +87,3 @@ def _model_files(models: Sequence[TrainedNetwork], tell: Callable[[str], None]) 
         )
     facts = {"software": f"subpixel {__version__}", "models": entries}
     return {**files, MODELS: dump_json(facts, indent=2).encode()}
-
-
-def _service_worker(files: dict[str, bytes]) -> bytes:
-    """Returns the service worker with the files that it keeps, and a digest of all of them."""
-    digest = hashlib.sha256(
-        b"".join(hashlib.sha256(files[name]).digest() for name in sorted(files))
-    )
-    kept = ["./", *(name for name in files if name != _SERVICE_WORKER)]
-    text = files[_SERVICE_WORKER].decode()
-    text = text.replace('["@FILES@"]', json.dumps(kept)).replace("@DIGEST@", digest.hexdigest())
-    return text.encode()

@@ -115,22 +115,21 @@ class Protocol:
     ) -> Self:
         """Returns a convention by its name, with the choices that are not None.
 
-        Args:
-          name: of the convention.
-          scale: r.
-          degradation: its kind.
-          border, sigma, kernel_size: of the degradation, as in `Degradation`.
-          choices: further fields of the protocol.
+        `degradation` is its kind; border, sigma and kernel_size are of it, as in `Degradation`.
 
         Raises:
           InputError: if the name is unknown, or the values do not go together.
         """
-        of_degradation = {
-            "kind": degradation, "border": border, "sigma": sigma, "kernel_size": kernel_size,
-        }  # fmt: skip
+
+        def given(**values: Any) -> dict[str, Any]:
+            return {name: value for name, value in values.items() if value is not None}
+
         named = cls.named(name, scale)
-        changed = replace(named.degradation, **_given(of_degradation))
-        return replace(named, degradation=changed, **_given(choices))
+        of_degradation = given(
+            kind=degradation, border=border, sigma=sigma, kernel_size=kernel_size
+        )
+        changed = replace(named.degradation, **of_degradation)
+        return replace(named, degradation=changed, **given(**choices))
 
     @property
     def name(self) -> str:
@@ -185,10 +184,6 @@ class Protocol:
             return structure({key: values[key] for key in known}, cls)
         except InputError as error:
             raise InputError(f"the protocol in {source} cannot be read: {error}") from error
-
-
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def rename_earlier(values: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,9 @@ from subpixel.sr.data.pairs import Pair, load_pair
 from subpixel.sr.evaluation.protocol import Protocol
 from subpixel.sr.inference.upscaler import Upscaler
 
+# Of the images that cannot be used, so many are named.
+_NAMED = 10
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -89,28 +92,33 @@ def evaluate(
       The scores of each upscaler.
 
     Raises:
-      InputError: if an image cannot be read, or is too small to be measured; if the
-        protocol does not apply to an upscaler.
+      InputError: naming all images that cannot be read, and the first that is too small to be
+        measured; if the protocol does not apply to an upscaler.
     """
     images = list(images)
     if protocol.lr_from == "rgb" and any(image.lr for image in images):
         protocol = replace(protocol, lr_from="files")
     scores = {name: Scores(protocol, {}, {}) for name in upscalers}
+    problems: list[str] = []
     for image in images:
         grey = protocol.grey == "stored" and image.hr.is_grey()
         try:
             lr, original = _load(image, protocol, grey)
-            for name, upscaler in upscalers.items():
+            # The other images are only read: all that cannot be used are named at once.
+            for name, upscaler in upscalers.items() if not problems else ():
                 output, reference = _compare(upscaler, lr, original, protocol, grey)
                 result = scores[name]
                 result.psnr[image.name] = float(psnr(output, reference, shave=protocol.shave))
                 result.ssim[image.name] = float(ssim(output, reference, shave=protocol.shave))
                 if observe is not None:
                     observe(Measured(name, image.name, output, reference, lr))
-        except InputError:
-            raise
+        except InputError as error:
+            problems.append(str(error))
         except ValueError as error:
-            raise InputError(f"image {image.hr.source} cannot be measured: {error}") from error
+            problems.append(f"image {image.hr.source} cannot be measured: {error}")
+    if problems:
+        rest = f"; and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
+        raise InputError("; ".join(problems[:_NAMED]) + rest)
     return scores
 
 

@@ -77,28 +77,23 @@ def worst_table(rows: Rows, count: int) -> Table:
     return table
 
 
-def scores_csv(rows: Rows) -> str:
-    """Returns a line for each model, benchmark and image, the protocol's choices in columns."""
-    file = io.StringIO()
-    writer: Any = None
-    for model, by_benchmark in rows.items():
-        for benchmark, scores in by_benchmark.items():
-            for name in scores.psnr:
-                line = {
-                    "model": model, "benchmark": benchmark, "image": name,
-                    "psnr": scores.psnr[name], "ssim": scores.ssim[name],
-                    **scores.protocol.to_json(),
-                }  # fmt: skip
-                if writer is None:
-                    writer = csv.DictWriter(file, list(line), lineterminator="\n")
-                    writer.writeheader()
-                writer.writerow(line)
-    return file.getvalue()
-
-
 def write_csv(path: Path, rows: Rows) -> None:
-    """Writes the CSV file of the scores, completely or not at all."""
-    write_text(path, scores_csv(rows))
+    """Writes a line for each model, benchmark and image, the protocol's choices in columns."""
+    lines = [
+        {
+            "model": model, "benchmark": benchmark, "image": name,
+            "psnr": scores.psnr[name], "ssim": scores.ssim[name],
+            **scores.protocol.to_json(),
+        }
+        for model, by_benchmark in rows.items()
+        for benchmark, scores in by_benchmark.items()
+        for name in scores.psnr
+    ]  # fmt: skip
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    write_text(path, file.getvalue())
 
 
 def read_scores(path: Path) -> dict[str, dict[str, Scores]]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import product
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,39 +27,6 @@ from subpixel.sr.inference.bicubic import BICUBIC_RADIUS
 from subpixel.sr.inference.colour import enlarge_opaque, rounded
 from subpixel.sr.inference.tiling import TILES_AT_ONCE, tiles
 from subpixel.sr.models.base import Network, Params
-
-
-class Upscaler(Protocol):
-    """Enlarges images by a whole number."""
-
-    @property
-    def scale(self) -> int:
-        """How many times larger the output is, r."""
-        ...
-
-    def luma(
-        self, lr: UInt8[np.ndarray, "h w 3"], luma_range: LumaRange = "studio"
-    ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 1"]:
-        """Returns Y of the enlarged image: uint8 (h, w, 3) -> uint8 (r*h, r*w, 1)."""
-        ...
-
-    def rgb(
-        self, lr: UInt8[np.ndarray, "h w 3"]
-    ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
-        """Returns the enlarged image: uint8 (h, w, 3) -> uint8 (r*h, r*w, 3)."""
-        ...
-
-    def image(
-        self, lr: UInt8[np.ndarray, "h w 3"]
-    ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
-        """Returns the enlarged image as `subpixel upscale` writes it: rounded once, at the end."""
-        ...
-
-    def luma_unrounded(
-        self, lr: Real[np.ndarray, "h w 1"]
-    ) -> Real[np.ndarray, "{self.scale}*h {self.scale}*w 1"]:
-        """Enlarges luma without rounding: float (h, w, 1) -> float (r*h, r*w, 1), in 0..255."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -217,6 +184,9 @@ class NetworkUpscaler:
         for (y, x), hr in zip(places, enlarged, strict=True):
             result[y.written(r), x.written(r)] = hr[y.kept(r), x.kept(r)]
         return result
+
+
+Upscaler = BicubicUpscaler | NetworkUpscaler
 
 
 def _finite(output: np.ndarray) -> np.ndarray:

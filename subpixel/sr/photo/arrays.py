@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Real
 
+from subpixel.sr.inference.colour import rounded
 from subpixel.sr.photo.engine import DEFAULT_MODEL, Engine, find_models
 from subpixel.sr.photo.photographs import Settings
 from subpixel.sr.photo.plan import Size
 from subpixel.sr.photo.reading import open_photograph
 from subpixel.sr.photo.strips import Strips
-from subpixel.sr.photo.vips import DTYPES, PEAKS, quantised
+from subpixel.sr.photo.vips import DTYPES
 
 Pixels = Real[np.ndarray, "h w"] | Real[np.ndarray, "h w c"] | Real[np.ndarray, "n h w c"]
 _find_models = lru_cache(maxsize=8)(find_models)
@@ -56,7 +57,7 @@ def upscale(
     settings = Settings(models, Size(scale=scale, fit=size).or_scale_of(models.scales))
     if isinstance(images, str | PathLike):
         photograph = open_photograph(Path(images))
-        result = _enlarged(photograph.strips(), settings, photograph.dtype)
+        result = _enlarged(photograph.strips(), settings, np.dtype(DTYPES[photograph.dtype]))
         return result[..., 0] if result.shape[-1] == 1 else result
     values = np.asarray(images)
     if values.ndim == 4:
@@ -70,11 +71,11 @@ def _upscale_array(image: np.ndarray, settings: Settings) -> np.ndarray:
             "an image must have the shape (h, w) or (h, w, c) with 1 to 4 channels; got "
             f"{image.shape}"
         )
-    kinds = {np.dtype(kind): name for name, kind in DTYPES.items()}
-    kind = "float" if np.issubdtype(image.dtype, np.floating) else kinds.get(image.dtype)
-    if kind is None:
+    real = np.issubdtype(image.dtype, np.floating)
+    if not real and image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"an image must be uint8, uint16 or floating point; got {image.dtype}")
-    values = image.astype(np.float32) / np.float32(PEAKS[kind])
+    white = 1 if real else np.iinfo(image.dtype).max
+    values = image.astype(np.float32) / np.float32(white)
     if not (values.min() >= 0 and values.max() <= 1):
         raise ValueError(
             f"a floating-point image must lie in 0..1; got {values.min():g} to {values.max():g}"
@@ -82,10 +83,12 @@ def _upscale_array(image: np.ndarray, settings: Settings) -> np.ndarray:
     values = values if image.ndim == 3 else values[..., None]
     height, width, channels = values.shape
     lr = Strips(height, width, channels, iter([values]))
-    result = _enlarged(lr, settings, kind).astype(image.dtype)
+    result = _enlarged(lr, settings, image.dtype)
     return result if image.ndim == 3 else result[..., 0]
 
 
-def _enlarged(lr: Strips, settings: Settings, kind: str) -> np.ndarray:
-    rows = (quantised(strip.clip(0, 1), kind) for strip in settings.enlarged(lr).rows)
-    return np.concatenate(list(rows))
+def _enlarged(lr: Strips, settings: Settings, dtype: np.dtype) -> np.ndarray:
+    rows = settings.enlarged(lr).rows
+    if np.issubdtype(dtype, np.floating):
+        return np.concatenate([strip.clip(0, 1).astype(dtype) for strip in rows])
+    return np.concatenate([rounded(strip, dtype.type) for strip in rows])

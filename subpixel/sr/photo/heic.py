@@ -2,6 +2,7 @@
 contains no decoder for HEVC.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,16 @@ def is_heic(head: bytes) -> bool:
     return head[4:8] == b"ftyp" and any(brand in head[8:] for brand in _BRANDS)
 
 
-def open_heic(path: Path) -> Any:
-    """Opens a HEIC file; its pixels are decoded by `decode_heic`.
+def read_heic(path: Path, check_size: Callable[[int, int], None]) -> tuple[Any, list[str]]:
+    """Returns the libvips image of a HEIC file, upright and of 8 bits, and notes.
 
     Args:
       path: the file.
-
-    Returns:
-      pillow-heif's image, whose `size` is the upright width and height.
+      check_size: receives width and height before the pixels are decoded.
 
     Raises:
-      InputError: if pillow-heif is not installed, or the file holds several images.
+      InputError: if pillow-heif is not installed, the file holds several images, or its colours are
+        those of HDR video, for which results have no place.
     """
     try:
         import pillow_heif
@@ -43,19 +43,7 @@ def open_heic(path: Path) -> Any:
     opened = pillow_heif.open_heif(path)
     if len(opened) > 1:
         raise InputError(f"{path} has {len(opened)} images: save them as single files")
-    return opened
-
-
-def decode_heic(path: Path, opened: Any) -> tuple[Any, list[str]]:
-    """Returns the libvips image of a HEIC file, upright and of 8 bits, and notes.
-
-    Args:
-      path: the file.
-      opened: what `open_heic` returned.
-
-    Raises:
-      InputError: if its colours are those of HDR video, for which results have no place.
-    """
+    check_size(*opened.size)
     info = opened.info
     profile, codes = info.get("icc_profile"), info.get("nclx_profile")
     if not profile and codes is not None:

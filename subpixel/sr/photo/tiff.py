@@ -1,4 +1,4 @@
-"""TIFF files of 8 and 16 bits and floating point; Pillow writes their directory."""
+"""TIFF files of 8 and 16 bits; Pillow writes their directory."""
 
 import shutil
 import tempfile
@@ -6,7 +6,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import UInt
 from PIL import Image, TiffTags
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
@@ -18,18 +18,17 @@ _CLASSIC_BYTES = 4 * 10**9
 
 
 def write_tiff(
-    path: Path, values: Shaped[np.ndarray, "h w c"], exif: Image.Exif, blocks: dict[int, bytes]
+    path: Path, values: UInt[np.ndarray, "h w c"], exif: Image.Exif, blocks: dict[int, bytes]
 ) -> None:
     """Writes a TIFF file, compressed by deflate.
 
     Args:
       path: the file.
-      values: uint8, uint16 or float32.
+      values: uint8 or uint16.
       exif: its tags become those of the first directory.
       blocks: further tags whose values are bytes.
     """
     height, width, channels = values.shape
-    real, size = values.dtype.kind == "f", values.dtype.itemsize
     big = values.nbytes > _CLASSIC_BYTES
     directory = ImageFileDirectory_v2(b"II+\0\x08\0\0\0" + bytes(8) if big else b"II*\0" + bytes(4))
     for tag, value in exif.items():
@@ -45,21 +44,20 @@ def write_tiff(
     with path.open("wb") as file, tempfile.TemporaryFile(dir=path.parent) as strips:
         for first in range(0, height, _ROWS_PER_STRIP):
             rows = values[first : first + _ROWS_PER_STRIP]
-            if not real:
-                rows = np.diff(rows, axis=1, prepend=values.dtype.type(0))
+            rows = np.diff(rows, axis=1, prepend=values.dtype.type(0))
             places.append(strips.tell())
             little = rows.astype(rows.dtype.newbyteorder("<"))
             sizes.append(strips.write(zlib.compress(little.tobytes(), 6)))
         lengths = {256: width, 257: height, 273: tuple(places), 279: tuple(sizes)}
         shorts = {
-            258: (8 * size,) * channels,
+            258: (8 * values.itemsize,) * channels,
             259: 8,
             262: 1 if channels < 3 else 2,
             277: channels,
             278: _ROWS_PER_STRIP,
             284: 1,
-            317: 1 if real else 2,
-            339: (3 if real else 1,) * channels,
+            317: 2,
+            339: (1,) * channels,
         }
         if channels in (2, 4):
             # Alpha that the colours are not multiplied by.

@@ -45,6 +45,8 @@ _CUT_SECONDS = 1.0
 _STATE_DURATION = ("mov", "matroska", "avi", "asf")
 # Limit of x264 and of libvpx.
 _LARGEST_SIDE = 16384
+# Tags of older files are not UTF-8: their bytes are kept.
+_ANY_BYTES = "surrogateescape"
 # The tag by which WebM states that a second stream inside the video is its transparency.
 _ALPHA = "alpha_mode"
 
@@ -73,7 +75,7 @@ def upscale_video(
     refuse_unreadable(path)
     with atomic_write(target) as part:
         try:
-            with av.open(str(path)) as file:
+            with av.open(str(path), metadata_errors=_ANY_BYTES) as file:
                 return _transcode(_Source(file, path), target, part, settings, advance)
         except av.error.FFmpegError as error:
             raise InputError(f"{path} is damaged or no video: {error.strerror}") from None
@@ -158,7 +160,7 @@ def _transcode(
     shape = frame_shape(first, source.path, settings.size, codec == "libx264")
     _check_result(shape, codec, source.path, target, settings)
     durations: dict[int, int] = {}
-    with pyav().open(str(part), "w", format=container) as sink:
+    with pyav().open(str(part), "w", format=container, metadata_errors=_ANY_BYTES) as sink:
         sink.metadata.update(source.file.metadata)
         # Matroska has its names in capitals.
         comments = (source.file.metadata.get(name) for name in ("comment", "COMMENT"))
@@ -170,7 +172,7 @@ def _transcode(
             if not _is_frame(item):
                 if item.stream.index in copied:
                     item.stream = copied[item.stream.index]
-                    _mux(sink, [item], target)
+                    _mux(sink, [item], source.path, target)
                 continue
             refuse_interlaced(item, source.path)
             if (item.width, item.height) != (shape.width, shape.height):
@@ -180,10 +182,10 @@ def _transcode(
                 )
             frame = _enlarged(item, shape, settings)
             durations[frame.pts] = item.duration
-            _mux(sink, _lasting(output.encode(frame), durations), target)
+            _mux(sink, _lasting(output.encode(frame), durations), source.path, target)
             if advance is not None:
                 advance(source.reached, source.seconds)
-        _mux(sink, _lasting(output.encode(None), durations), target)
+        _mux(sink, _lasting(output.encode(None), durations), source.path, target)
     source.refuse_cut()
     notes = dict.fromkeys(shape.notes)
     # WebM states by a tag, too, what the pixel format says.
@@ -217,10 +219,14 @@ def _is_frame(item: Any) -> bool:
     return hasattr(item, "planes")
 
 
-def _mux(sink: Any, packets: Iterable[Any], target: Path) -> None:
+def _mux(sink: Any, packets: Iterable[Any], path: Path, target: Path) -> None:
     try:
         for packet in packets:
             sink.mux(packet)
+    except pyav().error.ArgumentError:
+        raise InputError(
+            f"{path} has time stamps that are not in order: it may be damaged; copy it again"
+        ) from None
     except pyav().error.FFmpegError as error:
         raise OSError(f"{target} cannot be written: {error.strerror}") from None
 

@@ -7,14 +7,12 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Shaped, UInt
+from jaxtyping import UInt
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.inference.colour import rounded
 
-# Formats of values in libvips, their types in NumPy, and white.
-DTYPES = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
-PEAKS = {"uchar": 255, "ushort": 65535, "float": 1}
+# Formats of values in libvips that are read and written, and their types in NumPy.
+DTYPES = {"uchar": np.uint8, "ushort": np.uint16}
 
 
 def libvips() -> ModuleType:
@@ -54,8 +52,3 @@ def from_array(values: UInt[np.ndarray, "h w c"]) -> Any:
     names = ("uchar", "b-w", "srgb") if values.dtype == np.uint8 else ("ushort", "grey16", "rgb16")
     image = libvips().Image.new_from_memory(values.data, width, height, bands, names[0])
     return image.copy(interpretation=names[1 if bands < 3 else 2])
-
-
-def quantised(values: Float32[np.ndarray, "h w c"], dtype: str) -> Shaped[np.ndarray, "h w c"]:
-    """Returns values in 0..1 as a format of libvips stores them; "float" stays as it is."""
-    return values if dtype == "float" else rounded(values, DTYPES[dtype])

@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import UInt
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo, putchunk
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import atomic_write, errors_name
+from subpixel.sr.inference.colour import rounded
 from subpixel.sr.photo.metadata import MAX_SEGMENT, Metadata, exif_of_result, left_out, software
 from subpixel.sr.photo.reading import Photograph
 from subpixel.sr.photo.strips import Strips
 from subpixel.sr.photo.tiff import write_tiff
-from subpixel.sr.photo.vips import DTYPES, from_array, libvips, quantised
+from subpixel.sr.photo.vips import DTYPES, from_array, libvips
 
 # Optimised tables make a JPEG some percent smaller, but its encoder then holds all coefficients, at
 # 6 bytes a pixel and more.
@@ -64,10 +65,6 @@ def check_target(source: Photograph, path: Path, width: int, height: int) -> lis
         raise InputError(
             f"{source.path} has transparency, which JPEG does not hold: write PNG, WebP or TIFF"
         )
-    if source.dtype == "float" and kind != "tiff":
-        raise InputError(
-            f"{source.path} has floating-point values, which only TIFF holds: write TIFF"
-        )
     notes = left_out(source.metadata, kind)
     if source.dtype == "ushort" and kind not in ("png", "tiff"):
         notes.append(f"more than 8 bits became 8, which {kind.upper()} is written with")
@@ -91,7 +88,7 @@ def write_photograph(
       OSError: if the file cannot be written.
     """
     kind, metadata = FORMATS[path.suffix.lower()], source.metadata
-    dtype = source.dtype if kind in ("png", "tiff") else "uchar"
+    dtype = DTYPES[source.dtype if kind in ("png", "tiff") else "uchar"]
     exif = exif_of_result(metadata, kind, result.width, result.height, model)
     quality = quality or _DEFAULT_QUALITY.get(kind)
     with (
@@ -101,10 +98,10 @@ def write_photograph(
     ):
         # Encoders need the whole image, which need not fit into memory.
         for strip in result.rows:
-            pixels.write(quantised(strip, dtype).tobytes())
+            pixels.write(rounded(strip, dtype).tobytes())
         pixels.flush()
         shape = (result.height, result.width, result.channels)
-        values = np.memmap(pixels, DTYPES[dtype], "r", shape=shape)
+        values = np.memmap(pixels, dtype, "r", shape=shape)
         if kind == "tiff":
             blocks = {
                 _XMP_TAG: metadata.xmp,
@@ -125,7 +122,7 @@ def write_photograph(
 
 
 def _save_with_libvips(
-    values: Shaped[np.ndarray, "h w c"],
+    values: UInt[np.ndarray, "h w c"],
     metadata: Metadata,
     plain: Path,
     kind: str,
@@ -193,7 +190,7 @@ def _add_chunks(plain: Path, part: Path, exif: Image.Exif, metadata: Metadata, m
 
 
 def _save_with_pillow(
-    values: Shaped[np.ndarray, "h w c"],
+    values: UInt[np.ndarray, "h w c"],
     metadata: Metadata,
     exif: Image.Exif,
     part: Path,

@@ -157,14 +157,22 @@ def test_the_earlier_name_of_an_option_still_works(option):
     assert parse_options(EvalOptions, words).choose_protocol().lr_from == "luma"
 
 
-def test_an_unknown_option_of_every_command_names_the_nearest(monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["subpixel", "upscale", "a.png", "-o", "b.png", "--heigth=3"])
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("upscale a.png --heigth=3", "--heigth: the nearest is --height; "),
+        ("upscale a.png --json=a.json", "--json: "),
+        ("evaluate bicubic --scale=2 --benchmarks Set5 --jsn=a", "--jsn: the nearest is --json; "),
+        ("evaluate bicubic --scale=2 --benchmarks Set5 --quality=3", "--quality: "),
+        ("demo -o folder --consistent", "--consistent: "),
+    ],
+)
+def test_an_unknown_option_names_one_that_is_near_or_none(words, hint, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["subpixel", *words.split()])
     with pytest.raises(SystemExit) as ended:
         run_command(main)
     assert ended.value.code == 2
-    assert capsys.readouterr().err == (
-        "error: unknown option --heigth: the nearest is --height; --help lists all\n"
-    )
+    assert capsys.readouterr().err == f"error: unknown option {hint}--help lists all\n"
 
 
 @pytest.mark.parametrize(

@@ -45,19 +45,17 @@ def test_writes_page_models_and_runtime(files: Path, tmp_path: Path):
     assert model == {
         "name": "espcn_x3", "file": "models/espcn_x3.onnx", "scale": 3, "channels": 1, "radius": 4
     }  # fmt: skip
-    kept = json.loads((output / "sw.js").read_text().split("FILES = ")[1].split(";")[0])
-    assert set(kept) == written - {"sw.js"} | {"./"}
 
 
 def test_an_earlier_demo_is_replaced_and_its_models_go(files: Path, tmp_path: Path):
     output = tmp_path / "demo"
     build_demo([_model()], output, files)
-    before = (output / "sw.js").read_text()
     (output / "models" / "old.onnx").write_bytes(b"old")
     renamed = replace(_model(), provenance=Provenance(name="mine"))
     build_demo([renamed], output, files)
     assert [path.name for path in (output / "models").iterdir()] == ["mine.onnx"]
-    assert (output / "sw.js").read_text() != before
+    (model,) = json.loads((output / "models.json").read_text())["models"]
+    assert model["file"] == "models/mine.onnx"
 
 
 def test_a_folder_with_other_files_is_left_alone(files: Path, tmp_path: Path):

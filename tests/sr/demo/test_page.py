@@ -1,18 +1,13 @@
-"""The page's own code, run by Node.js: animated images, and workers that do not run."""
+"""The page's own code, run by Node.js: workers that do not run."""
 
-import io
 import json
 import shutil
 import subprocess
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 import subpixel.sr.demo.build as build
-
-FRAMES = [Image.fromarray(np.full((9, 11, 3), value, np.uint8)) for value in (10, 120, 250)]
 
 
 def run_node(tmp_path: Path, script: str) -> str:
@@ -28,51 +23,6 @@ def run_node(tmp_path: Path, script: str) -> str:
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
-
-
-def encoded(kind: str, count: int, **options) -> bytes:
-    buffer = io.BytesIO()
-    FRAMES[0].save(buffer, kind, save_all=count > 1, append_images=FRAMES[1:count], **options)
-    return buffer.getvalue()
-
-
-def with_local_table(content: bytes) -> bytes:
-    """A GIF whose first frame is preceded by a comment of two blocks."""
-    start = 13 + 3 * 2 ** ((content[10] & 7) + 1)
-    comment = b"\x21\xfe\x05hello\x03abc\x00"
-    return content[:start] + comment + content[start:]
-
-
-def test_animated_images_are_told_from_still_ones(tmp_path):
-    files = {
-        "gif": (encoded("GIF", 3), True),
-        "gif of two frames, no loop": (encoded("GIF", 2, duration=100), True),
-        "gif with a comment": (with_local_table(encoded("GIF", 3)), True),
-        "still gif": (encoded("GIF", 1), False),
-        "still gif with a comment": (with_local_table(encoded("GIF", 1)), False),
-        "cut gif": (encoded("GIF", 1)[:40], False),
-        "apng": (encoded("PNG", 3), True),
-        "png": (encoded("PNG", 1), False),
-        "webp": (encoded("WEBP", 3), True),
-        "still webp": (encoded("WEBP", 1), False),
-        "webp with a profile": (encoded("WEBP", 1, exif=b"Exif\0\0II*\0\x08\0\0\0\0\0"), False),
-        "avif": (encoded("AVIF", 3), True),
-        "still avif": (encoded("AVIF", 1), False),
-        "jpeg": (encoded("JPEG", 1), False),
-        "empty": (b"", False),
-        "cut png": (b"\x89PNG\r\n\x1a\n\0\0", False),
-    }
-    for index, (content, _) in enumerate(files.values()):
-        (tmp_path / f"file{index}").write_bytes(content)
-    script = f"""
-        import {{ readFileSync }} from "node:fs";
-        import {{ isAnimated }} from "./animated.js";
-        const found = [];
-        for (let i = 0; i < {len(files)}; i++) found.push(isAnimated(readFileSync(`file${{i}}`)));
-        console.log(JSON.stringify(found));
-    """
-    found = json.loads(run_node(tmp_path, script))
-    assert dict(zip(files, found, strict=True)) == {name: is_ for name, (_, is_) in files.items()}
 
 
 WORKERS = """
@@ -119,22 +69,14 @@ def test_a_worker_that_does_not_run_ends_every_task_then_and_later(tmp_path, eve
     assert shown == [message]
 
 
-def test_a_png_encoder_that_does_not_run_ends_the_file(tmp_path):
-    script = """
-        let worker;
-        globalThis.Worker = class {
-            constructor() { worker = this; }
-            postMessage() { setTimeout(() => worker.onerror({})); }
-            terminate() {}
-        };
-        const { encode } = await import("./save.js");
-        const photograph = { width: 2, height: 2, hasAlpha: false };
-        const options = { photograph, model: { scale: 3 }, software: "" };
-        console.log(await encode(options).catch((error) => error.message));
+def test_a_task_that_cannot_be_made_ends_itself_only(tmp_path):
+    script = f"""{WORKERS}
+        const fail = () => {{ throw new Error("no canvas"); }};
+        results.push(pool.run(fail).then(() => "done", (e) => e.message));
+        for (const id of [0, 1, 2]) created[id % 2].onmessage({{ data: {{ id, result: 1 }} }});
+        console.log(JSON.stringify(await Promise.all(results)));
     """
-    assert run_node(tmp_path, script).strip() == (
-        "The PNG file cannot be written: png.js cannot be loaded."
-    )
+    assert json.loads(run_node(tmp_path, script)) == ["done"] * 3 + ["no canvas"]
 
 
 def test_the_page_says_what_is_wrong_where_its_script_does_not_start():

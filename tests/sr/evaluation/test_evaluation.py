@@ -22,7 +22,7 @@ from subpixel.sr.evaluation import Protocol, evaluate
 from subpixel.sr.evaluation.table import read_scores
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler
 from subpixel.sr.models.find import find_model
-from subpixel.sr.models.weights import load_weights, save_weights
+from subpixel.sr.models.weights import save_weights
 
 # Bicubic, PSNR of luma on Set5; low resolution with MATLAB's older border.
 NAMES = ("baby", "bird", "butterfly", "head", "woman")
@@ -96,15 +96,6 @@ def weights(tmp_path_factory):
         params = nnx.to_pure_dict(nnx.state(config.build(name, seed=0)))
         save_weights(folder / f"{name}.safetensors", params, config, name)
     return folder
-
-
-def test_weights_survive_their_file(weights):
-    network = load_weights(weights / "zero_insert.safetensors")
-    config, upsampler, params = network.config, network.upsampler, network.params
-    assert config == ESPCNConfig(scale=2, features=(4, 3))
-    assert upsampler == "zero_insert"
-    expected = nnx.to_pure_dict(nnx.state(config.build("zero_insert", seed=0)))
-    jax.tree.map(np.testing.assert_array_equal, params, expected)
 
 
 def test_a_luma_network_sees_luma_and_its_rounded_output_is_measured(weights):
@@ -230,3 +221,20 @@ def test_an_experiment_writes_scores_weights_and_a_page(tmp_path, monkeypatch, c
     assert about["step"] == 6
     result = evaluate({"m": network}, find_pairs("test set", tmp_path), Protocol(2))["m"]
     assert result.mean_psnr == comparison["upsamplers"]["conv_transpose"]["psnr"]["test set"]
+
+
+def test_all_images_that_cannot_be_read_are_named_at_once(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in "abcd":
+        pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    whole = (tmp_path / "b.png").read_bytes()
+    (tmp_path / "b.png").write_bytes(whole[:1000])
+    (tmp_path / "c.png").write_bytes(whole[:900] + bytes(100) + whole[1000:])
+    with pytest.raises(InputError, match=r"b\.png.*; .*c\.png") as refused:
+        evaluate({"b": BicubicUpscaler(2)}, find_pairs(str(tmp_path), None), Protocol(2))
+    assert "a.png" not in str(refused.value)
+    for index in range(12):
+        (tmp_path / f"e{index:02d}.png").write_bytes(whole[:1000])
+    with pytest.raises(InputError, match=r"e07\.png.*; and 4 more$"):
+        evaluate({"b": BicubicUpscaler(2)}, find_pairs(str(tmp_path), None), Protocol(2))

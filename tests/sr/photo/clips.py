@@ -1,5 +1,7 @@
 """Short videos that the tests make."""
 
+import shutil
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from subpixel.sr.photo.photographs import Settings
 from subpixel.sr.photo.plan import Size
 from subpixel.sr.photo.video import upscale_video
 
+FFMPEG = shutil.which("ffmpeg")
 COFFEE = data.coffee()
 # Milliseconds between frames differ, as in the videos of telephones.
 TIMES = (0, 40, 100, 130, 200, 240, 300, 310)
@@ -102,3 +105,10 @@ def remux(source: Path, target: Path, change) -> Path:
                 packet.stream = copy
                 sink.mux(packet)
     return target
+
+
+def ffmpeg(*words: object, check: bool = True) -> bytes:
+    """Runs the program ffmpeg, and returns what it writes to stdout."""
+    assert FFMPEG is not None
+    command = [FFMPEG, "-v", "error", "-y", *map(str, words)]
+    return subprocess.run(command, check=check, capture_output=True).stdout

@@ -1,27 +1,18 @@
 """Videos that Debian's ffmpeg makes: the right pixels by its own reading, or one line."""
 
 import shlex
-import shutil
-import subprocess
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from clips import enlarge, remux
+from clips import FFMPEG, enlarge, ffmpeg, remux
 
 from subpixel.sr._support.errors import InputError
 
-FFMPEG = shutil.which("ffmpeg")
 pytestmark = pytest.mark.skipif(FFMPEG is None, reason="the program ffmpeg is not installed")
 WIDTH, HEIGHT = 64, 48
 PATTERN = f"smptebars=size={WIDTH}x{HEIGHT}:rate=10:duration=0.4"
-
-
-def ffmpeg(*words: object) -> bytes:
-    assert FFMPEG is not None
-    command = [FFMPEG, "-v", "error", "-y", *map(str, words)]
-    return subprocess.run(command, check=True, capture_output=True).stdout
 
 
 def make(path: Path, *options: object, source: str = PATTERN) -> Path:

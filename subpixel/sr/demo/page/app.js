@@ -17,7 +17,6 @@ const view = new View({
 });
 
 let models = [];
-let software = "";
 let photograph = null;
 let opened = 0;
 let saving = null;
@@ -31,12 +30,10 @@ async function start() {
   const response = await fetch("models.json");
   if (!response.ok) throw new Error(`models.json cannot be loaded: ${response.status} ${response.statusText}.`);
   const facts = await response.json();
-  ({ models, software } = facts);
+  ({ models } = facts);
   for (const { name, scale } of models) element("model").append(new Option(`${name} (×${scale})`));
   element("about").textContent = facts.software;
   if (!element("status").classList.contains("error")) showStatus("");
-  // A service worker keeps the files for use without a network; a page from a disk has none.
-  if ("serviceWorker" in navigator) navigator.serviceWorker.register("sw.js").catch(() => {});
   document.documentElement.dataset.ready = "true";
 }
 
@@ -48,6 +45,7 @@ async function open(file) {
   try {
     const decoded = await Photograph.decode(file);
     if (number !== opened) return;
+    photograph?.close();
     photograph = decoded;
   } catch (error) {
     if (number === opened) showError(error);
@@ -110,12 +108,11 @@ async function save() {
       photograph,
       model: chosen,
       pool,
-      software: `${software}, model ${chosen.name}`,
       advance: (part) => { element("progress").value = part; },
       signal,
     });
     const seconds = (performance.now() - started) / 1000;
-    download(blob, photograph.name.replace(/\.[^.]*$/, "") + `_x${chosen.scale}.png`);
+    download(blob, photograph.name.replace(/\.[^.]*$/, "") + `_${chosen.name}.png`);
     showStatus(`Enlarged in ${seconds.toFixed(1)} s; the PNG file has ${(blob.size / 1e6).toFixed(1)} MB.`);
   } catch (error) {
     if (signal.aborted) showStatus("Cancelled.");

@@ -1,84 +1,70 @@
 // Decodes a file and cuts it into tiles.
 
-import { isAnimated } from "./animated.js";
 import { overlapOf } from "./pixels.js";
 
 const TILE = 128; // pixels of the photograph that a tile keeps, to each side
-const STRIP = 256; // rows that are decoded at once
+const STRIP = 256; // rows that are looked through at once
 const PREVIEW = 2048; // the longer side of the preview
 const MOST_PIXELS = 100e6; // 400 MB of bytes
 
 export class Photograph {
-  /**
-   * @param name of the file.
-   * @param strips Uint8ClampedArrays of STRIP rows, RGBA.
-   * @param preview an ImageBitmap, shown until tiles are there.
-   */
-  constructor({ name, width, height, strips, hasAlpha, preview }) {
-    Object.assign(this, { name, width, height, strips, hasAlpha, preview });
+  /** @param preview an ImageBitmap, shown until tiles are there. */
+  constructor({ name, bitmap, preview }) {
+    Object.assign(this, { name, bitmap, preview, width: bitmap.width, height: bitmap.height });
   }
 
   /** Decodes a file upright, with its colours in sRGB. */
   static async decode(file) {
-    if (isAnimated(new Uint8Array(await file.arrayBuffer()))) {
-      throw new Error(`${file.name} is animated, and only still images are enlarged: save one of its frames.`);
-    }
+    await refuseAnimated(file);
     let bitmap;
     try {
       bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
     } catch {
       throw new Error(`${file.name} is not an image that this browser reads.`);
     }
-    const { width, height } = bitmap;
     try {
+      const { width, height } = bitmap;
       if (width * height > MOST_PIXELS) {
         throw new Error(`${file.name} has ${width} × ${height} pixels; at most 100 megapixels are enlarged.`);
       }
-      const strips = await readStrips(bitmap);
-      const hasAlpha = strips.some(isTransparent);
-      // A canvas multiplies colours by alpha, which loses what WebGL keeps.
-      const exact = hasAlpha ? await readUnmultiplied(file, width, height) : null;
-      const preview = await shrink(bitmap);
-      const { name } = file;
-      return new Photograph({ name, width, height, strips: exact ?? strips, hasAlpha, preview });
-    } finally {
+      await refuseTransparent(bitmap, file.name);
+      const factor = Math.min(PREVIEW / Math.max(width, height), 1);
+      const [resizeWidth, resizeHeight] = [width, height].map((side) => Math.ceil(side * factor));
+      const options = { resizeWidth, resizeHeight, resizeQuality: "high" };
+      return new Photograph({ name: file.name, bitmap, preview: await createImageBitmap(bitmap, options) });
+    } catch (error) {
       bitmap.close();
+      throw error;
     }
   }
 
-  /** Places of the tiles, row by row: arrays of {x, y, width, height}. */
-  rowsOfTiles() {
-    const rows = [];
-    for (let y = 0; y < this.height; y += TILE) {
-      const row = [];
-      for (let x = 0; x < this.width; x += TILE) {
-        const [width, height] = [Math.min(TILE, this.width - x), Math.min(TILE, this.height - y)];
-        row.push({ x, y, width, height });
-      }
-      rows.push(row);
-    }
-    return rows;
+  close() {
+    this.bitmap.close();
+    this.preview.close();
   }
 
-  /** The tiles that a rectangle of the photograph touches. */
+  /** Places of the tiles that a rectangle of the photograph touches: {x, y, width, height}. */
   tilesWithin(left, top, right, bottom) {
-    const rows = this.rowsOfTiles().filter(([{ y, height }]) => y < bottom && y + height > top);
-    return rows.flat().filter(({ x, width }) => x < right && x + width > left);
+    const first = (value) => Math.max(Math.floor(value / TILE), 0) * TILE;
+    const places = [];
+    for (let y = first(top); y < Math.min(bottom, this.height); y += TILE) {
+      for (let x = first(left); x < Math.min(right, this.width); x += TILE) {
+        const [width, height] = [Math.min(TILE, this.width - x), Math.min(TILE, this.height - y)];
+        places.push({ x, y, width, height });
+      }
+    }
+    return places;
   }
 
   /** Returns a tile with the pixels around it that its result depends on, and what to keep. */
   cut({ x, y, width, height }, radius) {
-    const overlap = overlapOf(radius, this.hasAlpha);
-    const left = Math.max(x - overlap, 0);
-    const top = Math.max(y - overlap, 0);
+    const overlap = overlapOf(radius);
+    const [left, top] = [Math.max(x - overlap, 0), Math.max(y - overlap, 0)];
     const right = Math.min(x + width + overlap, this.width);
     const bottom = Math.min(y + height + overlap, this.height);
-    const data = new Uint8ClampedArray((right - left) * (bottom - top) * 4);
-    for (let row = top; row < bottom; row++) {
-      const start = (row % STRIP) * this.width + left;
-      const strip = this.strips[Math.floor(row / STRIP)];
-      data.set(strip.subarray(start * 4, (start + right - left) * 4), (row - top) * (right - left) * 4);
-    }
+    const context = contextOf(right - left, bottom - top);
+    context.drawImage(this.bitmap, -left, -top);
+    const { data } = context.getImageData(0, 0, right - left, bottom - top);
     return {
       tile: { width: right - left, height: bottom - top, data },
       keep: { x: x - left, y: y - top, width, height },
@@ -86,56 +72,41 @@ export class Photograph {
   }
 }
 
-function shrink(bitmap) {
-  const factor = Math.min(PREVIEW / Math.max(bitmap.width, bitmap.height), 1);
-  const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.ceil(side * factor));
-  return createImageBitmap(bitmap, { resizeWidth: width, resizeHeight: height, resizeQuality: "high" });
+function contextOf(width, height) {
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  return canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
 }
 
-async function readStrips(bitmap) {
-  const canvas = document.createElement("canvas");
-  canvas.width = bitmap.width;
-  canvas.height = Math.min(STRIP, bitmap.height);
-  const context = canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
-  const strips = [];
-  for (let y = 0; y < bitmap.height; y += STRIP) {
-    context.clearRect(0, 0, canvas.width, canvas.height);
+/** Refuses several frames: browsers decode the first one only. */
+async function refuseAnimated(file) {
+  const advice = "save one of its frames as PNG or JPEG.";
+  if (!("ImageDecoder" in self)) {
+    if (!/^image\/(gif|webp|avif|apng)$/.test(file.type)) return;
+    throw new Error(`This browser does not tell whether ${file.name} is animated: ${advice}`);
+  }
+  let frames = 1;
+  try {
+    const decoder = new ImageDecoder({ data: await file.arrayBuffer(), type: file.type });
+    await Promise.all([decoder.tracks.ready, decoder.completed]);
+    frames = decoder.tracks.selectedTrack.frameCount;
+    decoder.close();
+  } catch {
+    return; // what is no image is named where it is decoded
+  }
+  if (frames > 1) throw new Error(`${file.name} is animated, and only still images are enlarged: ${advice}`);
+}
+
+async function refuseTransparent(bitmap, name) {
+  const { width, height } = bitmap;
+  const context = contextOf(width, Math.min(STRIP, height));
+  for (let y = 0; y < height; y += STRIP) {
+    context.clearRect(0, 0, width, STRIP);
     context.drawImage(bitmap, 0, -y);
-    const height = Math.min(STRIP, bitmap.height - y);
-    strips.push(context.getImageData(0, 0, bitmap.width, height).data);
+    const { data } = context.getImageData(0, 0, width, Math.min(STRIP, height - y));
+    for (let i = 3; i < data.length; i += 4) {
+      if (data[i] === 255) continue;
+      throw new Error(`${name} is transparent, and opaque photographs are enlarged here: the command \`subpixel upscale\` keeps transparency.`);
+    }
     await new Promise((resolve) => setTimeout(resolve)); // the page answers between strips
   }
-  return strips;
-}
-
-function isTransparent(strip) {
-  for (let i = 3; i < strip.length; i += 4) if (strip[i] !== 255) return true;
-  return false;
-}
-
-/** Returns the strips with the colours that the file holds, or null without such a WebGL. */
-async function readUnmultiplied(file, width, height) {
-  const canvas = document.createElement("canvas");
-  const gl = canvas.getContext("webgl2");
-  if (!gl || Math.max(width, height) > gl.getParameter(gl.MAX_TEXTURE_SIZE)) return null;
-  const options = { imageOrientation: "from-image", premultiplyAlpha: "none" };
-  const bitmap = await createImageBitmap(file, options);
-  gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
-  gl.pixelStorei(gl.UNPACK_PREMULTIPLY_ALPHA_WEBGL, false);
-  gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
-  bitmap.close();
-  const texture = gl.getParameter(gl.TEXTURE_BINDING_2D);
-  gl.bindFramebuffer(gl.FRAMEBUFFER, gl.createFramebuffer());
-  gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
-  if (gl.checkFramebufferStatus(gl.FRAMEBUFFER) !== gl.FRAMEBUFFER_COMPLETE) return null;
-  const strips = [];
-  for (let y = 0; y < height; y += STRIP) {
-    const rows = Math.min(STRIP, height - y);
-    const strip = new Uint8ClampedArray(width * rows * 4);
-    gl.readPixels(0, y, width, rows, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(strip.buffer));
-    strips.push(strip);
-  }
-  const failed = gl.getError() !== gl.NO_ERROR;
-  gl.getExtension("WEBGL_lose_context")?.loseContext();
-  return failed ? null : strips;
 }

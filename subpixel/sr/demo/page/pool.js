@@ -60,9 +60,14 @@ export class Pool {
         if (job.priority > this.#queue[best].priority) best = i;
       });
       const [job] = this.#queue.splice(best, 1);
-      const task = job.makeTask();
+      let task = null;
+      try {
+        task = job.makeTask();
+      } catch (error) {
+        job.reject(error);
+      }
       if (task === null) {
-        job.resolve(null);
+        job.resolve(null); // without effect after an error
         continue;
       }
       const id = this.#next++;

@@ -1,67 +1,35 @@
-// Enlarges a whole photograph and encodes it as PNG; only one row of tiles is held at a time.
+// Enlarges a whole photograph and encodes it as PNG.
 
 /**
- * @param options {photograph, model, pool, software, advance, signal}: `advance` is told the part
- *   that is done, and `signal` stops the work.
+ * @param options {photograph, model, pool, advance, signal}: `advance` is told the part that is
+ *   done, and `signal` stops the work.
  * @returns the file, a Blob.
  */
-export async function encode({ photograph, model, pool, software, advance, signal }) {
-  const encoder = new Encoder();
-  try {
-    const { width, height, hasAlpha } = photograph;
-    const scale = model.scale;
-    const texts = { Software: software };
-    await encoder.call("start", { width: width * scale, height: height * scale, hasAlpha, texts });
-    let done = 0;
-    for (const row of photograph.rowsOfTiles()) {
-      await encoder.call("strip", { height: row[0].height * scale });
-      await Promise.all(
-        row.map(async (place) => {
-          const make = () => signal.aborted ? null : task(photograph, model, place);
-          const result = await pool.run(make);
-          signal.throwIfAborted();
-          await encoder.call("tile", { x: place.x * scale, ...result }, [result.data.buffer]);
-          done += place.width * place.height;
-          advance(done / (width * height));
-        }),
-      );
-      await encoder.call("write");
-    }
-    return await encoder.call("finish");
-  } finally {
-    encoder.end();
-  }
-}
-
-function task(photograph, model, place) {
-  const { hasAlpha } = photograph;
-  return { model, method: "network", hasAlpha, asBitmap: false, ...photograph.cut(place, model.radius) };
-}
-
-class Encoder {
-  #worker = new Worker(new URL("./png.js", import.meta.url), { type: "module" });
-  #waiting = []; // the worker answers in the order of the calls
-
-  constructor() {
-    this.#worker.onmessage = ({ data: { result, error } }) => {
-      const { resolve, reject } = this.#waiting.shift();
-      if (error === undefined) resolve(result);
-      else reject(new Error(error));
-    };
-    this.#worker.onerror = ({ message }) => {
-      const error = new Error(`The PNG file cannot be written: ${message || "png.js cannot be loaded"}.`);
-      for (const { reject } of this.#waiting.splice(0)) reject(error);
-    };
-  }
-
-  call(step, values = {}, transfer = []) {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
-      this.#worker.postMessage({ step, values }, transfer);
-    });
-  }
-
-  end() {
-    this.#worker.terminate();
-  }
+export async function encode({ photograph, model, pool, advance, signal }) {
+  const { scale } = model;
+  const [width, height] = [photograph.width * scale, photograph.height * scale];
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true, colorSpace: "srgb" });
+  const tooLarge = new Error(`This browser does not hold an image of ${width} × ${height} pixels: choose a smaller photograph, or use the command \`subpixel upscale\`.`);
+  if (!context) throw tooLarge;
+  let done = 0;
+  let failed = false;
+  const draw = async (place) => {
+    const task = () => ({ model, method: "network", ...photograph.cut(place, model.radius) });
+    const tile = await pool.run(() => (signal.aborted || failed ? null : task()));
+    signal.throwIfAborted();
+    if (!tile) throw tooLarge;
+    const [x, y] = [place.x * scale, place.y * scale];
+    context.putImageData(new ImageData(tile.data, tile.width, tile.height), x, y);
+    // Some browsers draw nothing on a canvas that is too large for them, without an error.
+    const { data } = context.getImageData(x, y, 1, 1);
+    failed ||= data.some((value, i) => value !== tile.data[i]);
+    if (failed) throw tooLarge;
+    done += place.width * place.height;
+    advance(done / (photograph.width * photograph.height));
+  };
+  await Promise.all(photograph.tilesWithin(0, 0, photograph.width, photograph.height).map(draw));
+  const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+  if (!blob) throw tooLarge;
+  return blob;
 }

@@ -174,8 +174,7 @@ export class View {
     const current = () => generation === this.#generation;
     const make = () => {
       if (!current() || !this.#visible().some(({ x, y }) => x === place.x && y === place.y)) return null;
-      const { hasAlpha } = photograph;
-      return { model, method, hasAlpha, asBitmap: true, ...photograph.cut(place, model.radius) };
+      return { model, method, asBitmap: true, ...photograph.cut(place, model.radius) };
     };
     try {
       const bitmap = await this.pool.run(make, 1);

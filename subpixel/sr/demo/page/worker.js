@@ -18,11 +18,10 @@ self.onmessage = async ({ data: { id, task } }) => {
 };
 
 /** Enlarges a tile and returns the part that is kept, as bytes or as an ImageBitmap. */
-async function run({ model, method, tile, keep, hasAlpha, asBitmap }) {
+async function run({ model, method, tile, keep, asBitmap }) {
   const enlarger =
     method === "bicubic" ? bicubic(model.scale) : network(await runner(model.file), model);
-  const radius = method === "bicubic" ? 0 : model.radius;
-  const kept = crop(await enlarge(tile, enlarger, hasAlpha, radius), keep, model.scale);
+  const kept = crop(await enlarge(tile, enlarger), keep, model.scale);
   if (!asBitmap) return kept;
   return createImageBitmap(new ImageData(kept.data, kept.width, kept.height));
 }

@@ -3,9 +3,9 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from checkerboard import checkerboard_energy, flat_energy
 
 from subpixel.kernels import LAYOUTS
-from subpixel.sr.evaluation.checkerboard import checkerboard_energy, flat_energy
 from subpixel.sr.models import ESPCNConfig, SRCNNConfig
 
 
