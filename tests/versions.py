@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import pytest
 from flax import nnx
-from jax import export as export
 from jax import lax
 
 # `jax.enable_x64` and `jax.set_mesh` are newer than the oldest supported JAX.
