@@ -147,10 +147,10 @@ def test_a_bias_that_would_broadcast_is_refused(shape):
     bias = np.ones(shape, np.float32)
     with pytest.raises(ValueError, match=r"each of 8 channels, shape \(8,\); got the shape"):
         subpixel_conv(IMAGE, np.ones((3, 3, 8, 8), np.float32), 2, bias=bias)
-    with pytest.raises(ValueError, match=r"each output channel, shape \(3,\); got the shape"):
+    with pytest.raises(ValueError, match=r"each of 3 channels, shape \(3,\); got the shape"):
         torch_conv_transpose(IMAGE, np.ones((8, 3, 2, 2), np.float32), bias, stride=2)
     if shape != (1,):
-        with pytest.raises(ValueError, match=r"each output channel, shape \(1,\)"):
+        with pytest.raises(ValueError, match=r"each of 1 channels, shape \(1,\)"):
             torch_conv_transpose(IMAGE, np.ones((8, 1, 2, 2), np.float32), bias, stride=2)
 
 
