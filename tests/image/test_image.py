@@ -106,7 +106,7 @@ def test_each_pass_rounds_to_eight_bits_rows_first():
     np.testing.assert_array_equal(imresize(image, 1 / 3)[..., 0], expected)
 
 
-def test_images_may_be_batched_jitted_and_of_either_library():
+def test_images_may_have_any_batch_axes_and_be_resized_under_jit():
     rng = np.random.default_rng(0)
     images = rng.uniform(0, 255, (2, 3, 14, 15, 3)).astype(np.float32)
     expected = np.stack([[imresize(image, 1 / 2) for image in row] for row in images])
@@ -116,11 +116,8 @@ def test_images_may_be_batched_jitted_and_of_either_library():
     np.testing.assert_allclose(jitted, expected, rtol=1e-5, atol=1e-3)
     references = images[..., ::-1, :]
     for metric in (psnr, ssim):
-        each = np.array([[metric(a, b) for a, b in zip(*rows, strict=True)]
-                         for rows in zip(images, references, strict=True)])  # fmt: skip
-        np.testing.assert_allclose(metric(images, references), each, rtol=1e-5)
-        of_jax = jax.jit(metric)(jnp.asarray(images), jnp.asarray(references))
-        np.testing.assert_allclose(of_jax, each, rtol=1e-3)
+        each = np.stack([metric(a, b) for a, b in zip(images, references, strict=True)])
+        np.testing.assert_allclose(metric(images, references), each, rtol=1e-12)
 
 
 def test_luma_is_bt601_in_studio_range():
