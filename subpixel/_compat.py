@@ -106,10 +106,13 @@ def resolve_precision(precision: Any) -> Any:
         return lax.Precision.DEFAULT
 
 
-class _Context:
-    """A value that `jax.jit` includes in the key of its caches, where JAX has such values."""
+class Context:
+    """A value that `jax.jit` includes in the key of its caches, where JAX has such values.
 
-    def __init__(self, name: str, default: Any):
+    ``with context(value):`` sets it, `value` reads it.
+    """
+
+    def __init__(self, name: str, *, default: Any):
         self._variable = ContextVar(name, default=default)
         make = getattr(jax, "make_user_context", None)
         self._jax = (lambda value: nullcontext()) if make is None else make(default)
@@ -126,11 +129,6 @@ class _Context:
                 yield
         finally:
             self._variable.reset(token)
-
-
-def make_context(name: str, *, default: Any) -> _Context:
-    """Returns a context with a value: ``with context(value):`` sets it, `value` reads it."""
-    return _Context(name, default)
 
 
 def is_saveable(answer: object) -> bool:

@@ -6,18 +6,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax.typing import PrecisionLike
+from flax.nnx.nn.linear import canonicalize_padding
+from flax.typing import PaddingLike, PrecisionLike
 from jax import lax
 from jax.typing import DTypeLike
 
 from subpixel._compat import reshape
-from subpixel.ops._axes import is_single, partition, whole_numbers, with_one_batch_axis
+from subpixel.ops._axes import (
+    add_bias,
+    is_single,
+    partition,
+    whole_numbers,
+    with_one_batch_axis,
+)
 from subpixel.ops.conv_transpose import Method, conv_transpose
-
-
-def per_axis(name: str, value: Any, ndim: int) -> tuple[int, ...]:
-    """Returns a stride or a dilation for each axis; None is 1, as in Flax."""
-    return whole_numbers(name, 1 if value is None else value, ndim)
 
 
 def as_tuples(value: Any) -> Any:
@@ -67,9 +69,9 @@ def upsample(
     kernel: jax.Array,
     bias: jax.Array | None,
     *,
-    strides: tuple[int, ...],
-    padding: Any,
-    dilation: tuple[int, ...],
+    strides: int | Sequence[int] | None,
+    padding: PaddingLike,
+    dilation: int | Sequence[int] | None,
     transpose_kernel: bool,
     precision: PrecisionLike,
     preferred_element_type: DTypeLike | None,
@@ -82,9 +84,9 @@ def upsample(
       inputs: shape (..., s1, ..., sd, in), with any number of batch axes, or none.
       kernel: shape (k1, ..., kd, in / groups, out), or transposed.
       bias: shape (out,), or None.
-      strides: stride for each axis.
-      padding: as `flax.linen.linear.canonicalize_padding` returns it.
-      dilation: dilation of the kernel for each axis.
+      strides: stride for each axis, or one number for all; None is 1, as in Flax.
+      padding: as in Flax.
+      dilation: dilation of the kernel, given as the strides.
       transpose_kernel: as in `subpixel.conv_transpose`.
       precision: as in `subpixel.conv_transpose`.
       preferred_element_type: as in `subpixel.conv_transpose`.
@@ -94,6 +96,10 @@ def upsample(
     Returns:
       Shape (..., q1, ..., qd, out).
     """
+    ndim = kernel.ndim - 2
+    strides = whole_numbers("strides", 1 if strides is None else strides, ndim)
+    dilation = whole_numbers("kernel_dilation", 1 if dilation is None else dilation, ndim)
+    padding = canonicalize_padding(padding, ndim)
     circular = padding == "CIRCULAR"
 
     def convolve(x: jax.Array) -> jax.Array:
@@ -114,8 +120,7 @@ def upsample(
                 y = wrap(y, axis, x.shape[axis] * stride, late=transpose_kernel)
         return y
 
-    y = with_one_batch_axis(convolve, inputs, len(strides))
-    return y if bias is None else y + reshape(bias, (1,) * (y.ndim - 1) + bias.shape)
+    return add_bias(with_one_batch_axis(convolve, inputs, ndim), bias)
 
 
 def wrap(y: jax.Array, axis: int, period: int, *, late: bool) -> jax.Array:

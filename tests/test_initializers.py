@@ -10,7 +10,19 @@ from subpixel import conv_transpose, subpixel_conv, zero_insert_conv
 from subpixel.initializers import icnr
 from subpixel.ops.conv import upsampling_padding
 
-pytestmark = pytest.mark.usefixtures("x64")
+pytestmark = pytest.mark.usefixtures("x64", "unoptimized")
+
+
+def nearest_of_convolution(x, phase, scales):
+    """The convolution of x with the kernel of a phase, then nearest-neighbour upsampling."""
+    assert np.ptp(np.asarray(phase)) > 0
+    spatial = "HWD"[: len(scales)]
+    numbers = (f"N{spatial}C", f"{spatial}IO", f"N{spatial}C")
+    strides = (1,) * len(scales)
+    y = jax.lax.conv_general_dilated(x, phase, strides, "SAME", dimension_numbers=numbers)
+    for axis, scale in enumerate(scales):
+        y = np.repeat(np.asarray(y), scale, axis + 1)
+    return y
 
 
 @pytest.mark.parametrize(("size", "scales"), [(2, (3,)), (3, (2, 2)), (2, (2, 3)), (1, (2, 1, 2))])
@@ -27,8 +39,7 @@ pytestmark = pytest.mark.usefixtures("x64")
 def test_every_phase_starts_as_the_same_convolution(layout, order, transpose_kernel, size, scales):
     ndim, key = len(scales), jax.random.key(0)
     sizes = tuple(size * r for r in scales)
-    features = (2, 3) if transpose_kernel else (3, 2)
-    shape = (*sizes, *features)
+    shape = (*sizes, *((2, 3) if transpose_kernel else (3, 2)))
     if layout == "subpixel":
         shape = (*(size for _ in scales), 3, 2 * int(np.prod(scales)))
     init = icnr(normal_init, scales, layout=layout, order=order, transpose_kernel=transpose_kernel)
@@ -44,20 +55,8 @@ def test_every_phase_starts_as_the_same_convolution(layout, order, transpose_ker
     else:
         padding = upsampling_padding(sizes, scales, "SAME")
         y = conv_transpose(x, kernel, scales, padding, transpose_kernel=transpose_kernel)
-
     phase = normal_init(key, (*(size for _ in scales), 3, 2), jnp.float64)
-    spatial = "HWD"[:ndim]
-    expected = jax.lax.conv_general_dilated(
-        x,
-        phase,
-        (1,) * ndim,
-        "SAME",
-        dimension_numbers=(f"N{spatial}C", f"{spatial}IO", f"N{spatial}C"),
-    )
-    for axis, scale in enumerate(scales):
-        expected = np.repeat(np.asarray(expected), scale, axis + 1)
-    assert_close(y, expected, 1e-12)
-    assert np.ptp(np.asarray(phase)) > 0
+    assert_close(y, nearest_of_convolution(x, phase, scales), 1e-12)
 
 
 @pytest.mark.parametrize("transpose_kernel", [False, True])
@@ -66,31 +65,17 @@ def test_every_phase_starts_as_the_same_convolution(layout, order, transpose_ker
     [((2,), (2,)), ((2, 2), (2, 3)), ((4, 2), (3, 4)), ((3, 2), (2, 2)), ((2, 1, 4), (2, 3, 1))],
 )
 def test_with_same_a_transposed_convolution_starts_aligned(size, scales, transpose_kernel):
-    ndim, key = len(scales), jax.random.key(0)
-    sizes = tuple(k * r for k, r in zip(size, scales, strict=True))
-    init = icnr(
-        normal_init,
-        scales,
-        layout="conv_transpose",
-        transpose_kernel=transpose_kernel,
-        padding="SAME",
-    )
+    key, options = jax.random.key(0), {"transpose_kernel": transpose_kernel}
+    init = icnr(normal_init, scales, layout="conv_transpose", padding="SAME", **options)
+    sizes = (k * r for k, r in zip(size, scales, strict=True))
     shape = (*sizes, *((2, 3) if transpose_kernel else (3, 2)))
     kernel = init(key, shape, jnp.float64)
     assert kernel.shape == shape
-    x = normal(0, 2, *(5, 4, 3)[:ndim], 3)
-    taps = tuple(k - 1 + k % 2 for k in size)
-    phase = normal_init(key, (*taps, 3, 2), jnp.float64)
-    spatial = "HWD"[:ndim]
-    numbers = (f"N{spatial}C", f"{spatial}IO", f"N{spatial}C")
-    expected = jax.lax.conv_general_dilated(
-        x, phase, (1,) * ndim, "SAME", dimension_numbers=numbers
-    )
-    for axis, scale in enumerate(scales):
-        expected = np.repeat(np.asarray(expected), scale, axis + 1)
+    x = normal(0, 2, *(5, 4, 3)[: len(scales)], 3)
+    phase = normal_init(key, (*(k - 1 + k % 2 for k in size), 3, 2), jnp.float64)
+    expected = nearest_of_convolution(x, phase, scales)
     for function in (conv_transpose, jax.lax.conv_transpose):
-        y = function(x, kernel, scales, "SAME", transpose_kernel=transpose_kernel)
-        assert_close(y, expected, 1e-12)
+        assert_close(function(x, kernel, scales, "SAME", **options), expected, 1e-12)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -130,17 +115,16 @@ def test_a_shape_that_does_not_fit_is_refused(layout, shape, message):
         icnr(normal_init, 2, layout=layout)(jax.random.key(0), shape)
 
 
-def test_arguments_are_refused_at_once():
-    with pytest.raises(ValueError, match=r'padding must be "same_padding" or "SAME"; got \'VALID'):
-        icnr(normal_init, 2, padding="VALID")
-    with pytest.raises(ValueError, match=r"order must be .*got 'rcd'"):
-        icnr(normal_init, 2, order="rcd", layout="zero_insert")
-    with pytest.raises(TypeError, match=r"scale must be a whole number.*got 2.5"):
-        icnr(normal_init, 2.5)
-    with pytest.raises(ValueError, match=r"scale must be at least 2; got \(1, 1\)"):
-        icnr(normal_init, [1, 1])
-
-
-def test_an_unknown_layout_is_refused_at_once():
-    with pytest.raises(ValueError, match=f"unknown layout 'bilinear'.*{', '.join(LAYOUTS)}"):
-        icnr(normal_init, 2, layout="bilinear")
+@pytest.mark.parametrize(
+    ("scale", "options", "error", "message"),
+    [
+        (2, {"padding": "VALID"}, ValueError, r'"same_padding" or "SAME"; got \'VALID'),
+        (2, {"order": "rcd", "layout": "zero_insert"}, ValueError, "order must be .*got 'rcd'"),
+        (2, {"layout": "bilinear"}, ValueError, f"layout 'bilinear'.*{', '.join(LAYOUTS)}"),
+        (2.5, {}, TypeError, "scale must be a whole number.*got 2.5"),
+        ([1, 1], {}, ValueError, r"scale must be at least 2; got \(1, 1\)"),
+    ],
+)
+def test_arguments_are_refused_at_once(scale, options, error, message):
+    with pytest.raises(error, match=message):
+        icnr(normal_init, scale, **options)

@@ -12,7 +12,6 @@ from jax import export, lax
 from jax.ad_checkpoint import checkpoint_name
 from jax.experimental import checkify, serialize_executable
 from jax.experimental.compilation_cache import compilation_cache
-from jax.experimental.compilation_cache.compilation_cache import reset_cache
 from versions import enable_x64
 
 
@@ -46,15 +45,17 @@ TRANSFORMS = {
     "hessian product": lambda f, x, w: jax.jit(
         lambda *of: jax.jvp(jax.grad(loss(f), (0, 1)), of, (2 * x, w + 1))
     )(x, w),
-    "vmap": lambda f, x, w: jax.vmap(f, (None, 0))(x, jnp.stack([w, 2 * w])),
-    "vmap of both": lambda f, x, w: jax.vmap(f)(jnp.stack([x, x + 1]), jnp.stack([w, 2 * w])),
+    "vmap": lambda f, x, w: jax.vmap(f, (None, 1), 3)(x, jnp.stack([w, 2 * w], 1)),
+    "vmap of both": lambda f, x, w: jax.vmap(f, (1, 4), 2)(
+        jnp.stack([x, x + 1], 1), jnp.stack([w, 2 * w], 4)
+    ),
     "dots_saveable": saved("dots_saveable"),
     "nothing_saveable": saved("nothing_saveable"),
     "everything_saveable": saved("everything_saveable"),
     "linearize": lambda f, x, w: jax.linearize(f, x, w)[1](x + 1, w - 1),
     "linear transpose": lambda f, x, w: jax.linear_transpose(lambda x: f(x, w), x)(f(x, w)),
-    "jacfwd": lambda f, x, w: jax.jacfwd(lambda t: f(t * x, w))(2.0),
-    "jacrev": lambda f, x, w: jax.jacrev(lambda x: loss(f)(x, w))(x),
+    "jacfwd": lambda f, x, w: jax.jacfwd(f, 1)(x[:1, :2, :2], w),
+    "jacrev": lambda f, x, w: jax.jacrev(f, (0, 1))(x[:1, :2, :2], w),
     "hessian": lambda f, x, w: jax.jit(jax.hessian(lambda t: f(t * x, t * w)))(0.5),
     "vmap of x": lambda f, x, w: jax.vmap(f, (0, None), 1)(jnp.stack([x, 2 * x]), w),
     "vmap of gradients": lambda f, x, w: jax.vmap(jax.grad(loss(f), (0, 1)), (0, None))(
@@ -140,17 +141,6 @@ def donated(f, x, w):
     return results
 
 
-def compiled_anew(lowered):
-    """A program that is not from JAX's cache: a program from there cannot always be serialised."""
-    jax.config.update("jax_enable_compilation_cache", False)
-    reset_cache()
-    try:
-        return lowered.compile()
-    finally:
-        jax.config.update("jax_enable_compilation_cache", True)
-        reset_cache()
-
-
 def exported(f, x, w, **options):
     """A function that was written to bytes and read again."""
     content = export.export(jax.jit(f), **options)(x, w).serialize(vjp_order=1)
@@ -163,7 +153,7 @@ def x64(f, x, w):
         return f(*(jnp.asarray(np.asarray(v), jnp.float64) for v in (x, w)))
 
 
-OF_LAYERS = ("values", "gradients", "vmap")
+OF_LAYERS = ("values", "gradients", "vmap of both")
 
 
 def serialized(f, x, w):
@@ -171,9 +161,11 @@ def serialized(f, x, w):
     # XLA's CPU client cannot write a program that it has read from the cache.
     jax.config.update("jax_enable_compilation_cache", False)
     compilation_cache.reset_cache()
-    compiled = jax.jit(f).lower(x, w).compile()
-    jax.config.update("jax_enable_compilation_cache", True)
-    compilation_cache.reset_cache()
+    try:
+        compiled = jax.jit(f).lower(x, w).compile()
+    finally:
+        jax.config.update("jax_enable_compilation_cache", True)
+        compilation_cache.reset_cache()
     content = serialize_executable.serialize(compiled)
     return serialize_executable.deserialize_and_load(*content)(x, w)
 
@@ -209,6 +201,19 @@ WRAPPERS = {
     "offload_dot_with_no_batch_dims": named(
         POLICIES.offload_dot_with_no_batch_dims("device", "pinned_host")
     ),
+    "third derivative": lambda f, x, w: jax.jvp(
+        lambda w: jax.jvp(jax.grad(loss(f), 1), (x, w), (x, w))[1], (w,), (w + 1,)
+    ),
+    "vmap of none": lambda f, x, w: jax.vmap(f)(x[None][:0], w[None][:0]),
+    "vmap of vmap": lambda f, x, w: jax.vmap(jax.vmap(f, (None, 0)), (0, None))(
+        jnp.stack([x, x + 1]), jnp.stack([w, 2 * w, 3 * w])
+    ),
+    "vmap of gradients by both": lambda f, x, w: jax.vmap(jax.grad(loss(f), (0, 1)))(
+        jnp.stack([x, 2 * x]), jnp.stack([w, w + 1])
+    ),
+    "gradients of vmap": lambda f, x, w: jax.grad(
+        lambda x, w: jax.vmap(loss(f), (None, 0))(x, w).sum(), (0, 1)
+    )(x, jnp.stack([w, 2 * w])),
     "jvp of vjp": lambda f, x, w: jax.jvp(
         lambda x: jax.vjp(f, x, w)[1](jnp.sin(f(x, w))), (x,), (x + 1,)
     ),

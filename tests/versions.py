@@ -6,16 +6,14 @@ import jax
 import jax.numpy as jnp
 import pytest
 from flax import nnx
-from jax import export as export
 from jax import lax
 
 # `jax.enable_x64` and `jax.set_mesh` are newer than the oldest supported JAX.
 enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
 set_mesh = jax.set_mesh if hasattr(jax, "set_mesh") else jax.sharding.use_mesh
 
-# Flax 0.12 wants a container of modules to be a module itself; before, it was a list.
+# Flax 0.12 wants a list of modules to be a module itself; before, it was a list.
 List = getattr(nnx, "List", list)
-Dict = getattr(nnx, "Dict", dict)
 
 # JAX 0.6 cannot differentiate its own convolution by the kernel on a mesh with explicit axes.
 HAS_EXPLICIT_GRADIENTS = jax.__version_info__ >= (0, 10)

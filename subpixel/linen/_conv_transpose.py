@@ -5,13 +5,12 @@ from typing import cast
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax.linen.linear import canonicalize_padding
 from flax.typing import Dtype
 from jax.typing import ArrayLike
 from jaxtyping import Array, Num
 
 from subpixel._choices import validate_choice
-from subpixel._flax import as_tuples, masked, per_axis, upsample, validate_groups
+from subpixel._flax import as_tuples, masked, upsample, validate_groups
 from subpixel.ops._axes import whole_numbers
 from subpixel.ops.conv_transpose import Method
 
@@ -69,9 +68,9 @@ class ConvTranspose(nn.ConvTranspose):
         promoted = self.promote_dtype(x, kernel, bias, dtype=self.dtype)
         return upsample(
             *cast(tuple[jax.Array, jax.Array, jax.Array | None], tuple(promoted)),
-            strides=per_axis("strides", self.strides, len(sizes)),
-            padding=canonicalize_padding(self.padding, len(sizes)),
-            dilation=per_axis("kernel_dilation", self.kernel_dilation, len(sizes)),
+            strides=self.strides,
+            padding=self.padding,
+            dilation=self.kernel_dilation,
             transpose_kernel=self.transpose_kernel,
             precision=self.precision,
             preferred_element_type=self.preferred_element_type,

@@ -15,8 +15,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Num, Shaped
 
 from subpixel._flax import as_tuples, validate_axes
-from subpixel.linen._conv_transpose import ConvTranspose
-from subpixel.ops._axes import Padding, is_single, whole_numbers
+from subpixel.ops._axes import Padding, add_bias, is_single, whole_numbers
 from subpixel.ops.conv import hashable_padding, subpixel_conv, zero_insert_conv
 from subpixel.ops.pixel_shuffle import (
     Order,
@@ -26,8 +25,6 @@ from subpixel.ops.pixel_shuffle import (
     scale_per_axis,
     validate_order,
 )
-
-__all__ = ["ConvTranspose", "PixelShuffle", "SubpixelConv", "ZeroInsertConv"]
 
 
 class PixelShuffle(nn.Module):
@@ -83,22 +80,22 @@ class _Upsampling(nn.Module):
         self.precision = as_tuples(self.precision)
         super().__post_init__()
 
-    def _per_axis(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        sizes = whole_numbers("kernel_size", self.kernel_size, None)
-        return sizes, scale_per_axis(self.scale, len(sizes))
-
-    def _promoted(
-        self, x: ArrayLike, sizes: tuple[int, ...], outputs: int
-    ) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+    def _scales_and_operands(
+        self, x: ArrayLike, *, phases: bool
+    ) -> tuple[tuple[int, ...], jax.Array, jax.Array, jax.Array | None]:
+        """Returns the scale of each axis, and the promoted input, kernel and bias."""
         inputs = jnp.asarray(x)
+        sizes = whole_numbers("kernel_size", self.kernel_size, None)
+        scales = scale_per_axis(self.scale, len(sizes))
         validate_axes(self.kernel_size, inputs.shape)
+        outputs = self.features * (math.prod(scales) if phases else 1)
         kernel_shape = (*sizes, inputs.shape[-1], outputs)
         kernel = self.param("kernel", self.kernel_init, kernel_shape, self.param_dtype)
         bias = None
         if self.use_bias:
             bias = self.param("bias", self.bias_init, (outputs,), self.param_dtype)
         inputs, kernel, bias = promote_dtype(inputs, kernel, bias, dtype=self.dtype)
-        return inputs, kernel, bias
+        return scales, inputs, kernel, bias
 
 
 class SubpixelConv(_Upsampling):
@@ -143,8 +140,7 @@ class SubpixelConv(_Upsampling):
         self, x: Num[ArrayLike, "*batch_and_space in"]
     ) -> Num[Array, "*batch_and_upsampled features"]:
         """(..., s1, ..., sd, in) -> (..., r*s1, ..., r*sd, features)."""
-        sizes, scales = self._per_axis()
-        x, kernel, bias = self._promoted(x, sizes, math.prod(scales) * self.features)
+        scales, x, kernel, bias = self._scales_and_operands(x, phases=True)
         return subpixel_conv(
             x,
             kernel,
@@ -190,7 +186,6 @@ class ZeroInsertConv(_Upsampling):
         self, x: Num[ArrayLike, "*batch_and_space in"]
     ) -> Num[Array, "*batch_and_upsampled features"]:
         """(..., s1, ..., sd, in) -> (..., r*s1, ..., r*sd, features)."""
-        sizes, scales = self._per_axis()
-        x, kernel, bias = self._promoted(x, sizes, self.features)
+        scales, x, kernel, bias = self._scales_and_operands(x, phases=False)
         y = zero_insert_conv(x, kernel, scales, padding=self.padding, precision=self.precision)
-        return y if bias is None else y + bias.reshape((1,) * (y.ndim - 1) + (-1,))
+        return add_bias(y, bias)

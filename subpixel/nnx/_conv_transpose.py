@@ -10,14 +10,13 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from flax.nnx.nn import dtypes
-from flax.nnx.nn.linear import canonicalize_padding
 from flax.typing import Dtype, Initializer, PaddingLike, PrecisionLike, PromoteDtypeFn
 from jax.typing import ArrayLike
 from jaxtyping import Array, Num
 
 from subpixel._choices import validate_choice
 from subpixel._compat import NNX_NODE, supported_by_flax
-from subpixel._flax import as_tuples, masked, per_axis, upsample, validate_groups
+from subpixel._flax import as_tuples, masked, upsample, validate_groups
 from subpixel.ops.conv_transpose import Method
 
 # Given as lists, these would make a graphdef that cannot be hashed.
@@ -134,7 +133,6 @@ class ConvTranspose(nnx.ConvTranspose):
         self, inputs: Num[ArrayLike, "*batch_and_space in"]
     ) -> Num[Array, "*batch_and_upsampled out"]:
         """(..., s1, ..., sd, in) -> (..., q1, ..., qd, out), with any batch axes, or none."""
-        ndim = len(self.kernel_size)
         kernel = masked(self.kernel[...], self.mask)
         bias = None if self.bias is None else self.bias[...]
         operands = (jnp.asarray(inputs), kernel, bias)
@@ -143,9 +141,9 @@ class ConvTranspose(nnx.ConvTranspose):
             x,
             kernel,
             bias,
-            strides=per_axis("strides", self.strides, ndim),
-            padding=canonicalize_padding(self.padding, ndim),
-            dilation=per_axis("kernel_dilation", self.kernel_dilation, ndim),
+            strides=self.strides,
+            padding=self.padding,
+            dilation=self.kernel_dilation,
             transpose_kernel=self.transpose_kernel,
             precision=self.precision,
             preferred_element_type=self.preferred_element_type,

@@ -16,8 +16,7 @@ from jaxtyping import Array, Num, Shaped
 
 from subpixel._compat import no_parameter
 from subpixel._flax import as_tuples, validate_axes
-from subpixel.nnx._conv_transpose import ConvTranspose, swap_conv_transpose
-from subpixel.ops._axes import Padding, is_single, whole_numbers
+from subpixel.ops._axes import Padding, add_bias, is_single, whole_numbers
 from subpixel.ops.conv import hashable_padding, subpixel_conv, zero_insert_conv
 from subpixel.ops.pixel_shuffle import (
     Order,
@@ -27,15 +26,6 @@ from subpixel.ops.pixel_shuffle import (
     scale_per_axis,
     validate_order,
 )
-
-__all__ = [
-    "ConvTranspose",
-    "PhaseBias",
-    "PixelShuffle",
-    "SubpixelConv",
-    "ZeroInsertConv",
-    "swap_conv_transpose",
-]
 
 _kernel_init = nnx.initializers.lecun_normal()
 _bias_init = nnx.initializers.zeros_init()
@@ -129,30 +119,36 @@ class PhaseBias(nnx.Module):
 class _Upsampling(nnx.Module):
     """Parameters of an upsampling layer with an ordinary convolution, and their promotion."""
 
+    _has_phases = False
+
     def __init__(
         self,
+        in_features: int,
+        out_features: int,
         kernel_size: int | Sequence[int],
-        kernel_shape: tuple[int, ...],
+        scale: Scale,
         *,
-        scale: tuple[int, ...],
-        padding: Padding,
-        use_bias: bool,
-        dtype: Dtype | None,
-        param_dtype: Dtype,
-        precision: PrecisionLike,
-        kernel_init: Initializer,
-        bias_init: Initializer,
+        padding: Padding = "SAME",
+        use_bias: bool = True,
+        dtype: Dtype | None = None,
+        param_dtype: Dtype = jnp.float32,
+        precision: PrecisionLike = None,
+        kernel_init: Initializer = _kernel_init,
+        bias_init: Initializer = _bias_init,
         rngs: nnx.Rngs,
     ):
-        self.kernel_size = kernel_shape[0] if is_single(kernel_size) else kernel_shape[:-2]
-        self.scale = scale
-        self.padding = hashable_padding(padding, len(scale))
+        sizes = whole_numbers("kernel_size", kernel_size, None)
+        self.kernel_size = sizes[0] if is_single(kernel_size) else sizes
+        self.scale = scale_per_axis(scale, len(sizes))
+        self.padding = hashable_padding(padding, len(sizes))
         self.dtype = dtype
         self.precision = as_tuples(precision)
+        outputs = out_features * (math.prod(self.scale) if self._has_phases else 1)
+        kernel_shape = (*sizes, in_features, outputs)
         self.kernel = nnx.Param(kernel_init(rngs.params(), kernel_shape, param_dtype))
         self.bias: nnx.Param | None
         if use_bias:
-            self.bias = nnx.Param(bias_init(rngs.params(), kernel_shape[-1:], param_dtype))
+            self.bias = nnx.Param(bias_init(rngs.params(), (outputs,), param_dtype))
         else:
             self.bias = no_parameter()
 
@@ -195,6 +191,8 @@ class SubpixelConv(_Upsampling):
       (1, 51, 51, 1)
     """
 
+    _has_phases = True
+
     def __init__(
         self,
         in_features: int,
@@ -214,12 +212,11 @@ class SubpixelConv(_Upsampling):
     ):
         validate_order(order)
         self.order: Order = order
-        sizes = whole_numbers("kernel_size", kernel_size, None)
-        scales = scale_per_axis(scale, len(sizes))
         super().__init__(
+            in_features,
+            out_features,
             kernel_size,
-            (*sizes, in_features, math.prod(scales) * out_features),
-            scale=scales,
+            scale,
             padding=padding,
             use_bias=use_bias,
             dtype=dtype,
@@ -277,37 +274,6 @@ class ZeroInsertConv(_Upsampling):
       (1, 51, 51, 1)
     """
 
-    def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        kernel_size: int | Sequence[int],
-        scale: Scale,
-        *,
-        padding: Padding = "SAME",
-        use_bias: bool = True,
-        dtype: Dtype | None = None,
-        param_dtype: Dtype = jnp.float32,
-        precision: PrecisionLike = None,
-        kernel_init: Initializer = _kernel_init,
-        bias_init: Initializer = _bias_init,
-        rngs: nnx.Rngs,
-    ):
-        sizes = whole_numbers("kernel_size", kernel_size, None)
-        super().__init__(
-            kernel_size,
-            (*sizes, in_features, out_features),
-            scale=scale_per_axis(scale, len(sizes)),
-            padding=padding,
-            use_bias=use_bias,
-            dtype=dtype,
-            param_dtype=param_dtype,
-            precision=precision,
-            kernel_init=kernel_init,
-            bias_init=bias_init,
-            rngs=rngs,
-        )
-
     def __call__(
         self, x: Num[ArrayLike, "*batch_and_space in"]
     ) -> Num[Array, "*batch_and_upsampled out"]:
@@ -316,4 +282,4 @@ class ZeroInsertConv(_Upsampling):
         y = zero_insert_conv(
             inputs, kernel, self.scale, padding=self.padding, precision=self.precision
         )
-        return y if bias is None else y + bias.reshape((1,) * (y.ndim - 1) + (-1,))
+        return add_bias(y, bias)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from subpixel._compat import explicit_sharding, reshape
 
@@ -94,6 +96,23 @@ def with_one_batch_axis(
     merged = tuple(name for entry in spec[:count] for name in _names(entry))
     y = function(reshape(x, (math.prod(batch), *x.shape[count:]), (merged or None, *spec[count:])))
     return reshape(y, (*batch, *y.shape[1:]), (*spec[:count], *partition(y)[1:]))
+
+
+def add_bias(y: jax.Array, bias: ArrayLike | None) -> jax.Array:
+    """Adds one number to each channel, the last axis; None adds nothing.
+
+    Raises:
+      ValueError: unless the bias has one number for each channel: others would broadcast.
+    """
+    if bias is None:
+        return y
+    bias = jnp.asarray(bias)
+    if bias.shape != y.shape[-1:]:
+        raise ValueError(
+            f"the bias must have one number for each of {y.shape[-1]} channels, shape "
+            f"{y.shape[-1:]}; got the shape {bias.shape}"
+        )
+    return y + reshape(bias, (1,) * (y.ndim - 1) + bias.shape)
 
 
 def partition(x: jax.Array) -> tuple:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from subpixel._compat import make_context
+from subpixel._compat import Context
 
-_is_plain = make_context("subpixel_plain", default=False)
+_is_plain = Context("subpixel_plain", default=False)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ input is C itself, and the gradient of the kernel is C's kernel gradient. None o
 inserted zero or a column in memory where a library has these three passes, as cuDNN does.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -17,8 +19,8 @@ from subpixel.ops._native import (
     clamped,
     join_channels,
     native_output,
-    native_result,
     resize,
+    result_of,
 )
 
 
@@ -36,18 +38,10 @@ def strided_result(
 
     `keep_reversal` is that of `native_output`, for XLA's GPU compiler.
     """
-    if result == "output":
-        return native_output(
-            a,
-            b,
-            axes=axes,
-            precision=precision,
-            preferred_element_type=preferred_element_type,
-            keep_reversal=keep_reversal,
-        )
-    if result == "input":
-        return native_result(a, b, result=result, axes=axes, precision=precision)
-    return _kernel_gradient(a, b, axes, precision)
+    if result == "kernel":
+        return _kernel_gradient(a, b, axes, precision)
+    output = functools.partial(native_output, keep_reversal=keep_reversal and result == "output")
+    return result_of(output, a, b, result, axes, precision, preferred_element_type)
 
 
 def _kernel_gradient(x: jax.Array, y: jax.Array, axes: tuple[Axis, ...], precision) -> jax.Array:

@@ -15,6 +15,7 @@ from jaxtyping import Array, Num, Shaped
 from subpixel._compat import reshape
 from subpixel.ops._axes import (
     Padding,
+    add_bias,
     padding_pairs,
     partition,
     whole_numbers,
@@ -101,14 +102,20 @@ def subpixel_conv(
     scales = scale_per_axis(scale, ndim)
     validate_order(order)
     pairs = _plain_padding(padding, kernel.shape[:ndim])
-    convolve = _im2col_convolution if _gains_from_im2col(x, kernel) else _native_convolution
-    phases = with_one_batch_axis(
-        lambda x: convolve(x, kernel, pairs, precision, preferred_element_type), x, ndim
-    )
-    if bias is not None:
-        bias = jnp.asarray(bias)
-        validate_bias(bias, kernel.shape[-1])
-        phases = phases + reshape(bias, (1,) * (phases.ndim - 1) + bias.shape)
+
+    def convolve(x: jax.Array) -> jax.Array:
+        if not _gains_from_im2col(x, kernel):
+            return _native_convolution(x, kernel, pairs, precision, preferred_element_type)
+        return conv_transpose(
+            x,
+            kernel,
+            (1,) * ndim,
+            pairs,
+            precision=precision,
+            preferred_element_type=preferred_element_type,
+        )
+
+    phases = add_bias(with_one_batch_axis(convolve, x, ndim), bias)
     return pixel_shuffle(phases, scales, order=order)
 
 
@@ -182,7 +189,7 @@ def zero_insert_conv(
     x, kernel = jnp.asarray(x), jnp.asarray(kernel)
     ndim = validate_operands(x, kernel)
     scales = scale_per_axis(scale, ndim)
-    padding = padding_pairs(_upper(padding), ndim)
+    padding = hashable_padding(padding, ndim)
     sizes = kernel.shape[:ndim]
     pairs = upsampling_padding(sizes, scales, padding) if isinstance(padding, str) else padding
     # `insert_zeros` leaves r - 1 zeros after the last pixel, which replace as much padding.
@@ -204,43 +211,28 @@ def upsampling_padding(
     Raises:
       ValueError: if the name is unknown, or a kernel size does not fit "SAME".
     """
-    name = padding_pairs(_upper(padding), len(scales))
+    name = hashable_padding(padding, len(scales))
     if name == "VALID":
         return ((0, 0),) * len(scales)
     sizes = zip(kernel_size, scales, strict=True)
     return tuple(zero_insert_padding(size, r) for size, r in sizes)
 
 
-def hashable_padding(padding: Padding, ndim: int) -> Padding:
+def hashable_padding(padding: Padding, ndim: int) -> str | tuple[tuple[int, int], ...]:
     """Returns a padding as its name, in capitals, or as a tuple of a pair for each spatial axis.
 
     Raises:
       ValueError: unless the padding is "SAME", "VALID" or a pair for each spatial axis.
     """
-    return padding_pairs(_upper(padding), ndim)
-
-
-def validate_bias(bias: jax.Array, features: int) -> None:
-    """Raises ValueError unless the bias has one number for each channel: others would broadcast."""
-    if bias.shape != (features,):
-        raise ValueError(
-            f"the bias must have one number for each of {features} channels, shape ({features},); "
-            f"got the shape {bias.shape}"
-        )
-
-
-def _upper(padding: Padding) -> Padding:
-    return padding.upper() if isinstance(padding, str) else padding
+    return padding_pairs(padding.upper() if isinstance(padding, str) else padding, ndim)
 
 
 def _plain_padding(padding: Padding, taps: Sequence[int]) -> tuple[tuple[int, int], ...]:
     """Returns the (low, high) pairs of an ordinary convolution with strides of 1."""
-    pairs = padding_pairs(_upper(padding), len(taps))
-    if pairs == "VALID":
-        return ((0, 0),) * len(taps)
-    if pairs == "SAME":
-        return tuple(((k - 1) // 2, k // 2) for k in taps)
-    return pairs
+    pairs = hashable_padding(padding, len(taps))
+    if not isinstance(pairs, str):
+        return pairs
+    return tuple((0, 0) if pairs == "VALID" else ((k - 1) // 2, k // 2) for k in taps)
 
 
 def validate_operands(x: jax.Array, kernel: jax.Array) -> int:
@@ -280,24 +272,6 @@ def _gains_from_im2col(x: jax.Array, kernel: jax.Array) -> bool:
     # Symbolic sizes, as in an export, have no index tables.
     known = all(isinstance(size, int) for size in x.shape)
     return known and kernel.ndim == 4 and 3 * kernel.shape[-1] <= kernel.shape[-2]
-
-
-def _im2col_convolution(
-    x: jax.Array,
-    kernel: jax.Array,
-    padding: tuple[tuple[int, int], ...],
-    precision: lax.PrecisionLike,
-    preferred_element_type: DTypeLike | None,
-) -> jax.Array:
-    """Computes an ordinary convolution as a transposed convolution with strides of 1."""
-    return conv_transpose(
-        x,
-        kernel,
-        (1,) * len(padding),
-        padding,
-        precision=precision,
-        preferred_element_type=preferred_element_type,
-    )
 
 
 def _native_convolution(

@@ -7,8 +7,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Num
 
-from subpixel._compat import reshape
-from subpixel.ops._axes import whole_numbers, with_one_batch_axis
+from subpixel.ops._axes import add_bias, whole_numbers, with_one_batch_axis
 from subpixel.ops.conv_transpose import Method, conv_transpose
 
 
@@ -95,12 +94,4 @@ def torch_conv_transpose(
         x,
         ndim,
     )
-    if bias is None:
-        return y
-    bias = jnp.asarray(bias)
-    if bias.shape != y.shape[-1:]:
-        raise ValueError(
-            f"the bias must have one number for each output channel, shape {y.shape[-1:]}; got the "
-            f"shape {bias.shape}"
-        )
-    return y + reshape(bias, (1,) * (y.ndim - 1) + bias.shape)
+    return add_bias(y, bias)

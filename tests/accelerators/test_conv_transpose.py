@@ -17,7 +17,6 @@ from subpixel.sr.compile.transposed import LAX, compile_geometry
 BY_NAME = {geometry.name: geometry for geometry in GEOMETRIES}
 ONE_EACH = {reading.FORWARD: 1, reading.BACKWARD_INPUT: 1, reading.BACKWARD_FILTER: 1}
 X, W = (8, 12, 14, 16), (4, 4, 16, 6)
-DTYPES = ("float32", "bfloat16", "float16")
 
 
 def shapes(*sizes, dtype="float32"):
@@ -64,52 +63,39 @@ def test_jaxs_own_convolution_inserts_zeros(h100, name):
     assert theirs > 1.5 * mine
 
 
-@pytest.mark.parametrize(
-    "padding",
-    ["SAME", "VALID", [(1, 3), (2, 2)], [(0, 0), (3, 3)], [(-1, 2), (2, -2)], [(6, 5), (4, 7)]],
-    ids=str,
-)
-def test_each_padding_is_one_call_for_each_result(h100, padding):
-    program = compile_for(
-        h100,
-        functools.partial(with_gradients, functools.partial(upsample, padding=padding)),
-        *shapes(X, W),
-    )
-    assert_one_call_for_each_result(program)
-
-
-SIZES = {
-    "odd kernel": ((8, 12, 14, 16), (3, 5, 16, 6), (2, 3)),
-    "kernel smaller than the stride": ((8, 12, 14, 16), (2, 2, 16, 6), (4, 3)),
-    "one axis": ((8, 100, 16), (16, 16, 6), (8,)),
-    "three axes": ((2, 6, 7, 8, 16), (3, 2, 4, 16, 6), (2, 2, 3)),
-    "a kernel of one column": ((8, 12, 14, 16), (4, 1, 16, 6), (2, 1)),
+PADDINGS = ("SAME", "VALID", [(1, 3), (2, 2)], [(0, 0), (3, 3)], [(-1, 2), (2, -2)],
+            [(6, 5), (4, 7)])  # fmt: skip
+SINGLE_CALLS = {
+    **{f"padding {padding}": (X, W, {"padding": padding}) for padding in PADDINGS},
+    **{
+        f"precision {precision}": (X, W, {"precision": precision})
+        for precision in ("default", "high", "highest", "tensorfloat32")
+    },
+    "odd kernel": (X, (3, 5, 16, 6), {"strides": (2, 3)}),
+    "kernel smaller than the stride": (X, (2, 2, 16, 6), {"strides": (4, 3)}),
+    "one axis": ((8, 100, 16), (16, 16, 6), {"strides": (8,)}),
+    "three axes": ((2, 6, 7, 8, 16), (3, 2, 4, 16, 6), {"strides": (2, 2, 3)}),
+    "a kernel of one column": (X, (4, 1, 16, 6), {"strides": (2, 1)}),
 }
 
 
-@pytest.mark.parametrize("name", SIZES)
-def test_each_size_is_one_call_for_each_result(h100, name):
-    x, w, strides = SIZES[name]
-    function = functools.partial(upsample, strides=strides)
-    program = compile_for(h100, functools.partial(with_gradients, function), *shapes(x, w))
-    assert_one_call_for_each_result(program)
+def compiled(target, x, w, options):
+    function = functools.partial(with_gradients, functools.partial(upsample, **options))
+    return compile_for(target, function, *shapes(x, w))
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", SINGLE_CALLS)
+def test_each_padding_precision_and_size_is_one_call_for_each_result(h100, name):
+    assert_one_call_for_each_result(compiled(h100, *SINGLE_CALLS[name]))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_a_layer_with_bias_and_activation(h100, dtype):
     def layer(x, w, bias):
         return jax.nn.relu(upsample(x, w) + bias)
 
-    program = compile_for(
-        h100, functools.partial(with_gradients, layer), *shapes(X, W, (6,), dtype=dtype)
-    )
-    assert_one_call_for_each_result(program)
-
-
-@pytest.mark.parametrize("precision", ["default", "high", "highest", "tensorfloat32"])
-def test_each_precision(h100, precision):
-    function = functools.partial(upsample, precision=precision)
-    program = compile_for(h100, functools.partial(with_gradients, function), *shapes(X, W))
+    arguments = shapes(X, W, (6,), dtype=dtype)
+    program = compile_for(h100, functools.partial(with_gradients, layer), *arguments)
     assert_one_call_for_each_result(program)
 
 
@@ -142,15 +128,11 @@ def test_a_batch_over_sixteen_devices(h100s):
 
 
 OTHERS = {
-    "groups": ((8, 12, 14, 16), (4, 4, 4, 8), {"feature_group_count": 4}),
-    "depthwise": ((8, 12, 14, 16), (4, 4, 1, 16), {"feature_group_count": 16}),
-    "dilated kernel": ((8, 12, 14, 16), (3, 3, 16, 6), {"rhs_dilation": (2, 2)}),
-    "dilated kernel, stride 1": (
-        (8, 12, 14, 16),
-        (3, 3, 16, 6),
-        {"rhs_dilation": (2, 2), "strides": (1, 1)},
-    ),
-    "stride 1": ((8, 12, 14, 16), (3, 3, 16, 6), {"strides": (1, 1)}),
+    "groups": (X, (4, 4, 4, 8), {"feature_group_count": 4}),
+    "depthwise": (X, (4, 4, 1, 16), {"feature_group_count": 16}),
+    "dilated kernel": (X, (3, 3, 16, 6), {"rhs_dilation": (2, 2)}),
+    "dilated kernel, stride 1": (X, (3, 3, 16, 6), {"rhs_dilation": (2, 2), "strides": (1, 1)}),
+    "stride 1": (X, (3, 3, 16, 6), {"strides": (1, 1)}),
     "kernel larger than the input": ((8, 3, 3, 16), (4, 4, 16, 6), {}),
     "input of one pixel": ((8, 1, 1, 16), (4, 4, 16, 6), {"padding": "VALID"}),
 }
@@ -158,10 +140,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_cudnn_has_no_call_for_inserts_no_zeros_either(h100, name):
-    x, w, options = OTHERS[name]
-    function = functools.partial(upsample, **options)
-    program = compile_for(h100, functools.partial(with_gradients, function), *shapes(x, w))
-    assert not reading.zero_insertions(program.module)
+    assert not reading.zero_insertions(compiled(h100, *OTHERS[name]).module)
 
 
 def test_vmapped_kernels_insert_no_zeros(h100):
@@ -176,7 +155,15 @@ def cycles(v5e, name, dtype, method):
     return compile_geometry(BY_NAME[name], dtype, method, "gradients", v5e).cycles
 
 
-def assert_near_the_best(v5e, name, dtype):
+NEAR_THE_BEST = [
+    ("autoencoder", "float32"),
+    *(pytest.param(name, dtype, marks=pytest.mark.slow)
+      for name in BY_NAME for dtype in ("float32", "bfloat16")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "dtype"), NEAR_THE_BEST)
+def test_auto_on_a_tpu_is_near_the_best_method_of_a_geometry(v5e, name, dtype):
     chosen = cycles(v5e, name, dtype, "auto")
     others = {
         method: cycles(v5e, name, dtype, method)
@@ -186,27 +173,17 @@ def assert_near_the_best(v5e, name, dtype):
     assert chosen <= 1.1 * min(others.values()), others
 
 
-def test_auto_on_a_tpu_is_near_the_best_method_of_a_geometry(v5e):
-    assert_near_the_best(v5e, "autoencoder", "float32")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("name", BY_NAME)
-def test_auto_on_a_tpu_is_near_the_best_method_of_each_geometry(v5e, name, dtype):
-    assert_near_the_best(v5e, name, dtype)
-
-
 def test_lax_and_ours_have_the_same_kernel_gradient_at_stride_1(h100):
-    def plain(x, w):
-        return lax.conv_transpose(x, w, (1, 1), "SAME")
-
-    def ours(x, w):
-        return upsample(x, w, strides=(1, 1))
-
-    programs = [
-        compile_for(h100, functools.partial(with_gradients, f), *shapes(X, (3, 3, 16, 6)))
-        for f in (plain, ours)
+    counts = [
+        reading.count_kinds(
+            compile_for(
+                h100,
+                functools.partial(
+                    with_gradients, functools.partial(f, strides=(1, 1), padding="SAME")
+                ),
+                *shapes(X, (3, 3, 16, 6)),
+            ).calls
+        )
+        for f in (lax.conv_transpose, subpixel.conv_transpose)
     ]
-    counts = [reading.count_kinds(program.calls) for program in programs]
     assert counts[0] == counts[1]

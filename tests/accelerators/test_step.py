@@ -3,7 +3,6 @@
 import functools
 import math
 
-import jax
 import pytest
 
 from subpixel.sr.compile import reading
@@ -50,7 +49,10 @@ def activations(network: str) -> int:
 
 
 def assert_one_call_per_result(program, network: str) -> None:
-    """Each layer is one convolution and its two gradients; the input of the first has none."""
+    """Each layer is one convolution and its two gradients; the input of the first has none.
+
+    A CPU would divide such a batch into parts for its cache.
+    """
     count = convolutions(network)
     counts = reading.count_kinds(program.calls)
     # A gradient of a kernel may be spelt as a convolution whose kernel is the image.
@@ -152,10 +154,3 @@ def test_the_upsampler_by_the_library_s_own_method_is_one_call_per_result(h100):
     assert not reading.zero_insertions(program.module)
     useful = useful_work(experiment("espcn"), "subpixel", h100)[1]
     assert sum(call.multiply_adds for call in program.calls) == useful
-
-
-def test_the_parts_of_a_batch_are_the_target_s(h100):
-    """This machine's cache divides such a batch into parts; a GPU computes it whole."""
-    assert jax.default_backend() == "cpu"
-    counts = reading.count_kinds(step("espcn", h100).calls)
-    assert counts[reading.FORWARD] == convolutions("espcn")

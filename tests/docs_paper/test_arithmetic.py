@@ -61,32 +61,23 @@ def in_node(program: str, cases: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def cases() -> list[dict[str, Any]]:
+def results() -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each case, and what Node computes of it."""
     random = np.random.default_rng(0)
-    made = []
-    for scales, taps, size in GEOMETRIES:
-        kernel = [k * r for k, r in zip(taps, scales, strict=True)]
-        # Whole numbers: float32 sums of them are exact.
-        made.append(
-            {
-                "image": random.integers(-9, 10, size).tolist(),
-                "kernel": random.integers(-9, 10, kernel).tolist(),
-                "scales": scales,
-            }
-        )
-    return made
-
-
-@pytest.fixture(scope="module")
-def found(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return in_node(PROGRAM, cases)
+    cases = [
+        {  # Whole numbers: float32 sums of them are exact.
+            "image": random.integers(-9, 10, size).tolist(),
+            "kernel": random.integers(-9, 10, np.multiply(taps, scales)).tolist(),
+            "scales": scales,
+        }
+        for scales, taps, size in GEOMETRIES
+    ]
+    return list(zip(cases, in_node(PROGRAM, cases), strict=True))
 
 
 @pytest.mark.parametrize("index", range(len(GEOMETRIES)), ids=map(str, GEOMETRIES))
-def test_numbers_are_those_of_the_library(
-    cases: list[dict[str, Any]], found: list[dict[str, Any]], index: int
-):
-    case, result = cases[index], found[index]
+def test_numbers_are_those_of_the_library(results: list, index: int):
+    case, result = results[index]
     scales = tuple(case["scales"])
     x = jnp.asarray(case["image"], jnp.float32)[None, ..., None]
     kernel = jnp.asarray(case["kernel"], jnp.float32)[..., None, None]
@@ -105,10 +96,8 @@ def test_numbers_are_those_of_the_library(
     assert result["padding"] == [low for low, _ in padding]
 
 
-def test_products_add_up_to_the_pixel_and_are_counted(
-    cases: list[dict[str, Any]], found: list[dict[str, Any]]
-):
-    for case, result in zip(cases, found, strict=True):
+def test_products_add_up_to_the_pixel_and_are_counted(results: list):
+    for case, result in results:
         kernel, scales = np.array(case["kernel"]), case["scales"]
         useful = kernel.size // np.prod(scales)
         for row, products in zip(result["zero_insert"], result["products"], strict=True):

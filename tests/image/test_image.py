@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from subpixel.image import (
     imresize,
@@ -107,7 +106,7 @@ def test_each_pass_rounds_to_eight_bits_rows_first():
     np.testing.assert_array_equal(imresize(image, 1 / 3)[..., 0], expected)
 
 
-def test_images_may_be_batched_jitted_and_of_either_library():
+def test_images_may_have_any_batch_axes_and_be_resized_under_jit():
     rng = np.random.default_rng(0)
     images = rng.uniform(0, 255, (2, 3, 14, 15, 3)).astype(np.float32)
     expected = np.stack([[imresize(image, 1 / 2) for image in row] for row in images])
@@ -117,11 +116,8 @@ def test_images_may_be_batched_jitted_and_of_either_library():
     np.testing.assert_allclose(jitted, expected, rtol=1e-5, atol=1e-3)
     references = images[..., ::-1, :]
     for metric in (psnr, ssim):
-        each = np.array([[metric(a, b) for a, b in zip(*rows, strict=True)]
-                         for rows in zip(images, references, strict=True)])  # fmt: skip
-        np.testing.assert_allclose(metric(images, references), each, rtol=1e-5)
-        of_jax = jax.jit(metric)(jnp.asarray(images), jnp.asarray(references))
-        np.testing.assert_allclose(of_jax, each, rtol=1e-3)
+        each = np.stack([metric(a, b) for a, b in zip(images, references, strict=True)])
+        np.testing.assert_allclose(metric(images, references), each, rtol=1e-12)
 
 
 def test_luma_is_bt601_in_studio_range():
@@ -179,44 +175,3 @@ def test_eight_bits_round_halves_up():
     np.testing.assert_array_equal(
         to_uint8(np.array([-3.0, 0.49, 0.5, 1.5, 254.5, 300.0])), [0, 0, 1, 2, 255, 255]
     )
-
-
-def test_metrics_equal_scikit_image():
-    rng = np.random.default_rng(0)
-    reference = rng.integers(0, 256, (40, 31, 1)).astype(np.float64)
-    image = (reference + rng.normal(0, 20, reference.shape)).clip(0, 255)
-    a, b = image[3:-3, 3:-3, 0], reference[3:-3, 3:-3, 0]
-    assert psnr(image, reference, shave=3) == pytest.approx(
-        peak_signal_noise_ratio(b, a, data_range=255), abs=1e-9
-    )
-    _, similarity = structural_similarity(
-        a, b, data_range=255, gaussian_weights=True, sigma=1.5, truncate=3.4,
-        use_sample_covariance=False, full=True,
-    )  # fmt: skip
-    assert ssim(image, reference, shave=3) == pytest.approx(similarity[5:-5, 5:-5].mean(), abs=1e-9)
-
-
-def test_identical_images_have_infinite_psnr_and_ssim_one():
-    image = np.full((12, 12, 1), 7.0)
-    assert psnr(image, image) == np.inf
-    assert ssim(image, image) == pytest.approx(1.0)
-
-
-@pytest.mark.usefixtures("without_shape_checks")
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: imresize(np.zeros((4, 4)), 0.5), r"shape \(\.\.\., height, width, channels\)"),
-        (lambda: imresize(np.zeros((4, 4, 1)), 0.0), "must be positive; got 0.0"),
-        (lambda: imresize(np.zeros((4, 4, 1)), 0.5, border="wrap"), "got 'wrap'"),
-        (lambda: modcrop(np.zeros((2, 9, 1)), 3), "9x2 pixels is too small for a scale of 3"),
-        (lambda: rgb_to_luma(np.zeros((4, 4, 1))), "three channels; got the shape"),
-        (lambda: rgb_to_luma(np.zeros((4, 4, 3)), "jpeg"), "got 'jpeg'"),
-        (lambda: psnr(np.zeros((4, 4, 1)), np.zeros((4, 5, 1))), "must have the same shape"),
-        (lambda: psnr(np.zeros((4, 4, 1)), np.zeros((4, 4, 1)), shave=2), "nothing of 4x4"),
-        (lambda: ssim(np.zeros((10, 20, 1)), np.zeros((10, 20, 1))), "at least 11 pixels"),
-    ],
-)
-def test_bad_input_is_named(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()

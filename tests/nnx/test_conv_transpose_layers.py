@@ -1,5 +1,6 @@
 """The layers for Flax against Flax's own: state, results, gradients, checkpoints."""
 
+import functools
 import inspect
 
 import jax
@@ -31,12 +32,7 @@ CASES = {
     "circular": (X2, {"kernel_size": (3, 2), "strides": (2, 3), "padding": "CIRCULAR"}),
     "circular, transposed": (
         X2,
-        {
-            "kernel_size": (6, 5),
-            "strides": (2, 2),
-            "padding": "CIRCULAR",
-            "transpose_kernel": True,
-        },
+        {"kernel_size": (6, 5), "strides": 2, "padding": "CIRCULAR", "transpose_kernel": True},
     ),
     "circular, wide": (X2[:, :1, :2], {"kernel_size": (9, 8), "padding": "CIRCULAR"}),
     "mask": (X2, {"kernel_size": (3, 2), "mask": MASK}),
@@ -92,38 +88,36 @@ def with_gradients(apply, state, x):
     return apply(state, x), jax.grad(loss, (0, 1), allow_int=True)(state, x)
 
 
+def state_and_function(layer, x):
+    """The state of a layer of NNX or Linen, and the layer as a function of it and an input."""
+    if isinstance(layer, nn.Module):
+        return layer.init(jax.random.key(3), x), layer.apply
+    graph, state = nnx.split(layer)
+    return state, lambda state, x: versions.merge(graph, state)(x)
+
+
+def pure(state):
+    return nnx.to_pure_dict(state) if isinstance(state, nnx.State) else state
+
+
+@pytest.mark.parametrize("flavour", ["nnx", "linen"])
 @pytest.mark.parametrize("name", CASES)
-def test_nnx_layer_is_a_drop_in(name):
+def test_layer_is_a_drop_in(name, flavour):
     x, keywords = CASES[name]
-    theirs = nnx.ConvTranspose(3, 4, rngs=nnx.Rngs(7), **versions.taken_by_flax(keywords))
-    ours = layers.ConvTranspose(3, 4, rngs=nnx.Rngs(7), method="im2col", **keywords)
-    assert isinstance(ours, nnx.ConvTranspose)
-    assert_trees_equal(nnx.to_pure_dict(nnx.state(ours)), nnx.to_pure_dict(nnx.state(theirs)))
-
-    def outcome(layer):
-        graph, state = nnx.split(layer)
-
-        def apply(state, x):
-            return versions.merge(graph, state)(x)
-
-        return jax.jit(lambda state, x: with_gradients(apply, state, x))(state, x)
-
-    assert_close(outcome(ours), outcome(theirs), epsilon(keywords))
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_linen_layer_is_a_drop_in(name):
-    x, keywords = CASES[name]
-    theirs = nn.ConvTranspose(4, **versions.taken_by_flax(keywords))
-    ours = linen.ConvTranspose(4, method="im2col", **keywords)
-    assert isinstance(ours, nn.ConvTranspose)
-    variables = theirs.init(jax.random.key(3), x)
-    assert_trees_equal(ours.init(jax.random.key(3), x), variables)
-
+    if flavour == "nnx":
+        make = functools.partial(nnx.ConvTranspose, 3, rngs=nnx.Rngs(7))
+        ours = layers.ConvTranspose(3, 4, rngs=nnx.Rngs(7), method="im2col", **keywords)
+    else:
+        make = nn.ConvTranspose
+        ours = linen.ConvTranspose(4, method="im2col", **keywords)
+    theirs = make(4, **versions.taken_by_flax(keywords))
+    assert isinstance(ours, type(theirs))
+    (my_state, mine), (state, function) = (state_and_function(v, x) for v in (ours, theirs))
+    assert_trees_equal(pure(my_state), pure(state))
     assert_close(
         *(
-            jax.jit(lambda v, x, apply=layer.apply: with_gradients(apply, v, x))(variables, x)
-            for layer in (ours, theirs)
+            jax.jit(lambda s, x, f=f: with_gradients(f, s, x))(state, x)
+            for f, state in ((mine, my_state), (function, state))
         ),
         epsilon(keywords),
     )
@@ -137,14 +131,11 @@ def test_linen_names_its_submodules_as_flax_does():
         def __call__(self, x):
             return self.layer(2, (3, 3))(x)
 
-    names = [
-        Model(c).init(jax.random.key(0), X2)["params"].keys()
-        for c in (
-            linen.ConvTranspose,
-            nn.ConvTranspose,
-        )
-    ]
-    assert names[0] == names[1]
+    mine, theirs = (
+        Model(layer).init(jax.random.key(0), X2)["params"].keys()
+        for layer in (linen.ConvTranspose, nn.ConvTranspose)
+    )
+    assert mine == theirs
 
 
 @pytest.mark.parametrize(
@@ -186,19 +177,23 @@ def test_groups_in_a_layer(transposed):
     assert_close(layer(x), jnp.concatenate(halves, -1))
 
 
-def test_errors_of_the_layers():
-    with pytest.raises(ValueError, match="divide in_features and out_features; got 2 for 3 and 4"):
-        layers.ConvTranspose(3, 4, (2,), feature_group_count=2, rngs=nnx.Rngs(0))
-    with pytest.raises(ValueError, match="divide in_features"):
-        linen.ConvTranspose(4, (2, 2), feature_group_count=2).init(jax.random.key(0), X2)
-    layer = layers.ConvTranspose(3, 4, (3, 3), mask=MASK, rngs=nnx.Rngs(0))
-    with pytest.raises(
-        ValueError, match=r"mask must have .* \(3, 2, 3, 4\) for a kernel of \(3, 3"
-    ):
-        layer(X2)
-    layer = layers.ConvTranspose(3, 4, (3, 3), rngs=nnx.Rngs(0))
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"feature_group_count": 2}, "divide in_features and out_features; got 2 for 3 and 4"),
+        ({"mask": MASK}, r"mask must have .* \(3, 2, 3, 4\) for a kernel of \(3, 3"),
+    ],
+)
+def test_groups_and_masks_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        layers.ConvTranspose(3, 4, (3, 3), rngs=nnx.Rngs(0), **options)(X2)
+    with pytest.raises(ValueError, match=message):
+        linen.ConvTranspose(4, (3, 3), **options).init(jax.random.key(0), X2)
+
+
+def test_channels_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="2 channels and the kernel takes 3"):
-        layer(X2[..., :2])
+        layers.ConvTranspose(3, 4, (3, 3), rngs=nnx.Rngs(0))(X2[..., :2])
 
 
 def test_a_checkpoint_of_flax_restores_into_ours(tmp_path):
@@ -217,8 +212,8 @@ def test_a_checkpoint_of_flax_restores_into_ours(tmp_path):
     np.testing.assert_array_equal(back(X2), theirs(X2))
 
 
-@pytest.mark.parametrize("strides", [(1, 1), (2, 2), (2, 1)], ids=str)
-@pytest.mark.parametrize("name", ["same", "Same", "valid", "Valid", "SAME_LOWER", "same_lower"])
+@pytest.mark.parametrize("strides", [(1, 1), (2, 1)], ids=str)
+@pytest.mark.parametrize("name", ["same", "Valid", "SAME_LOWER", "same_lower"])
 def test_padding_names_mean_what_they_mean_in_jax(name, strides):
     """Other names than "SAME" and "VALID" name the padding of an ordinary convolution."""
     theirs = nnx.ConvTranspose(3, 4, (4, 3), strides, padding=name, rngs=nnx.Rngs(7))
@@ -230,7 +225,7 @@ def test_padding_names_mean_what_they_mean_in_jax(name, strides):
         lambda x: jax.lax.conv_transpose(x, kernel, strides, name),
         lambda x: subpixel.conv_transpose(x, kernel, strides, name, method="im2col"),
     ]
-    if set(strides) != {1}:
+    if strides != (1, 1):
         for call in calls:
             with pytest.raises(ValueError, match=r"(?i)padding"):
                 call(X2)

@@ -9,19 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from transposing import METHODS, everything
 
 import subpixel
 
-METHODS = ("auto", "im2col", "polyphase", "strided", "native")
 # Geometries for each program: the compilation of a program is most of the time of this test.
 CASES = 12
-
-
-def everything(function, options, operands, **method):
-    """Returns the output and both gradients."""
-    x, w, g = operands
-    y, pullback = jax.vjp(lambda x, w: function(x, w, *options, **method), x, w)
-    return y, *pullback(g)
 
 
 def poison(arrays) -> None:
@@ -41,7 +34,7 @@ def draw_geometry(rng):
         low = int(rng.integers(-2, 8))
         least = k - 1 - s * (size - 1) - low
         padding.append((low, int(rng.integers(least, least + 8))))
-    return (2, *sizes, 2), (*taps, 2, 2), strides, padding
+    return (2, *sizes, 2), (*taps, 2, 2), {"strides": strides, "padding": padding}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -50,18 +43,21 @@ def test_no_method_reads_memory_outside_its_operands(seed):
     rng = np.random.default_rng(seed)
     cases, arrays = [], []
     for _ in range(CASES):
-        x, w, strides, padding = draw_geometry(rng)
+        x, w, options = draw_geometry(rng)
         y = jax.eval_shape(
-            lambda x, w, options=(strides, padding): lax.conv_transpose(x, w, *options),
+            lambda x, w, options=options: lax.conv_transpose(x, w, **options),
             *(jax.ShapeDtypeStruct(shape, "float32") for shape in (x, w)),
         )
-        cases.append((strides, padding))
+        cases.append(options)
         arrays.append([rng.standard_normal(shape).astype(np.float32) for shape in (x, w, y.shape)])
 
     def ours(arrays):
         return [
-            [everything(subpixel.conv_transpose, *case, method=method) for method in METHODS]
-            for case in zip(cases, arrays, strict=True)
+            [
+                everything(subpixel.conv_transpose, *operands, **options, method=method)
+                for method in METHODS
+            ]
+            for options, operands in zip(cases, arrays, strict=True)
         ]
 
     compiled = jax.jit(ours).lower(arrays).compile()
@@ -69,7 +65,7 @@ def test_no_method_reads_memory_outside_its_operands(seed):
         poison([a for operands in arrays for a in operands])
         for options, operands, by_method in zip(cases, arrays, compiled(arrays), strict=True):
             wide = [a.astype(np.float64) for a in operands]
-            expected = everything(lax.conv_transpose, options, wide)
+            expected = everything(lax.conv_transpose, *wide, **options)
             for method, actual in zip(METHODS, by_method, strict=True):
                 for a, b in zip(actual, expected, strict=True):
                     error = np.abs(np.asarray(a, np.float64) - np.asarray(b)).max()

@@ -1,4 +1,4 @@
-"""Which method "auto" takes on a CPU, and what the polyphase output costs."""
+"""Which method "auto" takes on each platform, and what its programs cost and consist of."""
 
 import functools
 
@@ -6,27 +6,45 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from transposing import ARGS, METHODS, W, X, ours
 
 import subpixel
+from subpixel import _compat
 from subpixel.ops import _methods
 from subpixel.ops._geometry import Axis, resolve_padding
 from subpixel.ops._native import result_shape
 from subpixel.ops._polyphase import grid, polyphase_output, product_ratio
 
 
-def axes_of(sizes, taps, strides, padding="SAME"):
-    pairs = resolve_padding(padding, sizes, taps, strides, consistent=False)
-    each = zip(sizes, taps, strides, (1,) * len(sizes), *zip(*pairs, strict=True), strict=True)
-    return tuple(Axis(*numbers) for numbers in each)
+def axes_of(sizes, taps, strides, padding="SAME", dilation=1):
+    spans = [dilation * (k - 1) + 1 for k in taps]
+    pairs = resolve_padding(padding, sizes, spans, strides, consistent=False)
+    each = zip(sizes, taps, strides, pairs, strict=True)
+    return tuple(Axis(size, k, s, dilation, low, high) for size, k, s, (low, high) in each)
 
 
-def choose(taps, stride, outputs, *, ndim=2, dtype="float32", groups=1, low=None, size=32):
-    axes = axes_of((size,) * ndim, (taps,) * ndim, (stride,) * ndim)
+def choose(
+    platform,
+    result,
+    taps=4,
+    stride=2,
+    outputs=16,
+    *,
+    ndim=2,
+    dtype="float32",
+    groups=1,
+    low=None,
+    size=32,
+    dilation=1,
+):
+    axes = axes_of((size,) * ndim, (taps,) * ndim, (stride,) * ndim, dilation=dilation)
     if low is not None:
         axes = tuple(axis._replace(low=low) for axis in axes)
     x = jax.ShapeDtypeStruct((4, *(size,) * ndim, groups, 32), dtype)
     w = jax.ShapeDtypeStruct((*(taps,) * ndim, groups, 32, outputs), dtype)
-    return _methods.choose(x, w, "output", axes, "cpu")
+    y = jax.ShapeDtypeStruct((4, *(axis.out for axis in axes), groups, outputs), dtype)
+    operands = {"output": (x, w), "input": (y, w), "kernel": (x, y)}[result]
+    return _methods.choose(*operands, result, axes, platform)
 
 
 @pytest.mark.parametrize(
@@ -52,17 +70,17 @@ def choose(taps, stride, outputs, *, ndim=2, dtype="float32", groups=1, low=None
     ],
 )
 def test_the_choice_follows_the_table(expected, case):
-    assert choose(**case) == expected
+    assert choose("cpu", "output", **case) == expected
 
 
 @pytest.mark.parametrize("result", ["input", "kernel"])
 def test_gradients_are_those_of_im2col(result):
-    axes = axes_of((32, 32), (4, 4), (2, 2))
-    x = jax.ShapeDtypeStruct((4, 32, 32, 1, 32), "float32")
-    y = jax.ShapeDtypeStruct((4, 64, 64, 1, 16), "float32")
-    w = jax.ShapeDtypeStruct((4, 4, 1, 32, 16), "float32")
-    a, b = (y, w) if result == "input" else (x, y)
-    assert _methods.choose(a, b, result, axes, "cpu") == "im2col"
+    assert choose("cpu", result) == "im2col"
+
+
+@pytest.mark.parametrize("platform", ["rocm", "METAL", None])
+def test_other_platforms_take_jaxs_own_convolution(platform):
+    assert choose(platform, "output") == "native"
 
 
 @pytest.mark.parametrize("padding", ["SAME", "VALID", ((-2, 3),) * 2, ((9, 7),) * 2])
@@ -78,20 +96,6 @@ def test_the_polyphase_output_multiplies_as_often_as_its_ratio_says(padding):
     products = 2 * positions * np.prod(kernel)
     by_im2col = 2 * 6 * 7 * np.prod(w.shape)
     assert products / by_im2col == pytest.approx(product_ratio(axes))
-
-
-def test_auto_stores_no_columns_where_polyphase_is_faster():
-    x, w = jnp.ones((2, 16, 16, 32)), jnp.ones((4, 4, 32, 16))
-
-    def temporary(method):
-        function = jax.jit(
-            lambda x, w: subpixel.conv_transpose(x, w, (2, 2), "SAME", method=method)
-        )
-        memory = function.lower(x, w).compile().memory_analysis()
-        assert memory is not None
-        return memory.temp_size_in_bytes
-
-    assert temporary("auto") == temporary("polyphase") < temporary("im2col")
 
 
 MIB = 2**20
@@ -116,6 +120,19 @@ def temporary_mib(function, *shapes):
     memory = jax.jit(function).lower(*operands).compile().memory_analysis()
     assert memory is not None
     return memory.temp_size_in_bytes / MIB
+
+
+def test_auto_stores_no_columns_where_polyphase_is_faster():
+    auto, polyphase, im2col = (
+        temporary_mib(
+            functools.partial(
+                subpixel.conv_transpose, strides=(2, 2), padding="SAME", method=method
+            ),
+            *((2, 16, 16, 32), (4, 4, 32, 16)),
+        )
+        for method in ("auto", "polyphase", "im2col")
+    )
+    assert auto == polyphase < im2col
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -154,7 +171,7 @@ def lowered_bytes(function, size):
     return [len(jax.jit(f(upsample)).lower(x, w).as_text()) for f in PROGRAMS.values()]
 
 
-@pytest.mark.parametrize("method", ["auto", "im2col", "polyphase", "strided", "native"])
+@pytest.mark.parametrize("method", METHODS)
 def test_no_constant_of_a_program_grows_with_the_signal(method):
     function = functools.partial(subpixel.conv_transpose, method=method)
     short, long = lowered_bytes(function, 2_000), lowered_bytes(function, 200_000)
@@ -162,16 +179,6 @@ def test_no_constant_of_a_program_grows_with_the_signal(method):
     for a, b, c in zip(short, long, lax, strict=True):
         assert b - a < 1_000
         assert b < c + 40_000
-
-
-def choose_on_cuda(result, taps=4, stride=2, size=32, groups=1, dilation=1, ndim=2):
-    pads = [resolve_padding("SAME", (size,), (dilation * (taps - 1) + 1,), (stride,), consistent=0)]
-    axes = tuple(Axis(size, taps, stride, dilation, *pads[0][0]) for _ in range(ndim))
-    x = jax.ShapeDtypeStruct((4, *(size,) * ndim, groups, 32), "float32")
-    w = jax.ShapeDtypeStruct((*(taps,) * ndim, groups, 32, 16), "float32")
-    y = jax.ShapeDtypeStruct((4, *(axis.out for axis in axes), groups, 16), "float32")
-    operands = {"output": (x, w), "input": (y, w), "kernel": (x, y)}[result]
-    return _methods.choose(*operands, result, axes, "cuda")
 
 
 @pytest.mark.parametrize(
@@ -191,13 +198,36 @@ def choose_on_cuda(result, taps=4, stride=2, size=32, groups=1, dilation=1, ndim
     ],
 )
 def test_the_choice_on_cuda_is_that_of_its_table(case, output, gradient, kernel):
-    results = ("output", "input", "kernel")
-    assert [choose_on_cuda(result, **case) for result in results] == [output, gradient, kernel]
+    chosen = [choose("cuda", result, **case) for result in ("output", "input", "kernel")]
+    assert chosen == [output, gradient, kernel]
 
 
-@pytest.mark.parametrize("platform", ["rocm", "METAL", None])
-def test_other_platforms_take_jaxs_own_convolution(platform):
-    axes = axes_of((32, 32), (4, 4), (2, 2))
-    x = jax.ShapeDtypeStruct((4, 32, 32, 1, 32), "float32")
-    w = jax.ShapeDtypeStruct((4, 4, 1, 32, 16), "float32")
-    assert _methods.choose(x, w, "output", axes, platform) == "native"
+def lowered(taps, platform):
+    """Lowers the output and the gradients of a layer whose cotangent depends on the output."""
+    x, w = np.ones((2, 5, 6, 3), np.float32), np.ones((*taps, 3, 2), np.float32)
+
+    def f(x, w):
+        y, pullback = jax.vjp(lambda x, w: ours(x, w, *ARGS), x, w)
+        return y, *pullback(2 * y)
+
+    return jax.jit(f).trace(x, w).lower(lowering_platforms=(platform,))
+
+
+@pytest.mark.skipif(not _compat.can_mark_one_value(), reason="this JAX cannot mark one value")
+def test_xla_does_not_inline_the_rearrangements_on_a_cpu():
+    overlapping = lowered((5, 4), "cpu")
+    # The output, and im2col of the cotangent for each gradient; XLA merges the last two.
+    assert overlapping.as_text().count('inlineable = "false"') == 3
+    assert overlapping.compile().as_text().count(" call(") == 2
+
+
+@pytest.mark.parametrize(("taps", "platform"), [((2, 1), "cpu"), ((5, 4), "cuda"), ((5, 4), "tpu")])
+def test_calls_are_inlined_without_overlap_and_on_other_platforms(taps, platform):
+    assert "inlineable" not in lowered(taps, platform).as_text()
+
+
+def test_a_gpu_s_program_has_xla_s_convolution():
+    gradient = jax.jit(jax.grad(lambda x: subpixel.conv_transpose(x, W, *ARGS).sum()))
+    program = gradient.trace(X).lower(lowering_platforms=("cuda",)).as_text()
+    assert "stablehlo.convolution" in program
+    assert "gather" not in program

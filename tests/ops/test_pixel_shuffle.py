@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from subpixel import pixel_shuffle, pixel_unshuffle
 
 ORDERS = pytest.mark.parametrize("order", ["dcr", "crd"])
-COMPILERS = pytest.mark.parametrize("compiler", [lambda f: f, jax.jit], ids=["eager", "jit"])
 
 
 @st.composite
@@ -47,16 +46,6 @@ def test_shuffle_is_what_the_loops_compute_and_unshuffle_its_inverse(geometry, o
     np.testing.assert_array_equal(loops.shuffle(np.asarray(low), scales, order), image)
 
 
-@COMPILERS
-@ORDERS
-def test_jit_and_a_single_number_for_every_axis(order, compiler):
-    x = numbers(2, 3, 2, 8)
-    shuffle = compiler(lambda x: pixel_shuffle(x, 2, order=order))
-    unshuffle = compiler(lambda y: pixel_unshuffle(y, 2, order=order))
-    np.testing.assert_array_equal(shuffle(x), loops.shuffle(x, (2, 2), order))
-    np.testing.assert_array_equal(unshuffle(shuffle(x)), x)
-
-
 @pytest.mark.parametrize("scale", [2, 3])
 def test_dcr_is_dm_pix(scale):
     x = jnp.asarray(numbers(2, 4, 3, scale**2 * 3))
@@ -77,17 +66,10 @@ def test_crd_is_pytorch(scale):
 
 
 @ORDERS
-def test_the_orders_differ_only_with_two_or_more_output_channels(order):
-    other = "crd" if order == "dcr" else "dcr"
-    one, two = jnp.asarray(numbers(1, 2, 2, 4)), jnp.asarray(numbers(1, 2, 2, 8))
-    assert (pixel_shuffle(one, 2, order=order) == pixel_shuffle(one, 2, order=other)).all()
-    assert (pixel_shuffle(two, 2, order=order) != pixel_shuffle(two, 2, order=other)).any()
-
-
-@ORDERS
-def test_the_gradient_is_the_inverse(order):
-    x, cotangent = jnp.zeros((2, 3, 2, 8)), loops.normal(0, 2, 6, 4, 2).astype(np.float32)
-    _, pull = jax.vjp(lambda x: pixel_shuffle(x, 2, order=order), x)
+def test_the_gradient_is_the_inverse_with_one_number_as_scale_and_under_jit(order):
+    x, cotangent = numbers(2, 3, 2, 8).astype(np.float32), numbers(2, 6, 4, 2).astype(np.float32)
+    y, pull = jax.vjp(jax.jit(lambda x: pixel_shuffle(x, 2, order=order)), x)
+    np.testing.assert_array_equal(y, loops.shuffle(x, (2, 2), order))
     np.testing.assert_array_equal(pull(cotangent)[0], pixel_unshuffle(cotangent, 2, order=order))
 
 
@@ -97,12 +79,10 @@ def test_the_gradient_is_the_inverse(order):
     ("shape", "scale", "error", "message"),
     [
         ((1, 6, 6, 36), 1, ValueError, "scale must be at least 2; got 1"),
-        ((1, 6, 6, 36), 0, ValueError, "scale must be at least 2; got 0"),
         ((1, 6, 6, 36), -2, ValueError, "scale must be at least 2; got -2"),
         ((1, 6, 6, 36), (1, 1), ValueError, r"scale must be at least 2; got \(1, 1\)"),
         ((1, 6, 6, 36), (0, 2), ValueError, r"scale must be at least 2; got \(0, 2\)"),
         ((1, 6, 6, 36), 2.5, TypeError, "scale must be a whole number.*got 2.5"),
-        ((1, 6, 6, 36), 2.0, TypeError, "scale must be a whole number.*got 2.0"),
         ((1, 6, 6, 36), "3", TypeError, "scale must be a whole number.*got '3'"),
         ((1, 6, 6, 36), (2, "3"), TypeError, r"scale must be a whole number.*got \(2, '3'\)"),
         ((4, 36), 2, ValueError, r"shape \(4, 36\) and a scale of 2 leave 0 spatial axes"),
@@ -115,17 +95,15 @@ def test_errors(function, shape, scale, error, message):
         function(jnp.zeros(shape), scale)
 
 
-@pytest.mark.parametrize("function", [pixel_shuffle, pixel_unshuffle])
-def test_unknown_order_is_refused(function):
-    with pytest.raises(ValueError, match=r'order must be "dcr".*"crd".*got \'cdr\''):
-        function(jnp.zeros((1, 2, 2, 4)), 2, order="cdr")
-
-
-def test_channels_that_the_phases_do_not_divide_are_refused():
-    with pytest.raises(ValueError, match=r"10 channels .* scale of \(2, 2\).* multiple of 4"):
-        pixel_shuffle(jnp.zeros((1, 2, 2, 10)), 2)
-
-
-def test_sizes_that_the_scale_does_not_divide_are_refused():
-    with pytest.raises(ValueError, match=r"shape of \(4, 5\).*scale of \(2, 2\): crop or pad"):
-        pixel_unshuffle(jnp.zeros((1, 4, 5, 1)), 2)
+@pytest.mark.parametrize(
+    ("function", "shape", "order", "message"),
+    [
+        (pixel_shuffle, (1, 2, 2, 4), "cdr", r'order must be "dcr".*"crd".*got \'cdr\''),
+        (pixel_unshuffle, (1, 2, 2, 4), "cdr", r'order must be "dcr".*"crd".*got \'cdr\''),
+        (pixel_shuffle, (1, 2, 2, 10), "dcr", r"10 channels .* \(2, 2\).* multiple of 4"),
+        (pixel_unshuffle, (1, 4, 5, 1), "dcr", r"of \(4, 5\).*scale of \(2, 2\): crop or pad"),
+    ],
+)
+def test_orders_and_shapes_that_do_not_fit_are_refused(function, shape, order, message):
+    with pytest.raises(ValueError, match=message):
+        function(jnp.zeros(shape), 2, order=order)

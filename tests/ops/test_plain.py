@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from flax import nnx
 from jax.experimental.jet import jet
-from upsampling_cases import draw
+from transformations import loss
+from transposing import METHODS
+from upsampling_cases import draw, lax_transposed, transposed
 from versions import HAS_USER_CONTEXTS
 
-import subpixel
 from subpixel.nnx import SubpixelConv, swap_conv_transpose
 from subpixel.ops import plain
 
-METHODS = ("auto", "im2col", "polyphase", "strided", "native")
+X, W = draw(2, 4, 6, 8), draw(4, 4, 8, 3)
 
 
 def primitives(function, *arguments):
@@ -31,47 +32,36 @@ class Generator(nnx.Module):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_values_and_gradients_are_the_same_without_the_primitive(method):
-    x, w = draw(2, 4, 6, 8), draw(4, 4, 8, 3)
-
-    def f(x, w):
-        return subpixel.conv_transpose(x, w, (2, 2), "SAME", method=method)
-
-    def total(x, w):
-        return jnp.sum(jnp.sin(f(x, w)))
-
-    expected = f(x, w), *jax.grad(total, (0, 1))(x, w)
+    f = transposed(method=method)
+    total = loss(f)
+    expected = f(X, W), *jax.grad(total, (0, 1))(X, W)
     with plain():
-        assert "subpixel_conv_transpose" not in primitives(jax.grad(total, (0, 1)), x, w)
-        actual = f(x, w), *jax.grad(total, (0, 1))(x, w)
+        assert "subpixel_conv_transpose" not in primitives(jax.grad(total, (0, 1)), X, W)
+        actual = f(X, W), *jax.grad(total, (0, 1))(X, W)
     for a, b in zip(actual, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.skipif(not HAS_USER_CONTEXTS, reason="this JAX keeps the first trace of a function")
 def test_a_compiled_function_is_traced_again_inside_and_outside():
-    x, w = draw(2, 4, 6, 8), draw(4, 4, 8, 3)
-    f = jax.jit(lambda x, w: subpixel.conv_transpose(x, w, (2, 2), "SAME"))
-    assert "subpixel_conv_transpose" in primitives(f, x, w)
+    f = jax.jit(transposed())
+    assert "subpixel_conv_transpose" in primitives(f, X, W)
     with plain():
-        assert "subpixel_conv_transpose" not in primitives(f, x, w)
-    assert "subpixel_conv_transpose" in primitives(f, x, w)
+        assert "subpixel_conv_transpose" not in primitives(f, X, W)
+    assert "subpixel_conv_transpose" in primitives(f, X, W)
 
 
 def test_the_context_ends_with_an_error():
-    x, w = draw(2, 4, 6, 8), draw(4, 4, 8, 3)
     with pytest.raises(ValueError, match="channels"), plain():
-        subpixel.conv_transpose(x, w[:, :, :1], (2, 2), "SAME")
-    assert "subpixel_conv_transpose" in primitives(
-        lambda x, w: subpixel.conv_transpose(x, w, (2, 2), "SAME"), x, w
-    )
+        transposed()(X, W[:, :, :1])
+    assert "subpixel_conv_transpose" in primitives(transposed(), X, W)
 
 
 def test_taylor_mode_works_inside():
-    x, w = draw(2, 4, 6, 8), draw(4, 4, 8, 3)
-    terms = (x, w), ((x + 1, 2 * x), (w, w - 1))
-    theirs = jet(lambda x, w: jax.lax.conv_transpose(x, w, (2, 2), "SAME"), *terms)
+    terms = (X, W), ((X + 1, 2 * X), (W, W - 1))
+    theirs = jet(lax_transposed, *terms)
     with plain():
-        ours = jet(lambda x, w: subpixel.conv_transpose(x, w, (2, 2), "SAME"), *terms)
+        ours = jet(transposed(), *terms)
     for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
