@@ -194,15 +194,13 @@ def compile_step(experiment: Experiment) -> Program:
     """Compiles the training step of an experiment's first upsampler, for a batch of noise."""
     batch = noise_batch(experiment.model, experiment.data, experiment.seed)
     name, model = experiment.upsamplers[0], experiment.model
-    optimizer, graph, state = start_training(
-        model, experiment.optimizer, experiment.steps, name, experiment.seed
-    )
+    start = start_training(model, experiment.optimizer, experiment.steps, name, experiment.seed)
     platform = run_platform()
     compiled, seconds = compile_anew(
-        lambda: lower_step(experiment.optimizer, graph, state, optimizer, batch, platform=platform),
+        lambda: lower_step(start, batch, platform=platform),
         compiler_options(experiment.optimizer, platform),
     )
-    return Program(RepeatedStep(compiled, state, batch), seconds, temporary_mib(compiled))
+    return Program(RepeatedStep(compiled, start.state, batch), seconds, temporary_mib(compiled))
 
 
 def patches_per_second(experiment: Experiment, pairs) -> float:

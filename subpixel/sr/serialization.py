@@ -152,6 +152,16 @@ def _converter() -> cattrs.Converter:
     for kind in (int, float, bool, str):
         converter.register_structure_hook(kind, _keep_kind(kind))
     converter.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _keep)
+
+    def fixed_length(values: Any, kind: Any) -> tuple[Any, ...]:
+        kinds = get_args(kind)
+        fits = isinstance(values, list | tuple) and len(values) == len(kinds)
+        require(fits, f"must be {_describe(kind)}; got {values!r}")
+        return tuple(map(converter.structure, values, kinds))
+
+    converter.register_structure_hook_func(
+        lambda kind: get_origin(kind) is tuple and get_args(kind)[-1] is not Ellipsis, fixed_length
+    )
     converter.register_structure_hook_factory(
         lambda kind: _is_dataclass(kind) and hasattr(kind, "retired"), _without_retired
     )

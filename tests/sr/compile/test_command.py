@@ -8,9 +8,10 @@ from rich.console import Console
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.cli import compile as command
+from subpixel.sr.comparison.speed import FAST
 from subpixel.sr.compile import report, worker
 from subpixel.sr.compile.facts import Facts, collect
-from subpixel.sr.compile.networks import AUTO, check_batch, rows, useful_work
+from subpixel.sr.compile.networks import check_batch, rows, useful_work
 from subpixel.sr.compile.program import TooLargeError
 from subpixel.sr.compile.tables import calls_in_letters, geometry_table, network_tables
 from subpixel.sr.compile.targets import find_target
@@ -41,7 +42,7 @@ def printed(*tables):
 
 
 def test_the_upsampler_of_jax_has_a_row_with_the_method_of_the_library():
-    assert rows(EXPERIMENT) == ["subpixel", "conv_transpose", AUTO, "zero_insert"]
+    assert rows(EXPERIMENT) == ["subpixel", "conv_transpose", FAST, "zero_insert"]
 
 
 def test_the_useful_work_of_a_step_leaves_out_the_gradient_of_the_pixels():

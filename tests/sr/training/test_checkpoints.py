@@ -9,28 +9,23 @@ import jax
 import numpy as np
 import pytest
 from rich.console import Console
-from test_training import TINY, pairs
+from test_training import ALONE, records_of, start
+from test_training import run as train_tiny
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.training.checkpoints import MANIFEST, Checkpoints, list_steps, restore
-from subpixel.sr.training.loop import train
-from subpixel.sr.training.optimizers import make_optimizer
-from subpixel.sr.training.records import WALL_CLOCK, read_records
-from subpixel.sr.training.state import RunState, init_state
+from subpixel.sr.training.state import RunState
 
-EXPERIMENT = dataclasses.replace(TINY, upsamplers=("subpixel",))
+EXPERIMENT = ALONE
 
 
-def initial(experiment=EXPERIMENT):
-    optimizer = make_optimizer(experiment.optimizer, experiment.steps)
-    return {"subpixel": init_state(experiment.model, "subpixel", optimizer, experiment.seed)[1]}
+def initial():
+    return {"subpixel": start(EXPERIMENT).state}
 
 
 def run(workdir):
     console = Console(file=io.StringIO(), width=400)
-    workdir.mkdir(exist_ok=True)
-    state = train(EXPERIMENT, pairs(4), pairs(1, seed=1), workdir, console).run
-    return state, console.file.getvalue()
+    return train_tiny(workdir, EXPERIMENT, console=console).run, console.file.getvalue()
 
 
 def read(workdir, which="last"):
@@ -101,17 +96,13 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(workdir, da
 
 @pytest.mark.parametrize("damage", [flip, unseal])
 def test_training_resumes_from_the_one_before_and_ends_the_same(workdir, trained, damage):
-    expected = [strip(r) for r in read_records(workdir / "metrics.jsonl")]
+    expected = records_of(workdir)
     damage(workdir / "checkpoints" / "12")
     state, said = run(workdir)
     assert "resuming from step 8" in said
     jax.tree.map(np.testing.assert_array_equal, state.states, trained[1].states)
-    assert [strip(r) for r in read_records(workdir / "metrics.jsonl")] == expected
+    assert records_of(workdir) == expected
     assert read(workdir)[0].step == 12
-
-
-def strip(record):
-    return {k: v for k, v in record.items() if k not in WALL_CLOCK}
 
 
 def test_where_none_is_left_the_run_says_so_and_nothing_is_removed(workdir):
