@@ -61,7 +61,7 @@ def compare(
         bicubic=ModelScores.from_scores(by_model["bicubic"]),
         psnr_spread_db=psnr_spread(upsamplers),
         protocol=protocol.to_json(protocol_line),
-        settings=settings,
+        settings=dict(settings),
         environment=environment(),
     )
 

@@ -38,9 +38,9 @@ class ModelScores:
       images: scores of each image, by benchmark and name.
     """
 
-    psnr: Mapping[str, Number] = field(default_factory=dict)
-    ssim: Mapping[str, Number] = field(default_factory=dict)
-    images: Mapping[str, Mapping[str, ImageScores]] = field(default_factory=dict)
+    psnr: dict[str, Number] = field(default_factory=dict)
+    ssim: dict[str, Number] = field(default_factory=dict)
+    images: dict[str, dict[str, ImageScores]] = field(default_factory=dict)
 
     @classmethod
     def from_scores(cls, scores: Mapping[str, Scores], **others: Any) -> Self:
@@ -77,7 +77,7 @@ class Cost:
     gflop_executed: Number = None
     temp_mib: Number = None
     parameters: int | None = None
-    quartiles: Mapping[str, tuple[Number, Number]] = field(default_factory=dict)
+    quartiles: dict[str, tuple[Number, Number]] = field(default_factory=dict)
     forward_ms: Number = None
     gradient_ms: Number = None
     train_step_ms: Number = None
@@ -126,12 +126,12 @@ class Comparison:
 
     name: str | None = None
     scale: int | None = None
-    upsamplers: Mapping[str, UpsamplerResult] = field(default_factory=dict)
+    upsamplers: dict[str, UpsamplerResult] = field(default_factory=dict)
     bicubic: ModelScores | None = None
-    psnr_spread_db: Mapping[str, Number] = field(default_factory=dict)
-    protocol: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    environment: Mapping[str, Any] = field(default_factory=dict)
+    psnr_spread_db: dict[str, Number] = field(default_factory=dict)
+    protocol: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the contents of comparison.json."""

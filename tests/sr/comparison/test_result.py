@@ -85,15 +85,24 @@ def test_what_is_not_finite_is_null_in_the_file(tmp_path):
     assert psnr_spread(scored) == {"x": 0.25, "y": None}
 
 
+NUMBER = "must be a finite number or none; got"
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
         ([], "it must be a JSON object"),
-        ({"scale": "3"}, "scale must be a whole number; got '3'"),
-        ({"upsamplers": {"a": {"psnr": {"Set5": "high"}}}}, "must be a finite number; got 'high'"),
-        ({"upsamplers": {"a": {"forward_ms": True}}}, "must be a finite number; got True"),
-        ({"upsamplers": {"a": {"quartiles": {"x": [1]}}}}, "must be a tuple of 2: "),
-        ({"bicubic": {"images": {"Set5": {"a": 1}}}}, "must be a JSON object"),
+        ({"scale": "3"}, "scale must be a whole number or none; got '3'"),
+        (
+            {"upsamplers": {"a": {"psnr": {"Set5": "high"}}}},
+            f"a.psnr.Set5 {NUMBER} 'high'",
+        ),
+        (
+            {"upsamplers": {"a": {"forward_ms": True}}},
+            f"a.forward_ms {NUMBER} True",
+        ),
+        ({"upsamplers": {"a": {"quartiles": {"x": [1]}}}}, "a.quartiles.x must be a tuple of 2: "),
+        ({"bicubic": {"images": {"Set5": {"a": 1}}}}, "images.Set5.a must be a JSON object"),
     ],
 )
 def test_values_of_the_wrong_kind_are_refused(values, message):
