@@ -34,6 +34,10 @@ class OptimizerConfig:
     basis_every: int = 10
     """Number of steps between two updates of SOAP's eigenbasis."""
 
+    damping: float = 0.0
+    """Share of the largest eigenvalue that SOAP adds to all: rounding is then amplified less, and
+    trainings in several layouts stay nearer to each other."""
+
     learning_rate: float = 2e-3
     """The highest learning rate."""
     warmup_steps: int = 200
@@ -87,6 +91,11 @@ class OptimizerConfig:
                 self.name != "muon" or not decays,
                 "b1 and b2 belong to adam and soap; muon has its own",
                 decays,
+            ),
+            (
+                self.damping == 0 or (self.damping > 0 and self.name == "soap"),
+                "damping must be at least 0, and belongs to soap",
+                self.damping,
             ),
             (self.basis_every >= 1, "basis_every must be at least 1", self.basis_every),
             (
