@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from subpixel.sr._support.threads import map_in_threads, processors
+from subpixel.sr._support.threads import map_in_threads
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -45,7 +45,3 @@ def test_an_error_of_one_item_is_raised_in_its_place():
     assert [next(results), next(results)] == [2, 3]
     with pytest.raises(ZeroDivisionError):
         next(results)
-
-
-def test_this_process_may_use_a_processor():
-    assert processors() >= 1
