@@ -78,17 +78,6 @@ def test_a_refused_program_says_what_it_needs():
     assert "refused" in printed(*network_tables([refused]))
 
 
-def test_options():
-    parsed = command.Options.parse(
-        ["--target=h100", "--target=v5e:4x4", "--data.batch-size=48", "--upsamplers", "subpixel"]
-    )
-    assert parsed.target == ("h100", "v5e:4x4")
-    assert parsed.experiment.data.batch_size == 48
-    assert parsed.experiment.upsamplers == ("subpixel",)
-    with pytest.raises(InputError, match="unknown option --targets: the nearest is --target"):
-        command.Options.parse(["--targets=h100"])
-
-
 def run(*arguments):
     return command.run(command.Options.parse(list(arguments)))
 
@@ -170,31 +159,20 @@ def test_the_table_of_transposed_convolutions():
     check_geometries(["U-Net", "3-D 3"])
 
 
-REPLY = "import sys, json; request = json.load(sys.stdin); print(json.dumps({reply}), flush=True); "
+def test_the_worker_replies_with_facts_and_only_a_failing_one_shows_its_errors(monkeypatch, capfd):
+    read = "import json, os, sys; request = json.load(sys.stdin); "
 
+    def ask(code):
+        monkeypatch.setattr(worker, "COMMAND", (sys.executable, "-c", read + code))
+        return list(worker.geometries_elsewhere(find_target("h100"), ["U-Net"], []))
 
-def ask(monkeypatch, code, reply):
-    monkeypatch.setattr(
-        worker, "COMMAND", (sys.executable, "-c", f"{REPLY}{code}".format(reply=reply))
-    )
-    return list(worker.geometries_elsewhere(find_target("h100"), ["U-Net"], []))
-
-
-def test_the_worker_replies_with_facts_and_its_warnings_are_not_shown(monkeypatch, capfd):
     expected = facts(calls=CALLS)
-    code = "print('no driver', file=sys.stderr)"
-    assert ask(monkeypatch, code, repr(asdict(expected))) == [expected]
+    reply = f"print(json.dumps({asdict(expected)!r}), flush=True); "
+    assert ask(f"{reply}print('no driver', file=sys.stderr)") == [expected]
     assert capfd.readouterr().err == ""
-
-
-def test_the_worker_has_the_variables_and_the_request(monkeypatch):
-    reply = "{'error': json.dumps(request) + __import__('os').environ['JAX_PLATFORMS']}"
-    with pytest.raises(InputError) as raised:
-        ask(monkeypatch, "pass", reply)
-    assert str(raised.value) == '{"target": "h100", "geometries": ["U-Net"], "methods": []}cpu'
-
-
-def test_a_worker_that_fails_shows_its_errors(monkeypatch):
-    code = "print('a core was dumped', file=sys.stderr); sys.exit(7)"
     with pytest.raises(RuntimeError, match=r"for h100 ended with code 7:\na core was dumped"):
-        ask(monkeypatch, code, repr(asdict(facts())))
+        ask(f"{reply}print('a core was dumped', file=sys.stderr); sys.exit(7)")
+    # It has the request, and the variables that JAX reads when it is imported.
+    with pytest.raises(InputError) as raised:
+        ask("print(json.dumps({'error': json.dumps(request) + os.environ['JAX_PLATFORMS']}))")
+    assert str(raised.value) == '{"target": "h100", "geometries": ["U-Net"], "methods": []}cpu'
