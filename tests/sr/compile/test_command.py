@@ -83,8 +83,7 @@ def run(*arguments):
 
 
 def test_what_cannot_be_compiled_is_said_before_anything_is(monkeypatch, tmp_path):
-    monkeypatch.setattr(report, "networks_elsewhere", None)
-    monkeypatch.setattr(report, "geometries_elsewhere", None)
+    monkeypatch.setattr(report, "compile_elsewhere", None)
     with pytest.raises(InputError, match=r"needs a target, such as --target=h100 or"):
         run()
     with pytest.raises(InputError, match="unknown target 'h300': the nearest is h"):
@@ -103,7 +102,7 @@ def test_results_are_printed_and_written_also_where_a_program_does_not_fit(
 ):
     large = facts(program="forward", needed=100 * 2**30, calls=CALLS)
     monkeypatch.setattr(report, "check_packages", lambda _: None)
-    monkeypatch.setattr(report, "networks_elsewhere", lambda *_: iter([facts(), large]))
+    monkeypatch.setattr(report, "compile_elsewhere", lambda *_, **__: iter([facts(), large]))
     path = tmp_path / "programs.json"
     with pytest.raises(InputError) as raised:
         run("--target=h100", f"--json={path}")
@@ -113,7 +112,7 @@ def test_results_are_printed_and_written_also_where_a_program_does_not_fit(
     )
     assert "102,400" in capsys.readouterr().out
     assert '"needed": 107374182400' in path.read_text()
-    monkeypatch.setattr(report, "networks_elsewhere", lambda *_: iter([facts()]))
+    monkeypatch.setattr(report, "compile_elsewhere", lambda *_, **__: iter([facts()]))
     assert run("--target=h100", f"--json={path}") == 0
 
 
@@ -164,7 +163,7 @@ def test_the_worker_replies_with_facts_and_only_a_failing_one_shows_its_errors(m
 
     def ask(code):
         monkeypatch.setattr(worker, "COMMAND", (sys.executable, "-c", read + code))
-        return list(worker.geometries_elsewhere(find_target("h100"), ["U-Net"], []))
+        return list(worker.compile_elsewhere(find_target("h100"), geometries=["U-Net"], methods=[]))
 
     expected = facts(calls=CALLS)
     reply = f"print(json.dumps({asdict(expected)!r}), flush=True); "
