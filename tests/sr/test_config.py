@@ -56,6 +56,7 @@ def test_options_override_the_fields_of_the_config_file():
 
 def test_no_arguments_mean_the_quickstart():
     assert parse_train([]).experiment == load_config(CONFIGS / "quickstart.py")
+    assert parse_train(["--optimizer.name=adam"]).experiment.optimizer.name == "adam"
 
 
 @pytest.mark.parametrize(

@@ -92,11 +92,7 @@ class OptimizerConfig:
                 "b1 and b2 belong to adam and soap; muon has its own",
                 decays,
             ),
-            (
-                self.damping == 0 or (self.damping > 0 and self.name == "soap"),
-                "damping must be at least 0, and belongs to soap",
-                self.damping,
-            ),
+            (self.damping >= 0, "damping must be at least 0", self.damping),
             (self.basis_every >= 1, "basis_every must be at least 1", self.basis_every),
             (
                 self.clip_norm is None or self.clip_norm > 0,

@@ -157,8 +157,7 @@ def test_bfloat16_computes_beside_parameters_and_outputs_in_float32():
         ({"plateau_factor": 1.0}, "plateau_factor must lie between 0 and 1; got 1.0"),
         ({"clip_norm": 0.0}, "clip_norm must be positive; got 0.0"),
         ({"accumulation": 0}, "accumulation must be at least 1; got 0"),
-        ({"name": "soap", "damping": -1.0}, "damping must be at least 0, .*; got -1.0"),
-        ({"damping": 0.1}, "damping must be at least 0, and belongs to soap; got 0.1"),
+        ({"damping": -1.0}, "damping must be at least 0; got -1.0"),
     ],
 )
 def test_impossible_optimisers_are_refused(fields, message):
