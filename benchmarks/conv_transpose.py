@@ -5,7 +5,7 @@ python benchmarks/conv_transpose.py --rounds 9 --json FILE --chart FILE
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from subpixel.sr._support.files import check_outputs, write_json
 from subpixel.sr.cli._run import parse_options, run_command
 from subpixel.sr.comparison.measure import compile_anew, temporary_mib
 from subpixel.sr.compile.geometries import GEOMETRIES, Geometry
+from subpixel.sr.compile.transposed import check_geometries
 
 PROGRAMS = ("forward", "gradients", "layer")
 
@@ -57,16 +58,9 @@ def run(options: Options) -> int:
     """Measures, prints the tables and writes the files that are asked for."""
     check_outputs(options.json, options.chart)
     console = make_console()
-    try:
-        results = measure_geometries(
-            options.only,
-            rounds=options.rounds,
-            torch=options.torch,
-            method=options.method,
-            progress=lambda name: console.print(f"measuring {name}", style="dim"),
-        )
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    results = measure_geometries(
+        options, lambda name: console.print(f"measuring {name}", style="dim")
+    )
     report.show(results, console)
     if options.json is not None:
         write_json(options.json, results)
@@ -76,23 +70,11 @@ def run(options: Options) -> int:
 
 
 def measure_geometries(
-    names: Sequence[str] = (),
-    *,
-    rounds: int = 15,
-    torch: bool = True,
-    method: Method = "auto",
-    progress: Callable[[str], None] = lambda _: None,
+    options: Options, progress: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
-    """Measures each geometry's programs, interleaved.
+    """Measures each geometry's programs, those of `compile_program`, interleaved.
 
-    The programs are those of `compile_program`.
-
-    Args:
-      names: geometries to measure (default: all).
-      rounds: number of timed calls of each program.
-      torch: whether to measure PyTorch too, if it is installed.
-      method: method of our function, as in `subpixel.conv_transpose`.
-      progress: receives the name of each geometry before its measurement.
+    `progress` receives the name of each geometry before its measurement.
 
     Returns:
       ``{"environment": ..., "rounds": ..., "method": ..., "cotangent": ..., "geometries": {name:
@@ -101,16 +83,14 @@ def measure_geometries(
       versions lack this key, and their cotangent was an argument.
 
     Raises:
-      ValueError: if a name is unknown.
+      InputError: if a name is unknown.
     """
+    check_geometries(options.only)
     known = {geometry.name: geometry for geometry in GEOMETRIES}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ValueError(f"unknown geometries {unknown}: the names are {list(known)}")
     results: dict[str, Any] = {}
     facts = environment()
-    with torch_process(torch) as ask:
-        for name in names or known:
+    with torch_process(options.torch) as ask:
+        for name in options.only or known:
             progress(name)
             geometry = known[name]
             if ask is not None:
@@ -121,18 +101,18 @@ def measure_geometries(
                         library: compile_program(geometry, function, program)
                         for library, function in (
                             ("native", lax.conv_transpose),
-                            ("subpixel", functools.partial(conv_transpose, method=method)),
+                            ("subpixel", functools.partial(conv_transpose, method=options.method)),
                         )
                     },
                     None if ask is None else functools.partial(ask, {"run": program, "repeat": 1}),
-                    rounds,
+                    options.rounds,
                 )
                 for program in PROGRAMS
             }
     return {
         "environment": facts,
-        "rounds": rounds,
-        "method": method,
+        "rounds": options.rounds,
+        "method": options.method,
         "cotangent": "dependent",
         "geometries": results,
     }

@@ -7,7 +7,7 @@ import functools
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -86,18 +86,7 @@ def run(options: Options) -> int:
     """Measures, prints the table and writes the file that is asked for."""
     check_outputs(options.json)
     console = make_console()
-    results = measure(
-        options.networks,
-        options.upsamplers,
-        scale=options.scale,
-        height=options.height,
-        width=options.width,
-        rounds=options.rounds,
-        torch=options.torch,
-        torch_compile=options.torch_compile,
-        onnx=options.onnx,
-        progress=lambda name: console.print(f"measuring {name}", style="dim"),
-    )
+    results = measure(options, lambda name: console.print(f"measuring {name}", style="dim"))
     report.show_inference(results, console)
     if options.json is not None:
         write_json(options.json, results)
@@ -122,33 +111,16 @@ class Contenders:
 
 
 def measure(
-    networks: Sequence[NetworkName] = get_args(NetworkName),
-    upsamplers: Sequence[Layout] = LAYOUTS,
-    *,
-    scale: int = 3,
-    height: int = 360,
-    width: int = 640,
-    rounds: int = 9,
-    torch: bool = True,
-    torch_compile: bool = True,
-    onnx: bool = True,
-    configs: dict[NetworkName, ModelConfig] | None = None,
+    options: Options,
     progress: Callable[[str], None] = lambda _: None,
+    configs: Mapping[NetworkName, Callable[..., ModelConfig]] = CONFIGS,
 ) -> dict[str, Any]:
     """Compares the outputs of all contenders on one luma image, then times them, interleaved.
 
     Args:
-      networks: names of the networks.
-      upsamplers: upsamplers of each network.
-      scale: r.
-      height: height of the LR image.
-      width: width of the LR image.
-      rounds: number of timed calls of each contender.
-      torch: whether to measure PyTorch, if it is installed.
-      torch_compile: whether to measure `torch.compile` too.
-      onnx: whether to measure ONNX Runtime, if it is installed.
-      configs: configs of the networks (default: each network's own default at this scale).
+      options: what to measure.
       progress: receives the name of each network and upsampler before their measurement.
+      configs: makes the config of each network from its scale.
 
     Returns:
       ``{"environment": ..., "scale": ..., "height": ..., "width": ..., "rounds": ..., "networks":
@@ -162,12 +134,12 @@ def measure(
     # Other programs ran if the load is above 1, and the times are longer than on a quiet machine.
     facts = {**environment(), "threads": processors(), "load_average": os.getloadavg()[0]}
     results: dict[str, Any] = {}
-    image = np.random.default_rng(0).random((height, width, 1), np.float32)
-    with torch_process(torch) as ask, tempfile.TemporaryDirectory() as folder:
-        for name in networks:
-            config = (configs or {}).get(name) or CONFIGS[name](scale=scale)
+    image = np.random.default_rng(0).random((options.height, options.width, 1), np.float32)
+    with torch_process(options.torch) as ask, tempfile.TemporaryDirectory() as folder:
+        for name in options.networks:
+            config = configs[name](scale=options.scale)
             results[name] = {}
-            for upsampler in upsamplers:
+            for upsampler in options.upsamplers:
                 progress(f"{name}, {upsampler}")
                 contenders = Contenders()
                 graph, state = nnx.split(config.build(upsampler, seed=0))
@@ -175,21 +147,17 @@ def measure(
                 provenance = Provenance(name=f"bench {name}")
                 source = TrainedNetwork(name, provenance, config, upsampler, params)
                 _add_ours(contenders, graph, source, image)
-                if onnx:
+                if options.onnx:
                     facts |= _add_onnx(contenders, source, image)
                 if ask is not None:
-                    facts |= _add_torch(contenders, source, image, ask, torch_compile, folder)
-                elif torch:
+                    facts |= _add_torch(
+                        contenders, source, image, ask, options.torch_compile, folder
+                    )
+                elif options.torch:
                     contenders.skipped["torch"] = "PyTorch is not installed"
-                results[name][upsampler] = _race(contenders, rounds)
-    return {
-        "environment": facts,
-        "scale": scale,
-        "height": height,
-        "width": width,
-        "rounds": rounds,
-        "networks": results,
-    }
+                results[name][upsampler] = _race(contenders, options.rounds)
+    sizes = {key: getattr(options, key) for key in ("scale", "height", "width", "rounds")}
+    return {"environment": facts, **sizes, "networks": results}
 
 
 def _add_ours(

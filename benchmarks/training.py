@@ -7,7 +7,7 @@ import functools
 import itertools
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -89,14 +89,7 @@ def run(options: Options) -> int:
     check_outputs(options.json)
     console = make_console()
     results = measure_training(
-        networks=options.networks,
-        rounds=options.rounds,
-        torch=options.torch,
-        torch_compile=options.torch_compile,
-        dtype=options.dtype,
-        accumulation=options.accumulation,
-        cpu_convolutions=options.cpu_convolutions,
-        progress=lambda name: console.print(f"measuring {name}", style="dim"),
+        options, lambda name: console.print(f"measuring {name}", style="dim")
     )
     report.show_training(results, console)
     if options.json is not None:
@@ -106,27 +99,12 @@ def run(options: Options) -> int:
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # as in a training
 def measure_training(
-    *,
-    networks: Sequence[NetworkName] = ("espcn",),
-    rounds: int = 15,
-    torch: bool = True,
-    torch_compile: bool = False,
-    dtype: Dtype = "float32",
-    accumulation: int | None = None,
-    cpu_convolutions: CpuConvolutions = "default",
-    progress: Callable[[str], None] = lambda _: None,
+    options: Options, progress: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
     """Times the training step of each network and workload, JAX's and PyTorch's interleaved.
 
-    Args:
-      networks: names of the networks, all x3 with the sub-pixel upsampler.
-      rounds: number of rounds, each of five timed steps.
-      torch: whether to measure PyTorch too, if it is installed; always in float32.
-      torch_compile: whether to measure `torch.compile` too.
-      dtype: data type of our layers, as in the config.
-      accumulation: number of parts of a batch in our step, as in the config.
-      cpu_convolutions: library of our convolutions on a CPU, as in the config.
-      progress: receives the name of each workload before its measurement.
+    The networks are all x3 with the sub-pixel upsampler. `progress` receives the name of each
+    workload before its measurement.
 
     Returns:
       ``{"environment": ..., "batches": {name: {"step": {library: times}, "input": ...}}}`` and
@@ -138,26 +116,27 @@ def measure_training(
     results: dict[str, Any] = {}
     facts = environment()
     pairs = prepare(find_pairs("embedded:train", None), scale=3, channels=1).pairs
-    with torch_process(torch) as ask:
-        for network, workload in itertools.product(networks, WORKLOADS):
+    with torch_process(options.torch) as ask:
+        for network, workload in itertools.product(options.networks, WORKLOADS):
             name = workload.name if network == "espcn" else f"{network}, {workload.name}"
             progress(name)
             experiment = Experiment(
                 name="bench",
                 upsamplers=("subpixel",),
-                model=CONFIGS[network](scale=3, dtype=dtype),
+                model=CONFIGS[network](scale=3, dtype=options.dtype),
                 data=DataConfig(patch_size=workload.patch_size, batch_size=workload.batch_size),
                 optimizer=OptimizerConfig(
-                    accumulation=accumulation, cpu_convolutions=cpu_convolutions
+                    accumulation=options.accumulation,
+                    cpu_convolutions=options.cpu_convolutions,
                 ),
             )
             soap = replace(experiment, optimizer=replace(experiment.optimizer, name="soap"))
             programs = {"subpixel": compile_step(experiment), "subpixel, SOAP": compile_step(soap)}
             times = None
             if ask is not None:
-                facts |= ask(_torch_request(experiment, torch_compile))
+                facts |= ask(_torch_request(experiment, options.torch_compile))
                 times = functools.partial(ask, {"run": "step", "repeat": STEPS})
-            step = race(programs, times, rounds, STEPS)
+            step = race(programs, times, options.rounds, STEPS)
             delivered = patches_per_second(experiment, pairs)
             consumed = workload.batch_size / step["subpixel"]["median_ms"] * 1e3
             results[name] = {
@@ -167,14 +146,9 @@ def measure_training(
                     "times_consumed": delivered / consumed,
                 },
             }
-    return {
-        "environment": facts,
-        "rounds": rounds,
-        "dtype": dtype,
-        "accumulation": accumulation,
-        "cpu_convolutions": cpu_convolutions,
-        "batches": results,
-    }
+    keys = ("rounds", "dtype", "accumulation", "cpu_convolutions")
+    chosen = {key: getattr(options, key) for key in keys}
+    return {"environment": facts, **chosen, "batches": results}
 
 
 def _torch_request(experiment: Experiment, compiled: bool) -> dict[str, Any]:
@@ -194,15 +168,13 @@ def compile_step(experiment: Experiment) -> Program:
     """Compiles the training step of an experiment's first upsampler, for a batch of noise."""
     batch = noise_batch(experiment.model, experiment.data, experiment.seed)
     name, model = experiment.upsamplers[0], experiment.model
-    optimizer, graph, state = start_training(
-        model, experiment.optimizer, experiment.steps, name, experiment.seed
-    )
+    start = start_training(model, experiment.optimizer, experiment.steps, name, experiment.seed)
     platform = run_platform()
     compiled, seconds = compile_anew(
-        lambda: lower_step(experiment.optimizer, graph, state, optimizer, batch, platform=platform),
+        lambda: lower_step(start, batch, platform=platform),
         compiler_options(experiment.optimizer, platform),
     )
-    return Program(RepeatedStep(compiled, state, batch), seconds, temporary_mib(compiled))
+    return Program(RepeatedStep(compiled, start.state, batch), seconds, temporary_mib(compiled))
 
 
 def patches_per_second(experiment: Experiment, pairs) -> float:

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from subpixel.sr.comparison.equivalence import compare_paired, largest_spread
+from equivalence import compare_paired, largest_spread
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from equivalence import largest_spread
 from evidence_page import INIT_CELLS, UPSAMPLER_CELLS, equal_cost_pairs, psnr_of, read_cell
 from matplotlib.figure import Figure
 
-from subpixel.sr.comparison.equivalence import largest_spread
 from subpixel.sr.comparison.result import BOUND_DB
 
 FOLDER = Path(__file__).parent

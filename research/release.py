@@ -174,7 +174,7 @@ def _measure(
 def _compare(
     scores: Mapping[str, Scores], comparison: Comparison, layout: str, workdir: Path
 ) -> None:
-    recorded = comparison.upsamplers[layout].scores.psnr
+    recorded = comparison.upsamplers[layout].psnr
     for benchmark, result in scores.items():
         before = recorded.get(benchmark)
         if before is None or abs(before - result.mean_psnr) > TOLERANCE_DB:

@@ -16,9 +16,8 @@ from rich.console import Console
 
 from subpixel.sr.models.weights import load_weights
 from subpixel.sr.training.checkpoints import MANIFEST, list_steps, restore
-from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.records import WALL_CLOCK
-from subpixel.sr.training.state import init_state
+from subpixel.sr.training.state import start_training
 from subpixel.sr.workdir import read_config, weights_file
 
 ROOT = Path(__file__).parent.parent
@@ -125,9 +124,10 @@ def before_the_manifest(workdir: Path) -> bool:
 def final_state(workdir: Path) -> dict:
     """Returns the contents of the last checkpoint without the times."""
     experiment = read_config(workdir)
-    optimizer = make_optimizer(experiment.optimizer, experiment.steps)
     states = {
-        name: init_state(experiment.model, name, optimizer, experiment.seed)[1]
+        name: start_training(
+            experiment.model, experiment.optimizer, experiment.steps, name, experiment.seed
+        ).state
         for name in experiment.upsamplers
     }
     run = restore(workdir, experiment, states, Console(quiet=True))

@@ -1,7 +1,7 @@
 """Runs an experiment: data -> training -> speed and scores -> comparison -> page."""
 
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,18 @@ from rich.console import Console
 from subpixel import kernels
 from subpixel.sr._support.errors import InputError, NonFiniteError, UnfinishedError
 from subpixel.sr._support.files import write_text
-from subpixel.sr.comparison.compare import compare
+from subpixel.sr.comparison.compare import compare, cost_table, measure_conversion
 from subpixel.sr.comparison.result import FILE_NAME, Cost, write_comparison
 from subpixel.sr.comparison.speed import FAST, NATIVE, measure_speed, with_fast_upsampler
-from subpixel.sr.comparison.tables import cost_table
 from subpixel.sr.config import Experiment
-from subpixel.sr.data.pairs import Pair
 from subpixel.sr.data.training_set import TrainingSet, load_training_set
-from subpixel.sr.evaluation import Protocol, Scores, evaluate, scores_table
+from subpixel.sr.evaluation import Protocol, evaluate, scores_table
 from subpixel.sr.evaluation.scores import protocol_as_measured
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.weights import save_weights
 from subpixel.sr.report.images import select_images
 from subpixel.sr.report.page import write_report
+from subpixel.sr.report.text import conversion_sentence
 from subpixel.sr.training.loop import Trained, check_devices, train
 from subpixel.sr.training.parallel import first_before_others, is_first
 from subpixel.sr.training.records import Record, read_records
@@ -110,13 +109,25 @@ def _write_results(
     with console.status("measuring speed"):
         costs = _measure_speed(experiment, trained)
     protocol = Protocol(model.scale, degradation=data.degradation)
-    upscalers = {"bicubic": BicubicUpscaler(model.scale), **_networks(trained)}
-    scores = _measure_scores(upscalers, images.benchmarks, protocol, console)
+    networks = _networks(trained)
+    upscalers: dict[str, Upscaler] = {"bicubic": BicubicUpscaler(model.scale), **networks}
+    scores = {}
+    for benchmark, pairs in images.benchmarks.items():
+        with console.status(f"measuring {benchmark}"):
+            scores[benchmark] = evaluate(upscalers, pairs, protocol)
+    conversions = {}
+    with console.status("converting between layouts"):
+        # One benchmark shows it, and two more measurements of each would be long on several.
+        for benchmark, pairs in list(images.benchmarks.items())[:1]:
+            for name in experiment.upsamplers:
+                conversions[name] = measure_conversion(
+                    networks[name], name, scores[benchmark][name], benchmark, pairs, protocol
+                )
     protocol, line = protocol_as_measured(
         protocol, {name: by_model["bicubic"] for name, by_model in scores.items()}
     )
     settings = _settings(experiment, images.to_json(), trained.run.seconds)
-    comparison = compare(experiment.name, protocol, scores, costs, settings, line)
+    comparison = compare(experiment.name, protocol, scores, costs, settings, line, conversions)
     write_comparison(workdir / FILE_NAME, comparison)
     first, page = experiment.upsamplers[0], workdir / "report.html"
     shown = {name: upscalers[name] for name in ("bicubic", *experiment.upsamplers)}
@@ -131,13 +142,14 @@ def _write_results(
     rows = {name: {b: scores[b][name] for b in scores} for name in upscalers}
     console.print(line)
     console.print(scores_table(experiment.name, rows, list(scores)))
+    console.print(conversion_sentence(comparison), soft_wrap=True)
     console.print(cost_table(costs))
     console.print(f"page: {page}", soft_wrap=True)
 
 
-def _networks(trained: Trained) -> dict[str, Upscaler]:
+def _networks(trained: Trained) -> dict[str, NetworkUpscaler]:
     """Returns the trained networks, and the one with the fast form of "conv_transpose"."""
-    networks: dict[str, Upscaler] = {}
+    networks: dict[str, NetworkUpscaler] = {}
     for name, graph in trained.graphs.items():
         params = trained.params[name]
         networks[name] = NetworkUpscaler(graph, params)
@@ -158,20 +170,6 @@ def _measure_speed(experiment: Experiment, trained: Trained) -> dict[str, Cost]:
             experiment.seed,
             trained.steps,
         )
-
-
-def _measure_scores(
-    upscalers: dict[str, Upscaler],
-    benchmarks: Mapping[str, Sequence[Pair]],
-    protocol: Protocol,
-    console: Console,
-) -> dict[str, dict[str, Scores]]:
-    """Returns the scores by benchmark and upscaler."""
-    scores = {}
-    for benchmark, images in benchmarks.items():
-        with console.status(f"measuring {benchmark}"):
-            scores[benchmark] = evaluate(upscalers, images, protocol)
-    return scores
 
 
 def _settings(

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints, overload
@@ -139,8 +140,10 @@ def structure(values: Any, kind: Any, path: str = "") -> Any:
       InputError: naming each field that is unknown, missing or of the wrong kind, in one line.
     """
     origin, arguments = get_origin(kind), get_args(kind)
-    if origin in (Union, UnionType) and all(map(dataclasses.is_dataclass, arguments)):
-        kind = _member(values, arguments, path)
+    members = [member for member in arguments if member is not NoneType]
+    stated = NoneType not in arguments or not _fits(values, NoneType)
+    if origin in (Union, UnionType) and stated and all(map(dataclasses.is_dataclass, members)):
+        kind = members[0] if len(members) == 1 else _member(values, members, path)
     if dataclasses.is_dataclass(kind):
         return _build(values, kind, path)
     if origin is dict:
@@ -186,7 +189,7 @@ def _build(values: Any, kind: Any, path: str) -> Any:
     return kind(**given)
 
 
-def _member(values: Any, members: tuple[Any, ...], path: str) -> Any:
+def _member(values: Any, members: Sequence[Any], path: str) -> Any:
     """Returns the member of a tagged union that the values belong to.
 
     The tag is the field that has in each member a `Literal` of one value; without it the values are

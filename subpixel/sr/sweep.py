@@ -8,7 +8,7 @@ from rich.console import Console
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import write_json
-from subpixel.sr.comparison.result import FILE_NAME, Comparison, read_comparison
+from subpixel.sr.comparison.result import FILE_NAME, read_comparison
 from subpixel.sr.comparison.seeds import seeds_table, summarise_seeds
 from subpixel.sr.config import Experiment
 from subpixel.sr.experiment import run
@@ -53,8 +53,17 @@ def run_sweep(
             return code
     if not is_first():
         return 0
-    result = summarise_seeds({seed: _read_comparison(folder) for seed, folder in folders.items()})
-    write_json(workdir / "sweep.json", result.to_json())
+    results = {}
+    for seed, folder in folders.items():
+        try:
+            results[seed] = read_comparison(folder / FILE_NAME)
+        except InputError as error:
+            page = folder / "report.html"
+            raise InputError(
+                f"{error}. To write it again, remove {page} and repeat the command"
+            ) from error
+    result = summarise_seeds(results)
+    write_json(workdir / "sweep.json", result)
     console.print(seeds_table(result))
     return 0
 
@@ -72,12 +81,3 @@ def seeded(experiment: Experiment, seeds: Sequence[int]) -> dict[int, Experiment
             "since the same seed gives the same run"
         )
     return {seed: replace(experiment, seed=seed) for seed in seeds}
-
-
-def _read_comparison(workdir: Path) -> Comparison:
-    try:
-        return read_comparison(workdir / FILE_NAME)
-    except InputError as error:
-        raise InputError(
-            f"{error}. To write it again, remove {workdir / 'report.html'} and repeat the command"
-        ) from error

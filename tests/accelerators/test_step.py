@@ -5,8 +5,9 @@ import math
 
 import pytest
 
+from subpixel.sr.comparison.speed import FAST
 from subpixel.sr.compile import reading
-from subpixel.sr.compile.networks import AUTO, compile_step, useful_work
+from subpixel.sr.compile.networks import compile_step, useful_work
 from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerConfig, PlainConfig
 
 NETWORKS = {
@@ -145,7 +146,7 @@ def test_tpus_compile_each_network_and_optimizer(v5e, v5es, network, optimizer):
 
 
 def test_the_upsampler_by_the_library_s_own_method_is_one_call_per_result(h100):
-    program = step("espcn", h100, upsampler=AUTO)
+    program = step("espcn", h100, upsampler=FAST)
     counts = reading.count_kinds(program.calls)
     # Its output is the gradient of the input of a convolution, and the gradient of its input is
     # that convolution: so the numbers are those of "subpixel".

@@ -13,7 +13,6 @@ import training
 from conv_transpose import Options, compile_program, measure_geometries, run
 from jax import lax
 from race import torch_process
-from rich.console import Console
 
 from subpixel.ops import conv_transpose
 from subpixel.sr._support.errors import InputError
@@ -52,7 +51,7 @@ SMALL = {
 
 def test_pytorch_answers_from_a_process_of_its_own():
     pytest.importorskip("torch")
-    results = measure_geometries(["V-Net"], rounds=1)
+    results = measure_geometries(Options(only=("V-Net",), rounds=1))
     times = results["geometries"]["V-Net"]["gradients"]
     assert report.best_torch(times)["median_ms"] > 0
     assert "torch" in report.ratios(results, "gradients")["V-Net"]
@@ -106,10 +105,11 @@ def test_the_training_step_is_measured(tmp_path, capsys, monkeypatch):
     assert "2 x 9x9" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("geometry", GEOMETRIES, ids=lambda geometry: geometry.name)
-def test_the_shapes_of_the_geometries_fit(geometry):
-    y, dx, dw = compile_program(geometry, conv_transpose, "gradients").run()
-    assert (y.shape, dx.shape, dw.shape) == (geometry.y, geometry.x, geometry.kernel)
+def test_the_shapes_of_the_geometries_fit():
+    for geometry in GEOMETRIES:
+        operands = (jax.ShapeDtypeStruct(of, "float32") for of in (geometry.x, geometry.kernel))
+        function = functools.partial(conv_transpose, strides=geometry.strides, padding="SAME")
+        assert jax.eval_shape(function, *operands).shape == geometry.y
 
 
 def test_the_programs_compute_gradients_of_a_loss_of_the_output():
@@ -126,15 +126,6 @@ def test_the_programs_compute_gradients_of_a_loss_of_the_output():
             expected.append((2 * z).sum((0, 1, 2)))
         for a, b in zip(actual, expected, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
-
-
-def test_results_without_the_layer_are_still_reported(capsys):
-    times = {"median_ms": 2.0, "quartiles_ms": [1.0, 3.0], "compile_s": 1.0, "temp_mib": 1.0}
-    programs = {name: {"native": times, "subpixel": times} for name in ("forward", "gradients")}
-    report.show({"geometries": {"V-Net": programs}}, Console())
-    printed = capsys.readouterr().out
-    assert "forward + both gradients: 1.00 times" in printed
-    assert "ReLU" not in printed
 
 
 def test_bad_options_are_refused():

@@ -56,6 +56,7 @@ def test_options_override_the_fields_of_the_config_file():
 
 def test_no_arguments_mean_the_quickstart():
     assert parse_train([]).experiment == load_config(CONFIGS / "quickstart.py")
+    assert parse_train(["--optimizer.name=adam"]).experiment.optimizer.name == "adam"
 
 
 @pytest.mark.parametrize(
@@ -151,16 +152,6 @@ def test_differences_are_named_field_by_field():
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
-    [({"stepz": 3}, "stepz"), ({"steps": "many"}, "steps"), ({"model": {"scale": 1}}, "scale")],
-)
-def test_a_config_json_of_another_version_is_explained(change, said):
-    with pytest.raises(InputError, match="is not a config of this version") as error:
-        from_json({**to_json(Experiment("a")), **change}, Experiment, "config.json")
-    assert said in str(error.value)
-
-
-@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--scale=1", "--benchmarks", "Set5"], "^scale must be .* at least 2; got 1$"),
@@ -176,66 +167,38 @@ def test_eval_refuses_bad_options_in_one_line(arguments, said):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("field", "value", "said"),
     [
-        ({"optimizer": {"loss": "l3"}}, "optimizer.loss must be one of .*'l1'.*; got 'l3'"),
+        ("stepz", 3, "it has no field stepz: remove it; the fields are upsamplers, model, "),
+        ("steps", "many", "steps must be a whole number; got 'many'"),
+        ("optimizer", 3, "optimizer must be a JSON object"),
+        ("model", 3, "model must be a JSON object"),
+        ("upsamplers", ["bilinear"], "upsamplers[0] must be one of 'subpixel', "),
         (
-            {"upsamplers": ["bilinear"]},
-            r"upsamplers\[0\] must be one of 'subpixel', .*; got 'bilinear'",
+            "optimizer.loss",
+            "l3",
+            "optimizer.loss must be one of 'mse', 'l1', 'charbonnier'; got 'l",
         ),
+        ("optimizer.learning_rate", -1.0, "optimizer.learning_rate must be positive; got -1.0"),
+        ("optimizer.stepz", 3, "optimizer has no field stepz: remove it; the fields are name, "),
+        ("model.scale", 1, "model.scale must be a whole number of at least 2; got 1"),
+        ("data.train", [], "data.train must name at least one folder of images"),
+        ("name", None, "name is missing: add it"),
     ],
 )
-def test_a_choice_in_a_config_json_names_the_allowed_ones(change, said):
-    with pytest.raises(InputError, match=said) as error:
-        from_json({**to_json(Experiment("a")), **change}, Experiment, "config.json")
-    assert "unknown error" not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("room", "field", "value", "said"),
-    [
-        (
-            "optimizer",
-            "learning_rate",
-            -1.0,
-            "optimizer.learning_rate must be positive; got -1.0",
-        ),
-        ("model", "scale", 1, "model.scale must be a whole number of at least 2; got 1"),
-        ("data", "train", [], "data.train must name at least one folder of images"),
-        ("optimizer", "stepz", 3, "optimizer has no field stepz: remove it; the fields are name, "),
-    ],
-)
-def test_a_nested_value_in_a_config_json_is_refused_in_one_clear_line(room, field, value, said):
+def test_a_config_json_that_does_not_fit_is_refused_in_one_clear_line(field, value, said):
     values = to_json(Experiment("a"))
-    values[room][field] = value
+    *room, last = field.split(".")
+    place = values[room[0]] if room else values
+    place[last] = value
+    if value is None:
+        del place[last]
     with pytest.raises(InputError) as error:
         from_json(values, Experiment, "config.json")
     message = str(error.value)
     assert message.startswith(f"config.json is not a config of this version: {said}")
     assert "$" not in message
     assert "\n" not in message
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"optimizer": 3}, "optimizer must be a JSON object"),
-        ({"model": 3}, "model must be a JSON object"),
-        ({"stepz": 3}, "it has no field stepz: remove it; the fields are upsamplers, model, "),
-    ],
-)
-def test_a_config_json_of_another_form_is_explained_without_a_path(change, said):
-    with pytest.raises(InputError) as error:
-        from_json({**to_json(Experiment("a")), **change}, Experiment, "config.json")
-    assert f"version: {said}" in str(error.value)
-    assert "$" not in str(error.value)
-
-
-def test_a_missing_field_of_a_config_json_is_named():
-    values = to_json(Experiment("a"))
-    del values["name"]
-    with pytest.raises(InputError, match=r"version: name is missing: add it$"):
-        from_json(values, Experiment, "config.json")
 
 
 def test_a_nested_value_in_a_config_file_is_refused_in_one_clear_line(tmp_path):
@@ -282,6 +245,10 @@ def test_a_field_that_is_gone_is_read_with_the_value_that_changed_nothing():
     values = to_json(Experiment(name="a"))
     assert "reparameterization" not in values["optimizer"]
     values["optimizer"]["reparameterization"] = "none"
+    # A config of an older run takes the defaults of newer fields.
+    for newer in ("schedule", "damping", "clip_norm"):
+        del values["optimizer"][newer]
+    del values["model"]["dtype"]
     assert from_json(values, Experiment, "here") == Experiment(name="a")
     for kind in ("ecb", "repvgg", None):
         values["optimizer"]["reparameterization"] = kind

@@ -22,13 +22,10 @@ from subpixel.sr.models.find import find_model
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
-def test_excluded_images_are_not_trained_on():
+def test_excluded_images_are_not_trained_on_and_must_be_there():
     data = DataConfig(train=("embedded:train",), exclude=("coffee", "grass"))
     names = [image.name for image in find_training(data, 3, None)]
     assert names == ["camera", "hubble_deep_field", "retina", "brick", "gravel"]
-
-
-def test_what_is_excluded_must_be_there():
     data = DataConfig(train=("embedded:train",), exclude=("astronaut",))
     with pytest.raises(InputError, match=r"data\.exclude names astronaut, which no training"):
         find_training(data, 3, None)
@@ -67,12 +64,17 @@ def test_a_leak_stops_a_training_before_its_workdir_is_made(leaking, monkeypatch
     assert not (leaking / "run").exists()
 
 
-def test_results_of_a_training_that_was_only_warned_say_so(leaking, monkeypatch, capsys):
+def test_results_of_a_training_that_was_only_warned_name_leaks_and_duplicates(
+    leaking, monkeypatch, capsys
+):
     assert train(leaking, monkeypatch, "--data.on-leak=warn") == 0
     settings = read_comparison(leaking / "run/comparison.json").settings
     assert settings["leak"].startswith("1 training images are also in a benchmark")
     assert "(train/1.png is test/0.png)" in f"({settings['leak'].split(': ')[1]})"
-    assert str(leaking) not in settings["leak"]
+    said = [line for line in capsys.readouterr().out.splitlines() if "more than once" in line]
+    assert said == [settings["duplicates"]]
+    assert said[0].startswith("1 training images occur more than once")
+    assert str(leaking) not in settings["leak"] + said[0]
     assert "1.png" in (leaking / "run/report.html").read_text()
     target = find_model(str(leaking / "run"), 2)
     assert target.facts["on_leak"] == "warn"
@@ -132,16 +134,6 @@ def test_lr_images_in_files_are_said_wherever_the_protocol_is(tmp_path, monkeypa
     for text in (said, content["protocol"]["description"], page):
         assert "LR images from the files of the set" in text
         assert "imresize" not in text
-
-
-def test_images_that_occur_twice_are_said_in_one_line(leaking, monkeypatch, capsys):
-    assert train(leaking, monkeypatch, "--data.exclude", "1") == 0
-    said = [line for line in capsys.readouterr().out.splitlines() if "more than once" in line]
-    assert len(said) == 1
-    assert said[0].startswith("1 training images occur more than once")
-    settings = read_comparison(leaking / "run/comparison.json").settings
-    assert settings["duplicates"] == said[0]
-    assert str(leaking) not in said[0]
 
 
 NAMES = [b"caf\xe9", b"[red]a", b"[bold]", b"a\nb", "\u65e5\u672c \u00e9".encode()]

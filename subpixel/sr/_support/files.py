@@ -8,7 +8,7 @@ import secrets
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +76,8 @@ def write_bytes(path: Path, content: bytes) -> None:
       InputError: if a file is where a folder must be.
       OSError: naming `path`, if the system refuses to write.
     """
-    with errors_name(path):
-        if _is_stream(path):
-            _write_into(path, [content])
-        else:
-            _replace(path.resolve(), content)
+    with errors_name(path), atomic_write(path) as part:
+        part.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -124,25 +121,23 @@ def atomic_write(path: Path) -> Iterator[Path]:
     Raises:
       OSError: if the path cannot be followed or written.
     """
-    if _is_stream(path):
-        # Nothing is left beside a device or a pipe.
-        with tempfile.TemporaryDirectory() as folder:
-            part = temporary_path(Path(folder) / path.name)
-            yield part
-            with errors_name(path), part.open("rb") as file:
-                _write_into(path, iter(lambda: file.read(_CHUNK), b""))
-        return
-    target = path.resolve()
-    make_folder(target.parent)
-    part = temporary_path(target)
-    try:
+    stream = _is_stream(path)
+    with ExitStack() as cleared:
+        if stream:
+            # Nothing is left beside a device or a pipe.
+            target = Path(cleared.enter_context(tempfile.TemporaryDirectory())) / path.name
+        else:
+            target = path.resolve()
+            make_folder(target.parent)
+        part = temporary_path(target)
+        cleared.callback(part.unlink, missing_ok=True)
         yield part
-        with errors_name(path):
-            with part.open("rb") as file:
+        with errors_name(path), part.open("rb") as file:
+            if stream:
+                _write_into(path, iter(lambda: file.read(_CHUNK), b""))
+            else:
                 os.fsync(file.fileno())
-            part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+                part.replace(target)
 
 
 @contextmanager
@@ -188,21 +183,6 @@ def _write_into(path: Path, chunks: Iterable[bytes]) -> None:
             rest = chunk
             while rest:
                 rest = rest[file.write(rest) :]
-
-
-def _replace(path: Path, content: bytes) -> None:
-    make_folder(path.parent)
-    part = temporary_path(path)
-    try:
-        with part.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            part.unlink()
-        raise
 
 
 def digest_of(content: bytes) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
 
+from subpixel.sr._support.command import command_name
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.cli._run import parse_options
 
@@ -25,11 +26,11 @@ COMMANDS = {
     "upscale": ("upscale", "enlarges photographs, folders and videos"),
 }
 HELP = ("-h", "--help")
-# Where the former commands are, by their first word.
+# Where the former commands are, by their first word; {} is the name of this one.
 MOVED = {
     "bench": "the benchmarks are scripts of a checkout: python benchmarks/conv_transpose.py, "
     "training.py, inference.py or upscale.py",
-    "figures": "its name is `python -m subpixel scores table`",
+    "figures": "its name is `{} scores table`",
 }
 
 
@@ -59,17 +60,18 @@ def run_any(arguments: Sequence[str]) -> int:
         # `data` is a command and the first word of others, so a word after it is a typing error.
         mistyped = _group(name) and rest and not rest[0].startswith("-")
         if name in COMMANDS and not mistyped:
-            return run_named(name, rest, f"python -m subpixel {name}")
+            return run_named(name, rest, f"{command_name()} {name}")
     words = [word for word in arguments if word not in HELP]
     if not words or (len(words) == 1 and _group(words[0])):
         print("\n".join(_listing(_group(words[0]) if words else list(COMMANDS))))
         return 0
     if words[0] in MOVED:
-        raise InputError(f"`{words[0]}` is no command any more: {MOVED[words[0]]}")
+        moved = MOVED[words[0]].format(command_name())
+        raise InputError(f"`{words[0]}` is no command any more: {moved}")
     typed = " ".join(arguments[:2])
     nearest = get_close_matches(typed, COMMANDS, n=1, cutoff=0.0)[0]
     raise InputError(
-        f"unknown command {typed!r}: the nearest is `python -m subpixel {nearest}`; "
+        f"unknown command {typed!r}: the nearest is `{command_name()} {nearest}`; "
         "without arguments it lists all"
     )
 
@@ -81,5 +83,5 @@ def _group(word: str) -> list[str]:
 
 def _listing(names: Sequence[str]) -> list[str]:
     width = max(map(len, names))
-    lines = [f"python -m subpixel {name:{width}}  {COMMANDS[name][1]}" for name in names]
+    lines = [f"{command_name()} {name:{width}}  {COMMANDS[name][1]}" for name in names]
     return [*lines, "", "Each has --help."]

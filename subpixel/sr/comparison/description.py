@@ -3,14 +3,13 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
-import numpy as np
 from rich.table import Table
 
 from subpixel.kernels import Layout
 from subpixel.sr.comparison.measure import temporary_mib
+from subpixel.sr.comparison.speed import batch_shapes
 from subpixel.sr.config import Experiment
 from subpixel.sr.data.pairs import find_benchmarks, find_training
 from subpixel.sr.models.layers import Layer
@@ -22,17 +21,10 @@ from subpixel.sr.training.step import lower_step
 def describe_upsampler(experiment: Experiment, name: Layout) -> Table:
     """Returns the layers of a network on a training batch, and the memory of its step."""
     model, data = experiment.model, experiment.data
-    optimizer, graph, state = start_training(
-        model, experiment.optimizer, experiment.steps, name, experiment.seed
-    )
-    shape = (data.batch_size, data.patch_size, data.patch_size, model.channels)
-    batch = {
-        key: jax.ShapeDtypeStruct((shape[0], r * shape[1], r * shape[2], shape[3]), np.uint8)
-        for key, r in (("lr", 1), ("hr", model.scale))
-    }
-    lowered = lower_step(
-        experiment.optimizer, graph, state, optimizer, batch, platform=run_platform()
-    )
+    start = start_training(model, experiment.optimizer, experiment.steps, name, experiment.seed)
+    batch = batch_shapes(model, data)
+    shape = batch["lr"].shape
+    lowered = lower_step(start, batch, platform=run_platform())
     memory = temporary_mib(lowered.compile())
     table = Table(title=f"{name}, on a training batch of {_size(shape)}", title_justify="left")
     table.add_column("layer")
@@ -49,7 +41,8 @@ def describe_upsampler(experiment: Experiment, name: Layout) -> Table:
     table.add_section()
     table.add_row("all", "", "", *_numbers(layers, pixels))
     temporary = "" if memory is None else f"; temporaries of a step {_mib(memory)}"
-    table.caption = f"parameters, average and optimiser {_mib(_nbytes(state) / 2**20)}{temporary}"
+    state = sum(leaf.nbytes for leaf in jax.tree.leaves(start.state))
+    table.caption = f"parameters, average and optimiser {_mib(state / 2**20)}{temporary}"
     return table
 
 
@@ -89,10 +82,6 @@ def describe_data(experiment: Experiment, root: Path | None) -> list[str]:
 
 def _size(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
-
-
-def _nbytes(tree: Any) -> int:
-    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
 
 
 def _mib(mebibytes: float) -> str:

@@ -1,19 +1,18 @@
 """The result of a comparison of upsamplers, as a value and as comparison.json."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import write_json
 from subpixel.sr.evaluation import Scores
+from subpixel.sr.serialization import require, structure
 
 Number = float | None
 """A number; None if it was not measured, or if it was not finite and comes from a JSON file."""
-Quartiles = tuple[Number, Number]
-Value = TypeVar("Value")
 
 FILE_NAME = "comparison.json"
 
@@ -39,12 +38,12 @@ class ModelScores:
       images: scores of each image, by benchmark and name.
     """
 
-    psnr: Mapping[str, Number] = field(default_factory=dict)
-    ssim: Mapping[str, Number] = field(default_factory=dict)
-    images: Mapping[str, Mapping[str, ImageScores]] = field(default_factory=dict)
+    psnr: dict[str, Number] = field(default_factory=dict)
+    ssim: dict[str, Number] = field(default_factory=dict)
+    images: dict[str, dict[str, ImageScores]] = field(default_factory=dict)
 
     @classmethod
-    def from_scores(cls, scores: Mapping[str, Scores]) -> Self:
+    def from_scores(cls, scores: Mapping[str, Scores], **others: Any) -> Self:
         """Returns the scores of one model on several benchmarks, by the benchmark's name."""
         return cls(
             {benchmark: of.mean_psnr for benchmark, of in scores.items()},
@@ -53,6 +52,7 @@ class ModelScores:
                 benchmark: {name: ImageScores(of.psnr[name], of.ssim[name]) for name in of.psnr}
                 for benchmark, of in scores.items()
             },
+            **others,
         )
 
 
@@ -77,18 +77,36 @@ class Cost:
     gflop_executed: Number = None
     temp_mib: Number = None
     parameters: int | None = None
-    quartiles: Mapping[str, Quartiles] = field(default_factory=dict)
+    quartiles: dict[str, tuple[Number, Number]] = field(default_factory=dict)
     forward_ms: Number = None
     gradient_ms: Number = None
     train_step_ms: Number = None
 
 
 @dataclass(frozen=True)
-class UpsamplerResult:
-    """Scores and cost of a network with one upsampler."""
+class Conversion:
+    """A trained network beside the same network converted to the other layouts.
 
-    scores: ModelScores = field(default_factory=ModelScores)
-    cost: Cost = field(default_factory=Cost)
+    Attributes:
+      benchmark: whose images both enlarge.
+      psnr_db: largest difference of the PSNR of an image, in dB.
+      pixels: largest difference of a pixel of the output, which is in 0..1.
+    """
+
+    benchmark: str
+    psnr_db: Number
+    pixels: Number
+
+
+@dataclass(frozen=True)
+class UpsamplerResult(Cost, ModelScores):
+    """Scores and cost of a network with one upsampler.
+
+    Attributes:
+      conversion: to the other layouts; None if it was not measured.
+    """
+
+    conversion: Conversion | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,28 +126,20 @@ class Comparison:
 
     name: str | None = None
     scale: int | None = None
-    upsamplers: Mapping[str, UpsamplerResult] = field(default_factory=dict)
+    upsamplers: dict[str, UpsamplerResult] = field(default_factory=dict)
     bicubic: ModelScores | None = None
-    psnr_spread_db: Mapping[str, Number] = field(default_factory=dict)
-    protocol: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    environment: Mapping[str, Any] = field(default_factory=dict)
+    psnr_spread_db: dict[str, Number] = field(default_factory=dict)
+    protocol: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the contents of comparison.json."""
-        return {
-            "name": self.name,
-            "scale": self.scale,
-            "upsamplers": {
-                name: {**asdict(result.scores), **asdict(result.cost)}
-                for name, result in self.upsamplers.items()
-            },
-            "bicubic": None if self.bicubic is None else asdict(self.bicubic),
-            "psnr_spread_db": dict(self.psnr_spread_db),
-            "protocol": dict(self.protocol),
-            "settings": dict(self.settings),
-            "environment": dict(self.environment),
-        }
+        values = asdict(self)
+        for result in values["upsamplers"].values():
+            if result["conversion"] is None:
+                del result["conversion"]
+        return values
 
     @classmethod
     def from_json(cls, values: Any, source: str) -> Self:
@@ -142,22 +152,11 @@ class Comparison:
         Raises:
           InputError: if a value has the wrong kind.
         """
-        reader = _Reader(source)
-        top = reader.table(values, "the file")
-        bicubic = top.get("bicubic")
-        return cls(
-            name=reader.optional(top, "name", str),
-            scale=reader.optional(top, "scale", int),
-            upsamplers={
-                name: UpsamplerResult(reader.scores(entry, name), reader.cost(entry, name))
-                for name, entry in reader.table(top.get("upsamplers"), "upsamplers").items()
-            },
-            bicubic=None if bicubic is None else reader.scores(bicubic, "bicubic"),
-            psnr_spread_db=reader.numbers(top.get("psnr_spread_db"), "psnr_spread_db"),
-            protocol=reader.table(top.get("protocol"), "protocol"),
-            settings=reader.table(top.get("settings"), "settings"),
-            environment=reader.table(top.get("environment"), "environment"),
-        )
+        try:
+            require(isinstance(values, dict), f"it must be a JSON object; got {values!r}")
+            return structure(values, cls)
+        except InputError as error:
+            raise InputError(f"{source} is no comparison: {error}") from error
 
 
 def psnr_spread(models: Mapping[str, ModelScores]) -> dict[str, Number]:
@@ -190,70 +189,3 @@ def write_comparison(path: Path, comparison: Comparison) -> None:
       OSError: if the file cannot be written.
     """
     write_json(path, comparison.to_json())
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """Checks the kinds of values from a JSON file.
-
-    Attributes:
-      source: path of the file, for messages.
-    """
-
-    source: str
-
-    def table(self, value: Any, name: str) -> dict[str, Any]:
-        if value is None:
-            return {}
-        return self._of_kind(value, dict, name)
-
-    def optional(self, table: Mapping[str, Any], name: str, kind: type[Value]) -> Value | None:
-        value = table.get(name)
-        return None if value is None else self._of_kind(value, kind, name)
-
-    def number(self, value: Any, name: str) -> Number:
-        if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
-            return value
-        raise self._error(name, "a number", value)
-
-    def numbers(self, value: Any, name: str) -> dict[str, Number]:
-        return self._each(value, name, self.number)
-
-    def scores(self, value: Any, name: str) -> ModelScores:
-        entry = self.table(value, name)
-        psnr, ssim = (self.numbers(entry.get(key), f"{name}.{key}") for key in ("psnr", "ssim"))
-        return ModelScores(psnr, ssim, self._each(entry.get("images"), f"{name}.images", self._set))
-
-    def cost(self, value: Any, name: str) -> Cost:
-        entry = self.table(value, name)
-        quartiles = self._each(entry.get("quartiles"), f"{name}.quartiles", self._pair)
-        known = {each.name for each in fields(Cost)} - {"quartiles"}
-        numbers = {key: self.number(entry.get(key), f"{name}.{key}") for key in known}
-        parameters = self.optional(entry, "parameters", int)
-        return Cost(**{**numbers, "parameters": parameters}, quartiles=quartiles)
-
-    def _set(self, value: Any, name: str) -> dict[str, ImageScores]:
-        return self._each(value, name, self._image)
-
-    def _image(self, value: Any, name: str) -> ImageScores:
-        entry = self.table(value, name)
-        return ImageScores(
-            *(self.number(entry.get(key), f"{name}.{key}") for key in ("psnr", "ssim"))
-        )
-
-    def _pair(self, value: Any, name: str) -> Quartiles:
-        if not isinstance(value, list | tuple) or len(value) != 2:
-            raise self._error(name, "two numbers", value)
-        return self.number(value[0], name), self.number(value[1], name)
-
-    def _each(self, value: Any, name: str, read: Callable[[Any, str], Value]) -> dict[str, Value]:
-        table = self.table(value, name)
-        return {key: read(item, f"{name}.{key}") for key, item in table.items()}
-
-    def _of_kind(self, value: Any, kind: type[Value], name: str) -> Value:
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise self._error(name, f"of the kind {kind.__name__}", value)
-        return value
-
-    def _error(self, name: str, wanted: str, value: Any) -> InputError:
-        return InputError(f"{self.source} is no comparison: {name} must be {wanted}; got {value!r}")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -10,18 +10,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import nnx
 from jaxtyping import UInt8
 from threadpoolctl import threadpool_limits
 
 from subpixel.kernels import Layout
-from subpixel.sr.comparison.measure import (
-    Times,
-    compile_anew,
-    temporary_mib,
-    time_interleaved,
-)
+from subpixel.sr.comparison.measure import compile_anew, temporary_mib, time_interleaved
 from subpixel.sr.comparison.result import Cost
 from subpixel.sr.data.config import DataConfig
 from subpixel.sr.models import ModelConfig
@@ -29,23 +23,13 @@ from subpixel.sr.models.base import Params
 from subpixel.sr.models.layers import Layer, gflop
 from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.parallel import run_platform
-from subpixel.sr.training.state import TrainState, start_training
+from subpixel.sr.training.state import Start, start_training
 from subpixel.sr.training.step import CompiledStep, compiler_options, lower_step, pixel_loss
 
 ROUNDS = 20
 # JAX's own transposed convolution is measured, and this package's, which has the same kernel.
 NATIVE: Layout = "conv_transpose"
 FAST = "conv_transpose, auto"
-
-
-@dataclass(frozen=True)
-class _Contender:
-    """A network to measure, with what its training step needs."""
-
-    upsampler: Layout
-    graph: nnx.GraphDef[Any]
-    state: TrainState
-    optimizer: optax.GradientTransformationExtraArgs
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # as in a training
@@ -75,35 +59,44 @@ def measure_speed(
       step.
     """
     batch = noise_batch(model, data, seed)
-    contenders = _contenders(upsamplers, model, optimizer, steps, seed)
-    programs = {
-        name: _compiled(optimizer, contender, batch, compiled.get(name))
-        for name, contender in contenders.items()
-    }
+    starts: dict[str, Start] = {}
+    layers: dict[str, list[Layer]] = {}
+    for upsampler in upsamplers:
+        start = start_training(model, optimizer, steps, upsampler, seed)
+        starts[upsampler], layers[upsampler] = start, model.layers(upsampler)
+        if upsampler == NATIVE:
+            fast = with_fast_upsampler(start.graph, start.state.params)
+            # The step donates its state, so each has its own.
+            copied = jax.tree.map(jnp.copy, start.state)
+            starts[FAST] = replace(start, graph=fast, state=copied)
+            layers[FAST] = layers[upsampler]
+    programs = {name: _compiled(start, batch, compiled.get(name)) for name, start in starts.items()}
     x, target = (jnp.float32(batch[key]) / 255 for key in ("lr", "hr"))
     passes: dict[str, dict[str, Callable[[], Any]]] = {
         "forward_ms": {},
         "gradient_ms": {},
         "train_step_ms": {},
     }
-    for name, contender in contenders.items():
-        # The step donates its state, so the passes have parameters of their own.
-        params = jax.tree.map(jnp.copy, contender.state.params)
-        apply, gradient = _passes(contender.graph, optimizer.loss, target)
+    for name, start in starts.items():
+        params = jax.tree.map(jnp.copy, start.state.params)
+        apply, gradient = _passes(start.graph, optimizer.loss, target)
         passes["forward_ms"][name] = partial(apply, params, x)
         passes["gradient_ms"][name] = partial(gradient, params, x)
-        passes["train_step_ms"][name] = RepeatedStep(programs[name], contender.state, batch)
+        passes["train_step_ms"][name] = RepeatedStep(programs[name], start.state, batch)
     times = {key: time_interleaved(by_name, ROUNDS) for key, by_name in passes.items()}
-    pixels = math.prod(x.shape[:-1])
-    return {
-        name: _cost(
-            model.layers(contender.upsampler),
-            pixels,
-            programs[name],
-            {key: by_name[name] for key, by_name in times.items()},
+    costs = {}
+    for name, program in programs.items():
+        useful, executed = gflop(layers[name], math.prod(x.shape[:-1]))
+        costs[name] = Cost(
+            compile_s=program.compile_s,
+            gflop_useful=useful,
+            gflop_executed=executed,
+            temp_mib=temporary_mib(program.program),
+            parameters=sum(layer.parameters for layer in layers[name]),
+            quartiles={key: by_name[name].quartiles for key, by_name in times.items()},
+            **{key: by_name[name].median for key, by_name in times.items()},
         )
-        for name, contender in contenders.items()
-    }
+    return costs
 
 
 def with_fast_upsampler(graph: nnx.GraphDef[Any], params: Params) -> nnx.GraphDef[Any]:
@@ -117,59 +110,13 @@ def with_fast_upsampler(graph: nnx.GraphDef[Any], params: Params) -> nnx.GraphDe
     return nnx.split(network)[0]
 
 
-def _contenders(
-    upsamplers: Sequence[Layout],
-    model: ModelConfig,
-    optimizer: OptimizerConfig,
-    steps: int,
-    seed: int,
-) -> dict[str, _Contender]:
-    contenders: dict[str, _Contender] = {}
-    for name in upsamplers:
-        transform, graph, state = start_training(model, optimizer, steps, name, seed)
-        contenders[name] = _Contender(name, graph, state, transform)
-        if name == NATIVE:
-            fast = with_fast_upsampler(graph, state.params)
-            copied = jax.tree.map(jnp.copy, state)
-            contenders[FAST] = _Contender(name, fast, copied, transform)
-    return contenders
-
-
-def _compiled(
-    optimizer: OptimizerConfig, contender: _Contender, batch: Any, given: CompiledStep | None
-) -> CompiledStep:
+def _compiled(start: Start, batch: Any, given: CompiledStep | None) -> CompiledStep:
     """Returns the given step; compiled again if there is none, or if its time is not known."""
     if given is not None and given.compile_s is not None:
         return given
     platform = run_platform()
-    lower = partial(
-        lower_step,
-        optimizer,
-        contender.graph,
-        contender.state,
-        contender.optimizer,
-        batch,
-        platform=platform,
-    )
-    return CompiledStep(*compile_anew(lower, compiler_options(optimizer, platform)))
-
-
-def _cost(
-    layers: Sequence[Layer],
-    pixels: int,
-    step: CompiledStep,
-    times: Mapping[str, Times],
-) -> Cost:
-    useful, executed = gflop(layers, pixels)
-    return Cost(
-        compile_s=step.compile_s,
-        gflop_useful=useful,
-        gflop_executed=executed,
-        temp_mib=temporary_mib(step.program),
-        parameters=sum(layer.parameters for layer in layers),
-        quartiles={key: measured.quartiles for key, measured in times.items()},
-        **{key: measured.median for key, measured in times.items()},
-    )
+    lower = partial(lower_step, start, batch, platform=platform)
+    return CompiledStep(*compile_anew(lower, compiler_options(start.config, platform)))
 
 
 def noise_batch(
@@ -187,7 +134,15 @@ def noise_batch(
     """
     rng = np.random.default_rng(seed)
     return {
-        key: rng.integers(0, 256, (data.batch_size, size, size, model.channels), dtype=np.uint8)
+        key: rng.integers(0, 256, of.shape, dtype=np.uint8)
+        for key, of in batch_shapes(model, data).items()
+    }
+
+
+def batch_shapes(model: ModelConfig, data: DataConfig) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns the shapes of a training batch: "lr" (n, p, p, c) and "hr" (n, r*p, r*p, c)."""
+    return {
+        key: jax.ShapeDtypeStruct((data.batch_size, size, size, model.channels), np.uint8)
         for key, size in (("lr", data.patch_size), ("hr", data.patch_size * model.scale))
     }
 

@@ -81,10 +81,7 @@ def collect(
         **common,
         needed=memory.total,
         compile_s=compiled.seconds,
-        arguments=memory.arguments,
-        results=memory.results,
-        temporaries=memory.temporaries,
-        code=memory.code,
+        **vars(memory),
         collectives={
             kind: {"count": count, "bytes": size}
             for kind, (count, size) in reading.collectives(compiled.module).items()

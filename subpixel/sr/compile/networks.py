@@ -1,34 +1,30 @@
 """The training step and the forward pass of a network, compiled for a target."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
 from subpixel.kernels import Layout
-from subpixel.nnx import ConvTranspose
+from subpixel.sr.comparison.speed import FAST, NATIVE, batch_shapes, with_fast_upsampler
 from subpixel.sr.compile.facts import Facts, collect
 from subpixel.sr.compile.program import Program, compile_lowered, placed, target_mesh
 from subpixel.sr.compile.targets import Target
 from subpixel.sr.config import Experiment
 from subpixel.sr.training.parallel import check_division
-from subpixel.sr.training.state import start_training
+from subpixel.sr.training.state import Start, start_training
 from subpixel.sr.training.step import choose_accumulation, compiler_options, lower_step
-
-# The network's upsampler is JAX's own transposed convolution, so that a comparison shows what it
-# costs. The row of this name has the same kernel and the method that the library chooses.
-AUTO = "conv_transpose, auto"
 
 
 def rows(experiment: Experiment) -> list[str]:
-    """Returns the names of the upsamplers to compile: those of the config, and `AUTO`."""
+    """Returns the names of the upsamplers to compile: those of the config, and `FAST`."""
     names: list[str] = []
     for name in experiment.upsamplers:
-        names += [name, AUTO] if name == "conv_transpose" else [name]
+        names += [name, FAST] if name == NATIVE else [name]
     return names
 
 
@@ -57,7 +53,7 @@ def compile_networks(experiment: Experiment, target: Target) -> Iterator[Facts]:
 
 
 def _layout(name: str) -> Layout:
-    return "conv_transpose" if name == AUTO else name  # pyright: ignore[reportReturnType]
+    return NATIVE if name == FAST else name  # pyright: ignore[reportReturnType]
 
 
 def useful_work(experiment: Experiment, upsampler: Layout, target: Target) -> tuple[int, int]:
@@ -78,53 +74,35 @@ def compile_step(experiment: Experiment, name: str, target: Target) -> Program:
 
     Args:
       experiment: the config.
-      name: an upsampler, or `AUTO`.
+      name: an upsampler, or `FAST`.
       target: what to compile for.
     """
-    optimizer, graph, state = _start(experiment, name)
-    mesh = target_mesh(target)
-    state = placed(state, target, mesh)
-    batch = placed(_batch(experiment), target, mesh, divided=True)
-    config = experiment.optimizer
-
-    def lower() -> jax.stages.Lowered:
-        return lower_step(config, graph, state, optimizer, batch, mesh, platform=target.platform)
-
-    return compile_lowered(target, lower, compiler_options(config, target.platform))
+    start, mesh = _start(experiment, name), target_mesh(target)
+    start = replace(start, state=placed(start.state, target, mesh))
+    batch = placed(batch_shapes(experiment.model, experiment.data), target, mesh, divided=True)
+    options = compiler_options(experiment.optimizer, target.platform)
+    lower = partial(lower_step, start, batch, mesh, platform=target.platform)
+    return compile_lowered(target, lower, options)
 
 
 def compile_forward(experiment: Experiment, name: str, target: Target) -> Program:
     """Compiles the forward pass of a training batch; arguments: `compile_step`."""
-    _, graph, state = _start(experiment, name)
-    mesh = target_mesh(target)
-    lr = _batch(experiment)["lr"]
+    start, mesh = _start(experiment, name), target_mesh(target)
+    lr = batch_shapes(experiment.model, experiment.data)["lr"]
     x = placed(jax.ShapeDtypeStruct(lr.shape, jnp.float32), target, mesh, divided=True)
-    shapes = placed(state.params, target, mesh)
+    shapes = placed(start.state.params, target, mesh)
 
     def apply(params: Any, x: jax.Array) -> jax.Array:
-        return nnx.merge(graph, params)(x)
+        return nnx.merge(start.graph, params)(x)
 
     return compile_lowered(target, lambda: jax.jit(apply).lower(shapes, x))
 
 
-def _start(experiment: Experiment, name: str) -> tuple[Any, nnx.GraphDef[Any], Any]:
-    """Returns optimiser, graph and state before the first step; no trained network is read."""
-    optimizer, graph, state = start_training(
+def _start(experiment: Experiment, name: str) -> Start:
+    """Returns what a training begins with; no trained network is read."""
+    start = start_training(
         experiment.model, experiment.optimizer, experiment.steps, _layout(name), experiment.seed
     )
-    if name == AUTO:
-        network = nnx.merge(graph, state.params)
-        if not isinstance(network.upsampler, ConvTranspose):
-            raise TypeError(f"the upsampler of {type(network).__name__} is no ConvTranspose")
-        network.upsampler.method = "auto"
-        graph = nnx.split(network)[0]
-    return optimizer, graph, state
-
-
-def _batch(experiment: Experiment) -> dict[str, jax.ShapeDtypeStruct]:
-    """Returns the shapes of a training batch over all devices."""
-    data, model = experiment.data, experiment.model
-    return {
-        key: jax.ShapeDtypeStruct((data.batch_size, size, size, model.channels), np.uint8)
-        for key, size in (("lr", data.patch_size), ("hr", data.patch_size * model.scale))
-    }
+    if name != FAST:
+        return start
+    return replace(start, graph=with_fast_upsampler(start.graph, start.state.params))

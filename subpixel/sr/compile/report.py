@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
-from itertools import groupby
 from typing import Any
 
 from rich.console import Console
@@ -14,8 +13,8 @@ from subpixel.sr.compile.networks import check_batch
 from subpixel.sr.compile.packages import check_packages
 from subpixel.sr.compile.tables import geometry_table, network_tables
 from subpixel.sr.compile.targets import Target, find_target
-from subpixel.sr.compile.transposed import check_geometries
-from subpixel.sr.compile.worker import geometries_elsewhere, networks_elsewhere
+from subpixel.sr.compile.transposed import DTYPES, check_geometries
+from subpixel.sr.compile.worker import compile_elsewhere
 from subpixel.sr.config import Experiment, to_json
 
 
@@ -41,7 +40,7 @@ def report_networks(
         check_batch(experiment, target)
     results, excesses = [], []
     for target in targets:
-        facts = _shown(networks_elsewhere(experiment, target), console)
+        facts = _shown(compile_elsewhere(target, experiment=to_json(experiment)), console)
         for table in network_tables(facts):
             console.print(table)
             console.print()
@@ -72,10 +71,11 @@ def report_geometries(
     check_geometries(only, methods)
     results = []
     for target in targets:
-        facts = _shown(geometries_elsewhere(target, only, methods), console)
-        by_dtype = sorted(facts, key=_dtype, reverse=True)
-        for _, group in groupby(by_dtype, _dtype):
-            console.print(geometry_table(list(group)))
+        request = {"geometries": list(only), "methods": list(methods)}
+        facts = _shown(compile_elsewhere(target, **request), console)
+        for dtype in DTYPES:
+            group = [each for each in facts if each.subject["dtype"] == dtype]
+            console.print(geometry_table(group))
             console.print()
         results += facts
     return _written(results)
@@ -99,10 +99,6 @@ def _shown(facts: Iterator[Facts], console: Console) -> list[Facts]:
         what = ", ".join(each.subject.values())
         console.print(f"{each.target}: {what}, {each.program}: {took}", style="dim")
     return listed
-
-
-def _dtype(facts: Facts) -> str:
-    return facts.subject["dtype"]
 
 
 def _excess(facts: Sequence[Facts]) -> list[str]:

@@ -10,8 +10,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from typing import Any
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.compile.facts import Facts
@@ -19,7 +20,7 @@ from subpixel.sr.compile.networks import compile_networks
 from subpixel.sr.compile.packages import VARIABLES
 from subpixel.sr.compile.targets import Target, find_target
 from subpixel.sr.compile.transposed import compile_geometries
-from subpixel.sr.config import Experiment, from_json, to_json
+from subpixel.sr.config import Experiment, from_json
 
 COMMAND = (sys.executable, "-m", "subpixel.sr.compile.worker")
 
@@ -27,20 +28,13 @@ COMMAND = (sys.executable, "-m", "subpixel.sr.compile.worker")
 _SHOWN = 4000
 
 
-def networks_elsewhere(experiment: Experiment, target: Target) -> Iterator[Facts]:
-    """As `networks.compile_networks`, in a process of its own."""
-    return _ask({"target": target.name, "experiment": to_json(experiment)})
+def compile_elsewhere(target: Target, **request: Any) -> Iterator[Facts]:
+    """Compiles in a new process, and yields the facts of each program.
 
-
-def geometries_elsewhere(
-    target: Target, names: Sequence[str], methods: Sequence[str]
-) -> Iterator[Facts]:
-    """As `transposed.compile_geometries`, in a process of its own."""
-    return _ask({"target": target.name, "geometries": list(names), "methods": list(methods)})
-
-
-def _ask(request: dict) -> Iterator[Facts]:
-    """Sends a request to a new process and yields its replies.
+    Args:
+      target: what to compile for.
+      request: `experiment`, as JSON, for `networks.compile_networks`; or `geometries` and
+        `methods`, for `transposed.compile_geometries`.
 
     Raises:
       InputError: if the process raises it.
@@ -61,7 +55,7 @@ def _ask(request: dict) -> Iterator[Facts]:
         try:
             if process.stdin is None or process.stdout is None:
                 raise RuntimeError("the process that compiles has no pipes")
-            process.stdin.write(json.dumps(request))
+            process.stdin.write(json.dumps({"target": target.name, **request}))
             process.stdin.close()
             for line in process.stdout:
                 reply = json.loads(line)
@@ -75,8 +69,7 @@ def _ask(request: dict) -> Iterator[Facts]:
         if code:
             stderr.seek(0)
             raise RuntimeError(
-                f"compiling for {request['target']} ended with code {code}:\n"
-                f"{stderr.read()[-_SHOWN:]}"
+                f"compiling for {target.name} ended with code {code}:\n{stderr.read()[-_SHOWN:]}"
             )
 
 

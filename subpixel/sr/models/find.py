@@ -205,7 +205,7 @@ def _averaged_params(
     states = {
         each: start_training(
             experiment.model, experiment.optimizer, experiment.steps, each, experiment.seed
-        )[2]
+        ).state
         for each in experiment.upsamplers
     }
     run = restore(workdir, experiment, states, make_console(stderr=True), which)

@@ -16,6 +16,7 @@ import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -25,7 +26,6 @@ from subpixel.sr.report.text import decibels, duration, finite, fixed
 
 _INK, _FAINT = "#3d3d3a", "#e4e2dc"
 _FEATURES = 8
-_GAP = 0.7  # between phases, in taps
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,10 @@ class Curve:
 
 @dataclass(frozen=True)
 class Charts:
-    """Two charts with one legend; `clipped` says whether the first records lie below the axis."""
+    """Charts with one legend; `clipped` says whether the first records lie below the axis."""
 
     curves: tuple[Curve, ...]
-    steps: Markup
-    seconds: Markup
+    svg: Markup
     clipped: bool
 
 
@@ -78,7 +77,7 @@ def line_style(index: int, count: int) -> LineStyle:
 
 
 def draw_charts(history: Sequence[Mapping[str, Any]], names: Iterable[str]) -> Charts | None:
-    """Draws both charts, or returns None if no record is complete.
+    """Draws PSNR against steps and against time, or returns None if no record is complete.
 
     Args:
       history: records with "step", "upsampler", "seconds" and "validation_psnr"; those that lack a
@@ -87,8 +86,9 @@ def draw_charts(history: Sequence[Mapping[str, Any]], names: Iterable[str]) -> C
     """
     records: dict[str, list[tuple[float, float, float]]] = {name: [] for name in names}
     for record in history:
-        numbers = [finite(record.get(key)) for key in ("step", "seconds", "validation_psnr")]
-        step, seconds, psnr = numbers
+        step, seconds, psnr = (
+            finite(record.get(key)) for key in ("step", "seconds", "validation_psnr")
+        )
         if step is not None and seconds is not None and psnr is not None:
             records.setdefault(str(record.get("upsampler")), []).append((step, seconds, psnr))
     curves = tuple(
@@ -98,65 +98,47 @@ def draw_charts(history: Sequence[Mapping[str, Any]], names: Iterable[str]) -> C
     )
     if not curves:
         return None
-    bottom, top, clipped = _limits([value for curve in curves for value in curve.psnr])
-    longest = max(curve.seconds[-1] for curve in curves)
-    divisor, unit = (60.0, "minutes") if longest >= 300 else (1.0, "seconds")
-    by_step = _chart(
-        [(curve.steps, curve.psnr, curve.style) for curve in curves],
-        "training steps",
-        (bottom, top),
-    )
-    by_time = _chart(
-        [(tuple(s / divisor for s in c.seconds), c.psnr, c.style) for c in curves],
-        f"{unit} of training",
-        (bottom, top),
-    )
-    return Charts(curves, by_step, by_time, clipped)
-
-
-def _limits(values: Sequence[float]) -> tuple[float, float, bool]:
-    """Returns the limits of the axis, and whether records lie below it.
-
-    The first records can be many dB lower than the last ones. The axis therefore covers at most
-    six times the distance from the highest record to the median.
-    """
+    values = [value for curve in curves for value in curve.psnr]
+    # The first records can be many dB lower than the last ones. The axis therefore covers at most
+    # six times the distance from the highest record to the median.
     top, lowest = max(values), min(values)
     bottom = max(lowest, top - max(6 * (top - statistics.median(values)), 0.05))
     margin = 0.06 * (top - bottom) or 0.5
-    return bottom - margin, top + margin, lowest < bottom - margin
+    longest = max(curve.seconds[-1] for curve in curves)
+    divisor, unit = (60.0, "minutes") if longest >= 300 else (1.0, "seconds")
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "charts", "font.size": 10}):
+        figure = Figure(figsize=(11.2, 3.5), layout="constrained")
+        by_step, by_time = figure.subplots(1, 2)
+        _plot(by_step, [(c.steps, c) for c in curves], "training steps")
+        seconds = [(tuple(s / divisor for s in c.seconds), c) for c in curves]
+        _plot(by_time, seconds, f"{unit} of training")
+        for axes in (by_step, by_time):
+            axes.set_ylim(bottom - margin, top + margin)
+        svg = _inline(figure, "validation PSNR against steps and time")
+    return Charts(curves, svg, lowest < bottom - margin)
 
 
-def _chart(
-    lines: Sequence[tuple[Sequence[float], Sequence[float], LineStyle]],
-    label: str,
-    limits: tuple[float, float],
-) -> Markup:
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": label, "font.size": 10}):
-        figure = Figure(figsize=(5.6, 3.5), layout="constrained")
-        axes = figure.add_subplot()
-        for order, (x, y, style) in enumerate(lines):
-            (line,) = axes.plot(x, y, color=style.colour, linewidth=style.width, zorder=3 + order)
-            line.set_solid_capstyle("round")
-            if style.dash:
-                line.set_linestyle((0, style.dash))
-            marker = 1.4 * style.width + 1.5
-            axes.plot(x[-1:], y[-1:], "o", color=style.colour, markersize=marker, zorder=3 + order)
-        axes.set_ylim(*limits)
-        axes.set_xlim(left=0)
-        axes.set_xlabel(label)
-        axes.set_ylabel("validation PSNR, dB")
-        axes.ticklabel_format(style="plain", useOffset=False)
-        axes.xaxis.set_major_locator(MaxNLocator(6))
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
-        axes.yaxis.set_major_locator(MaxNLocator(6))
-        axes.grid(color=_FAINT, linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.tick_params(length=0, colors=_INK)
-        axes.xaxis.label.set_color(_INK)
-        axes.yaxis.label.set_color(_INK)
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.spines["bottom"].set_color(_INK)
-        return _inline(figure, f"validation PSNR against {label}")
+def _plot(axes: Axes, lines: Sequence[tuple[Sequence[float], Curve]], label: str) -> None:
+    for order, (x, curve) in enumerate(lines):
+        style = curve.style
+        common = {"color": style.colour, "zorder": 3 + order}
+        (line,) = axes.plot(x, curve.psnr, linewidth=style.width, **common)
+        line.set_solid_capstyle("round")
+        if style.dash:
+            line.set_linestyle((0, style.dash))
+        axes.plot(x[-1:], curve.psnr[-1:], "o", markersize=1.4 * style.width + 1.5, **common)
+    axes.set_xlim(left=0)
+    axes.set_xlabel(label, color=_INK)
+    axes.set_ylabel("validation PSNR, dB", color=_INK)
+    axes.ticklabel_format(style="plain", useOffset=False)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.grid(color=_FAINT, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0, colors=_INK)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(_INK)
 
 
 def _inline(figure: Figure, title: str) -> Markup:
@@ -167,8 +149,7 @@ def _inline(figure: Figure, title: str) -> Markup:
     svg = buffer.getvalue()
     head, body = svg[svg.index("<svg") :].split(">", 1)
     box = head[head.index("viewBox=") :].split('"')[1]
-    # Matplotlib's CSS rule for every element would apply to the whole page, and its group ids would
-    # be the same in both charts.
+    # Matplotlib's CSS rule for every element would apply to the whole page.
     body = re.sub('<g id="[^"]*"', "<g", body)
     body = body.replace("*{stroke-linejoin", ".chart *{stroke-linejoin", 1)
     return Markup(
@@ -178,55 +159,46 @@ def _inline(figure: Figure, title: str) -> Markup:
 
 
 @dataclass(frozen=True)
-class Tap:
-    """A square of side 1 at (x, y) with a grey `level` of 0 to 100; 50 is a weight of zero."""
-
-    x: float
-    y: float
-    level: int
-    phase: int
-
-
-@dataclass(frozen=True)
-class Phase:
-    """The LR kernel of output pixel (row, column), with its corner at (x, y)."""
-
-    row: int
-    column: int
-    x: float
-    y: float
-    taps: tuple[Tap, ...]
-
-
-@dataclass(frozen=True)
 class Feature:
-    """The kernel from one input feature to one output channel."""
+    """The kernel from one input feature to one output channel, as grey levels.
+
+    A level is 0 to 100; 50 is a weight of zero.
+
+    Attributes:
+      title: names the feature and, if there are several, the channel.
+      norm: Euclidean norm of the kernel.
+      hr: levels of the kernel of zero insertion, (k*r, k*r).
+      lr: levels of the sub-pixel kernel, (r, r, k, k): a kernel of k x k taps for each phase.
+    """
 
     title: str
     norm: float
-    taps: tuple[Tap, ...]
-    phases: tuple[Phase, ...]
+    hr: list[list[int]]
+    lr: list[list[list[list[int]]]]
 
 
 @dataclass(frozen=True)
 class KernelFigure:
-    """The kernel's strongest features; sizes are in taps.
+    """The kernel's strongest features.
 
     Attributes:
       taps: k, the size of an LR kernel.
       scale: r.
-      colours: colour of each phase.
+      phases: number of the phase of each tap of the HR kernel, (k*r, k*r).
       features: features in descending order of their norm.
       total: number of pairs of feature and output channel.
-      phase_extent: side of the square that the phases cover.
     """
 
     taps: int
     scale: int
-    colours: tuple[str, ...]
-    features: tuple[Feature, ...]
+    phases: list[list[int]]
+    features: list[Feature]
     total: int
-    phase_extent: float
+
+    def colour(self, phase: int) -> str:
+        """Returns the colour of a phase; neighbours differ in hue and in lightness."""
+        hue = round(25 + 360 * phase / self.scale**2)
+        return f"oklch({(0.58, 0.72)[phase % 2]} 0.17 {hue})"
 
 
 def draw_kernel(kernel: Float[np.ndarray, "size size in out"], scale: int) -> KernelFigure:
@@ -237,14 +209,9 @@ def draw_kernel(kernel: Float[np.ndarray, "size size in out"], scale: int) -> Ke
       scale: r.
 
     Raises:
-      ValueError: if the kernel has another shape.
+      ValueError: if the scale does not divide the size.
     """
     kernel = np.asarray(kernel, np.float32)
-    if kernel.ndim != 4 or kernel.shape[0] != kernel.shape[1]:
-        raise ValueError(
-            "the report draws the kernel of zero insertion, (k*r, k*r, in, out); "
-            f"got the shape {kernel.shape}"
-        )
     size, _, inputs, outputs = kernel.shape
     subpixel_kernel = convert(jnp.asarray(kernel), scale, "zero_insert", "subpixel")
     phases = np.asarray(split_phases(subpixel_kernel, (scale, scale), "dcr"))
@@ -255,43 +222,14 @@ def draw_kernel(kernel: Float[np.ndarray, "size size in out"], scale: int) -> Ke
     strongest = np.argsort(-norms, axis=None, kind="stable")[:_FEATURES]
     features = []
     for feature, channel in zip(*np.unravel_index(strongest, norms.shape), strict=True):
-        hr_kernel = kernel[..., feature, channel]
-        largest = float(np.abs(np.nan_to_num(hr_kernel)).max()) or 1.0
+        hr = np.nan_to_num(kernel[..., feature, channel])
+        lr = np.nan_to_num(phases[:, :, feature, :, :, channel]).transpose(2, 3, 0, 1)
+        largest = float(np.abs(hr).max()) or 1.0
         features.append(
             Feature(
                 f"feature {feature}" + (f" to channel {channel}" if outputs > 1 else ""),
                 float(norms[feature, channel]),
-                _taps(hr_kernel / largest, phase_of),
-                _phases(phases[:, :, feature, :, :, channel] / largest),
+                *(np.rint(50 + 50 * of / largest).astype(int).tolist() for of in (hr, lr)),
             )
         )
-    extent = scale * taps + (scale - 1) * _GAP
-    colours = tuple(_colour(index, scale**2) for index in range(scale**2))
-    return KernelFigure(taps, scale, colours, tuple(features), inputs * outputs, extent)
-
-
-def _taps(weights: np.ndarray, phase_of: np.ndarray, x: float = 0, y: float = 0) -> tuple[Tap, ...]:
-    """Returns the taps of a kernel with weights in -1..1 and its corner at (x, y)."""
-    levels = np.rint(50 + 50 * np.clip(np.nan_to_num(weights), -1, 1)).astype(int)
-    return tuple(
-        Tap(round(x + column, 2), round(y + row, 2), int(levels[row, column]), int(phase))
-        for (row, column), phase in np.ndenumerate(phase_of)
-    )
-
-
-def _phases(phases: np.ndarray) -> tuple[Phase, ...]:
-    """Places the LR kernels, (k, k, r, r), in the order of their output pixels."""
-    taps, _, scale, _ = phases.shape
-    pitch = taps + _GAP
-    return tuple(
-        Phase(row, column, x, y, _taps(phases[:, :, row, column], own, x, y))
-        for row in range(scale)
-        for column in range(scale)
-        for x, y in [(round(column * pitch, 2), round(row * pitch, 2))]
-        for own in [np.full((taps, taps), row * scale + column)]
-    )
-
-
-def _colour(index: int, count: int) -> str:
-    """Returns the colour of a phase; neighbours differ in hue and in lightness."""
-    return f"oklch({(0.58, 0.72)[index % 2]} 0.17 {round(25 + 360 * index / count)})"
+    return KernelFigure(taps, scale, phase_of.tolist(), features, inputs * outputs)

@@ -21,21 +21,25 @@ _FOCUS_SIDE = 48
 
 
 @dataclass(frozen=True)
-class ReportImage:
-    """One test image, enlarged in several ways.
+class Pane:
+    """One view of an image on the page; `source` is a data: URI."""
 
-    Attributes:
-      benchmark: name of the benchmark.
-      name: name of the image in the benchmark.
-      views: uint8 RGB images of one shape (h, w, 3) in the order of display: "bicubic", each
-        upsampler, "original".
-      psnr: PSNR of each view except the original, in dB.
-    """
+    label: str
+    psnr: str
+    source: str
+
+
+@dataclass(frozen=True)
+class ReportImage:
+    """One test image, enlarged in several ways; `focus` is shown first, (x, y) in 0..1."""
 
     benchmark: str
     name: str
-    views: dict[str, UInt8[np.ndarray, "h w 3"]]
-    psnr: dict[str, float]
+    width: int
+    height: int
+    focus: tuple[float, float]
+    lossy: bool
+    panes: tuple[Pane, ...]
 
 
 def select_images(
@@ -55,91 +59,46 @@ def select_images(
       protocol: protocol that makes the LR images.
     """
     for benchmark, images in benchmarks.items():
-        for image in _extremes(images, scores[benchmark], model):
+        by_model = {name: of.psnr for name, of in scores[benchmark].items()}
+        gains = {name: psnr - by_model["bicubic"][name] for name, psnr in by_model[model].items()}
+        ranked = sorted(images, key=lambda image: gains[image.name], reverse=True)
+        for image in ranked[:1] + ranked[1:][-1:]:
             lr, original = load_pair(image, protocol.scale, protocol.degradation)
             views = {name: upscaler.rgb(lr) for name, upscaler in upscalers.items()}
-            yield ReportImage(
-                benchmark=benchmark,
-                name=image.name,
-                views={**views, "original": original},
-                psnr={name: scores[benchmark][name].psnr[image.name] for name in upscalers},
-            )
+            psnr = {name: by_model[name][image.name] for name in upscalers}
+            yield encode(benchmark, image.name, {**views, "original": original}, psnr)
 
 
-def _extremes(images: Sequence[Pair], scores: Mapping[str, Scores], model: str) -> list[Pair]:
-    def gain(image: Pair) -> float:
-        return scores[model].psnr[image.name] - scores["bicubic"].psnr[image.name]
-
-    ranked = sorted(images, key=gain, reverse=True)
-    return ranked[:1] + ranked[1:][-1:]
-
-
-@dataclass(frozen=True)
-class Pane:
-    """One view of an image on the page."""
-
-    label: str
-    psnr: str
-    source: str  # a data: URI
-
-
-@dataclass(frozen=True)
-class EncodedImage:
-    """The panes of an image; `focus` is the point that they show first, (x, y) in 0..1."""
-
-    benchmark: str
-    name: str
-    width: int
-    height: int
-    focus: tuple[float, float]
-    lossy: bool
-    panes: tuple[Pane, ...]
-
-
-def encode(image: ReportImage) -> EncodedImage:
+def encode(
+    benchmark: str,
+    name: str,
+    views: Mapping[str, UInt8[np.ndarray, "h w 3"]],
+    psnr: Mapping[str, float],
+) -> ReportImage:
     """Encodes the views of an image for the page.
 
-    Raises:
-      TypeError: if a view is not uint8.
-      ValueError: if there is no view, or the views are not of one shape (h, w, 3).
+    Args:
+      benchmark: name of the benchmark.
+      name: name of the image in the benchmark.
+      views: images in the order of display: "bicubic", each upsampler, "original".
+      psnr: PSNR of each view except the original, in dB.
     """
-    where = f"image {image.name!r} of {image.benchmark!r}"
-    if not image.views:
-        raise ValueError(f"{where} has no views")
-    shape = next(iter(image.views.values())).shape
-    for label, view in image.views.items():
-        if view.dtype != np.uint8:
-            raise TypeError(f"{where}: view {label!r} must be uint8, 0 to 255; got {view.dtype}")
-        if view.shape != shape or view.ndim != 3 or view.shape[-1] != 3:
-            raise ValueError(
-                f"{where}: all views must have one shape (h, w, 3); {label!r} has {view.shape}, "
-                f"the first has {shape}"
-            )
-    height, width, _ = shape
+    height, width, _ = views["original"].shape
     lossy = max(height, width) > LOSSLESS_SIDE
     panes = tuple(
-        Pane(label, _score(label, image.psnr), _encode(view, lossy))
-        for label, view in image.views.items()
+        Pane(label, decibels(psnr[label]) if label in psnr else "", _data_uri(view, lossy))
+        for label, view in views.items()
     )
-    views = list(image.views.values())
-    focus = _focus(image.views.get("bicubic", views[0]), image.views.get("original", views[-1]))
-    return EncodedImage(image.benchmark, image.name, width, height, focus, lossy, panes)
+    focus = _focus(views["bicubic"], views["original"])
+    return ReportImage(benchmark, name, width, height, focus, lossy, panes)
 
 
-def _score(label: str, psnr: dict[str, float]) -> str:
-    return "" if label == "original" and label not in psnr else decibels(psnr.get(label))
-
-
-def _encode(view: np.ndarray, lossy: bool) -> str:
-    """Returns a data: URI with the image, as JPEG of quality 95 or as PNG."""
+def _data_uri(view: np.ndarray, lossy: bool) -> str:
+    """Returns an image as JPEG of quality 95 or as PNG."""
+    kind = "jpeg" if lossy else "png"
+    options = {"quality": 95, "subsampling": 0} if lossy else {"optimize": True}
     buffer = io.BytesIO()
-    image = Image.fromarray(np.ascontiguousarray(view))
-    if lossy:
-        image.save(buffer, "JPEG", quality=95, subsampling=0)
-        kind = "jpeg"
-    else:
-        image.save(buffer, "PNG", optimize=True)
-        kind = "png"
+    Image.fromarray(np.ascontiguousarray(view)).save(buffer, kind, **options)
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 

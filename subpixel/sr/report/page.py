@@ -12,9 +12,15 @@ from jaxtyping import Float
 from subpixel.sr._support.files import write_text
 from subpixel.sr.comparison.result import BOUND_DB, Comparison
 from subpixel.sr.report.drawings import draw_charts, draw_kernel, line_style
-from subpixel.sr.report.images import LOSSLESS_SIDE, ReportImage, encode
+from subpixel.sr.report.images import LOSSLESS_SIDE, ReportImage
 from subpixel.sr.report.table import results_table
-from subpixel.sr.report.text import TIMES, finding, over_bicubic, significant
+from subpixel.sr.report.text import (
+    TIMES,
+    conversion_sentence,
+    finding,
+    over_bicubic,
+    significant,
+)
 
 
 def write_report(
@@ -31,13 +37,11 @@ def write_report(
       comparison: the result. A number that is not known is shown as a dash.
       history: validation records of metrics.jsonl: "step", "upsampler", "seconds" (training time
         so far) and "validation_psnr".
-      images: test images to look at, in the order given.
+      images: test images to look at, in this order.
       kernel: the trained last layer in the layout of zero insertion, shape (k*r, k*r, in, out).
 
     Raises:
-      ValueError: if the views of an image differ in shape, or the scale does not divide the
-        kernel.
-      TypeError: if an image is not uint8.
+      ValueError: if the scale does not divide the size of the kernel.
     """
     upsamplers, scale = comparison.upsamplers, comparison.scale
     protocol = dict(comparison.protocol)
@@ -47,11 +51,12 @@ def write_report(
         name=comparison.name,
         finding=finding(comparison),
         gain=over_bicubic(comparison),
+        conversion=conversion_sentence(comparison),
         bound=BOUND_DB,
         table=results_table(comparison),
         charts=draw_charts(history, upsamplers),
         styles=[line_style(index, len(upsamplers)) for index in range(len(upsamplers))],
-        images=[encode(image) for image in images],
+        images=images,
         lossless_side=LOSSLESS_SIDE,
         kernel=None if scale is None else draw_kernel(kernel, scale),
         protocol=protocol.pop("description", ""),

@@ -1,11 +1,13 @@
 """The table of results: one row an upsampler, with an explanation of each column."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from subpixel.sr.comparison.result import Comparison, Cost, ModelScores
+from subpixel.sr.comparison.result import Comparison, Conversion, Cost, ModelScores
 from subpixel.sr.report.text import (
     MISSING,
+    SAME_PIXELS,
+    SAME_PSNR_DB,
     TIMES,
     difference,
     finite,
@@ -27,22 +29,6 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Column:
-    """Title of a column, with its explanation."""
-
-    title: str
-    meaning: str
-
-
-@dataclass(frozen=True)
-class Group:
-    """Columns under one title."""
-
-    title: str
-    columns: tuple[Column, ...]
-
-
-@dataclass(frozen=True)
 class Row:
     """A row; `index` numbers the upsamplers, for their colours."""
 
@@ -53,77 +39,75 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """The table of results."""
+    """The table of results; a group has a title, and titles and explanations of its columns."""
 
-    groups: tuple[Group, ...]
+    groups: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
     rows: tuple[Row, ...]
     spread: Row | None = None
-    benchmarks: tuple[str, ...] = field(default=())
 
 
-_PSNR = Column("PSNR, dB", "peak signal-to-noise ratio, the mean over the images; higher is better")
-_SSIM = Column("SSIM", "structural similarity, the mean over the images; at most 1")
-_TIMES = {
-    "train_step_ms": Column("training step", "forward, backward and the optimiser, for one batch"),
-    "gradient_ms": Column("gradient", "forward and both gradients, for one batch"),
-    "forward_ms": Column("forward", "the forward pass of one batch"),
-}
-_COST = {
-    "compile_s": Column(
-        "compile, s", "XLA's compilation of the training step, once for every shape of the input"
+_QUALITY = (
+    ("PSNR, dB", "peak signal-to-noise ratio, the mean over the images; higher is better"),
+    ("SSIM", "structural similarity, the mean over the images; at most 1"),
+)
+_TIMES = ("train_step_ms", "gradient_ms", "forward_ms", "compile_s")
+_GROUPS = (
+    (
+        "Converted",
+        (
+            ("PSNR, dB", "largest change of an image's PSNR in the two other layouts"),
+            ("pixels", "largest change of a pixel, of a range of 1"),
+        ),
     ),
-    "gflop_useful": Column(
-        "useful", "operations that the function needs, one forward pass of a batch"
+    (
+        "Time, ms",
+        (
+            ("training step", "forward, backward and the optimiser, for one batch"),
+            ("gradient", "forward and both gradients, for one batch"),
+            ("forward", "the forward pass of one batch"),
+        ),
     ),
-    "gflop_executed": Column(
-        "executed", "operations performed, including products with inserted zeros"
+    ("Once", (("compile, s", "XLA's compilation of the training step, once for every shape"),)),
+    (
+        "GFLOP",
+        (
+            ("useful", "operations that the function needs, one forward pass of a batch"),
+            ("executed", "operations performed, including products with inserted zeros"),
+        ),
     ),
-    "temp_mib": Column("MiB", "memory for intermediate results of the training step"),
-    "parameters": Column("parameters", "trained numbers of the whole network"),
-}
+    ("Memory", (("MiB", "memory for intermediate results of the training step"),)),
+    ("Size", (("parameters", "trained numbers of the whole network"),)),
+)
 
 
 def results_table(comparison: Comparison) -> Table:
     """Returns the table of a comparison, with a dash for each number that is not known."""
     upsamplers, bicubic = comparison.upsamplers, comparison.bicubic
-    scored = [result.scores for result in upsamplers.values()]
-    if bicubic is not None:
-        scored.insert(0, bicubic)
-    benchmarks = list(
-        dict.fromkeys(name for of in scored for metric in (of.psnr, of.ssim) for name in metric)
-    )
-    groups = (
-        *(Group(name, (_PSNR, _SSIM)) for name in benchmarks),
-        Group("Time, ms", tuple(_TIMES.values())),
-        Group("Once", (_COST["compile_s"],)),
-        Group("GFLOP", (_COST["gflop_useful"], _COST["gflop_executed"])),
-        Group("Memory", (_COST["temp_mib"],)),
-        Group("Size", (_COST["parameters"],)),
-    )
-    measured = len(_TIMES) + len(_COST)
-    blank = (Cell(""),) * measured
+    scored = [*([] if bicubic is None else [bicubic]), *upsamplers.values()]
+    benchmarks = list(dict.fromkeys(name for of in scored for name in (*of.psnr, *of.ssim)))
+    groups = (*((name, _QUALITY) for name in benchmarks), *_GROUPS)
+    blank = (Cell(""),) * sum(len(columns) for _, columns in _GROUPS)
     rows = []
     if bicubic is not None:
         rows.append(Row("bicubic", (*_quality(bicubic, benchmarks), *blank)))
-    costs = [result.cost for result in upsamplers.values()]
-    extremes = {key: _extremes(costs, key) for key in (*_TIMES, "compile_s")}
+    extremes = {key: _extremes(upsamplers.values(), key) for key in _TIMES}
     for index, (name, result) in enumerate(upsamplers.items()):
-        cost = result.cost
         cells = (
-            *_quality(result.scores, benchmarks),
-            *(_time(cost, key, extremes[key]) for key in (*_TIMES, "compile_s")),
-            Cell(significant(cost.gflop_useful)),
-            _executed(cost),
-            Cell(significant(cost.temp_mib)),
-            Cell(fixed(cost.parameters, 0)),
+            *_quality(result, benchmarks),
+            *_conversion(result.conversion),
+            *(_time(result, key, extremes[key]) for key in _TIMES),
+            Cell(significant(result.gflop_useful)),
+            _executed(result),
+            Cell(significant(result.temp_mib)),
+            Cell(fixed(result.parameters, 0)),
         )
         rows.append(Row(name, cells, index))
     spread = None
     if len(upsamplers) > 1:
-        spreads = comparison.psnr_spread_db
-        pairs = ((_spread(spreads.get(name)), Cell("")) for name in benchmarks)
-        spread = Row("spread", (*(cell for pair in pairs for cell in pair), *blank))
-    return Table(groups, tuple(rows), spread, tuple(benchmarks))
+        spreads = [comparison.psnr_spread_db.get(name) for name in benchmarks]
+        cells = (cell for value in spreads for cell in (_spread(value), Cell("")))
+        spread = Row("spread", (*cells, *blank))
+    return Table(groups, tuple(rows), spread)
 
 
 def _quality(scores: ModelScores, benchmarks: Iterable[str]) -> Iterable[Cell]:
@@ -132,10 +116,14 @@ def _quality(scores: ModelScores, benchmarks: Iterable[str]) -> Iterable[Cell]:
         yield Cell(fixed(scores.ssim.get(name), 4))
 
 
+def _conversion(conversion: Conversion | None) -> Iterable[Cell]:
+    for key, bound in (("psnr_db", SAME_PSNR_DB), ("pixels", SAME_PIXELS)):
+        value = finite(getattr(conversion, key, None))
+        yield Cell(MISSING) if value is None else Cell(f"{value:.0e}", alarm=value > bound)
+
+
 def _spread(value: object) -> Cell:
-    if value is None:
-        return Cell(MISSING)
-    return Cell(difference(value), alarm=too_far_apart(value))
+    return Cell(MISSING) if value is None else Cell(difference(value), alarm=too_far_apart(value))
 
 
 def _extremes(costs: Iterable[Cost], key: str) -> tuple[float, float] | None:

@@ -7,6 +7,11 @@ from typing import TypeGuard
 
 from subpixel.sr.comparison.result import BOUND_DB, Comparison, Cost, UpsamplerResult
 
+# Bounds within which the layouts of one network are one function: sums in another order.
+SAME_PSNR_DB, SAME_PIXELS = 1e-4, 1e-5
+# The spreads of three seeds of ESPCN on Set5, Set14 and B100 in research/evidence.md.
+SEEDS_DB = "0.06 to 0.54"
+
 MISSING = "\N{EN DASH}"
 INFINITE = "\N{INFINITY}"
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -107,17 +112,40 @@ def over_bicubic(comparison: Comparison) -> str:
     upsamplers = comparison.upsamplers.values()
     gains = []
     for benchmark, base in reference.items():
-        values = [finite(result.scores.psnr.get(benchmark)) for result in upsamplers]
+        values = [finite(of.psnr.get(benchmark)) for of in upsamplers]
         known = [value for value in values if value is not None]
         below = finite(base)
         if len(known) == len(values) > 0 and below is not None:
             gain = min(known) - below
-            sign = "+" if gain >= 0 else ""
-            gains.append(f"{sign}{fixed(gain, 2)} dB on {benchmark}")
+            gains.append(f"{'+' if gain >= 0 else ''}{fixed(gain, 2)} dB on {benchmark}")
     if not gains:
         return ""
     lowest = ", counting the lowest of the upsamplers" if len(upsamplers) > 1 else ""
     return f"Against bicubic: {', '.join(gains)}{lowest}."
+
+
+def conversion_sentence(comparison: Comparison) -> str:
+    """Returns how far the layouts of one trained network differ, and why trainings do."""
+    known = [each.conversion for each in comparison.upsamplers.values() if each.conversion]
+    psnr_db, pixel = (
+        max((finite(getattr(of, key)) or 0.0 for of in known), default=0.0)
+        for key in ("psnr_db", "pixels")
+    )
+    if not known:
+        return ""
+    same = psnr_db <= SAME_PSNR_DB and pixel <= SAME_PIXELS
+    claim = "One function in every layout" if same else "Not one function in every layout"
+    sentence = (
+        f"{claim}: converted to the two other layouts, a trained network changes the PSNR of an "
+        f"image of {known[0].benchmark} by at most {psnr_db:.1g} dB and a pixel by at most "
+        f"{pixel:.1g} of its range."
+    )
+    if len(known) > 1:
+        sentence += (
+            " The trainings differ by rounding, which the optimiser amplifies; seeds differ by "
+            f"{SEEDS_DB} dB (ESPCN, research/evidence.md)."
+        )
+    return sentence
 
 
 def too_far_apart(spread: object) -> bool:
@@ -127,47 +155,41 @@ def too_far_apart(spread: object) -> bool:
 
 
 def _alone(name: str, result: UpsamplerResult, scale: int | None) -> str:
-    psnr = result.scores.psnr.items()
-    values = [f"{fixed(value, 2)} dB on {benchmark}" for benchmark, value in psnr]
+    values = [f"{fixed(value, 2)} dB on {benchmark}" for benchmark, value in result.psnr.items()]
     what = f"One upsampler was trained, {name}, at a scale of {scale}"
     return f"{what}: {', '.join(values)}." if values else f"{what}; its PSNR was not measured."
 
 
 def _agreement(comparison: Comparison) -> tuple[str, bool]:
     """Returns a sentence about the PSNRs, and whether they agree."""
-    measured = dict.fromkeys(
-        benchmark for result in comparison.upsamplers.values() for benchmark in result.scores.psnr
-    )
+    measured = dict.fromkeys(name for of in comparison.upsamplers.values() for name in of.psnr)
     spreads = {**measured, **comparison.psnr_spread_db}
     known = {name: float(value) for name, value in spreads.items() if is_number(value)}
     # Every comparison with NaN is false, so NaN gets a place of its own: the last.
     ranked = sorted(known, key=lambda name: (math.isnan(known[name]), -known[name]))
-    worst = ranked[0] if ranked else None
-    if worst is not None and known[worst] > BOUND_DB:
+    if ranked and known[ranked[0]] > BOUND_DB:
         apart = (
-            f"Not the same PSNR: the upsamplers differ by {difference(known[worst])} dB on "
-            f"{worst}, more than the {BOUND_DB} dB within which one function should lie"
+            f"Not the same PSNR: the upsamplers differ by {difference(known[ranked[0]])} dB on "
+            f"{ranked[0]}, more than the {BOUND_DB} dB within which one function should lie"
         )
         return apart, False
     unknown = [name for name, value in spreads.items() if finite(value) is None]
-    if worst is None or unknown:
+    if not ranked or unknown:
         where = f" on {', '.join(unknown)}" if unknown else ""
         return f"How far the PSNRs lie apart is not known{where}", False
-    return f"Same function, same PSNR (spread {difference(known[worst])} dB)", True
+    return f"Same function, same PSNR (spread {difference(known[ranked[0]])} dB)", True
 
 
 def _speed(upsamplers: Mapping[str, UpsamplerResult]) -> str:
     """Returns a sentence about the times of a training step."""
-    times = {name: finite(result.cost.train_step_ms) for name, result in upsamplers.items()}
-    known = {name: time for name, time in times.items() if time is not None and time > 0}
+    times = {name: finite(result.train_step_ms) for name, result in upsamplers.items()}
+    known = {name: time for name, time in times.items() if time}
     if len(known) < 2:
         return "and the training steps were not timed"
     fastest = min(known, key=lambda name: known[name])
     faster, alike = [], []
-    for name in sorted(known, key=lambda name: -known[name]):
-        if name == fastest:
-            continue
-        if _overlap(upsamplers[fastest].cost, upsamplers[name].cost):
+    for name in sorted(known.keys() - {fastest}, key=lambda name: -known[name]):
+        if _overlap(upsamplers[fastest], upsamplers[name]):
             alike.append(name)
         else:
             faster.append(f"{fixed(known[name] / known[fastest], 1)}{TIMES} faster than {name}")

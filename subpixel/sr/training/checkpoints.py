@@ -15,7 +15,6 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import fields
 from operator import itemgetter
 from pathlib import Path
 from typing import Self
@@ -166,7 +165,19 @@ class Checkpoints:
             if jax.process_index() == 0:
                 self._remove_after(-1 if restored is None else restored.step)
             multihost_utils.sync_global_devices("checkpoints of an interrupted run are removed")
-            self._manager = self._open(config.keep_checkpoints)
+            score = itemgetter(METRIC)
+            best = BestN(get_metric_fn=score, n=1, keep_checkpoints_without_metrics=False)
+            self._manager = ocp.CheckpointManager(
+                self._folder.absolute(),
+                options=ocp.CheckpointManagerOptions(
+                    preservation_policy=AnyPreservationPolicy(
+                        [LatestN(config.keep_checkpoints), best]
+                    ),
+                    best_fn=score,
+                    cleanup_tmp_directories=True,
+                ),
+                item_names=(STATES, RUN),
+            )
         self._thread = ThreadPoolExecutor(1, "checkpoints")
         self._pending: Future[None] | None = None
         self._saved = restored and restored.step
@@ -180,23 +191,6 @@ class Checkpoints:
             elif step > last:
                 shutil.rmtree(path)
 
-    def _open(self, newest: int) -> ocp.CheckpointManager:
-        best = BestN(
-            get_metric_fn=itemgetter(METRIC),
-            reverse=False,
-            n=1,
-            keep_checkpoints_without_metrics=False,
-        )
-        return ocp.CheckpointManager(
-            self._folder.absolute(),
-            options=ocp.CheckpointManagerOptions(
-                preservation_policy=AnyPreservationPolicy([LatestN(newest), best]),
-                best_fn=itemgetter(METRIC),
-                cleanup_tmp_directories=True,
-            ),
-            item_names=(STATES, RUN),
-        )
-
     def save(self, run: RunState) -> None:
         """Starts a save, after the previous one has ended.
 
@@ -206,17 +200,14 @@ class Checkpoints:
         if run.step == self._saved:
             return
         self.wait()
-        kept = {field.name: getattr(run, field.name) for field in fields(run)}
+        kept = {**vars(run), "config": self._config}
         step, states = kept.pop("step"), kept.pop("states")
         scores = run.validation.values()
         with self._write_errors():
             self._manager.save(
                 step,
                 args=ocp.args.Composite(
-                    **{
-                        STATES: ocp.args.StandardSave(states),
-                        RUN: ocp.args.JsonSave({**kept, "config": self._config}),
-                    }
+                    **{STATES: ocp.args.StandardSave(states), RUN: ocp.args.JsonSave(kept)}
                 ),
                 metrics={METRIC: sum(scores) / len(scores) if scores else UNMEASURED},
             )

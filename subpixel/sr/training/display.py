@@ -1,6 +1,9 @@
 """What a training shows: a progress bar on the console, and a profiler trace of a few steps."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Self
 
@@ -18,13 +21,7 @@ class Display:
     """A progress bar with steps per second, loss, validation PSNR and remaining time."""
 
     def __init__(self, console: Console, steps: int, run: RunState):
-        """Prepares the bar.
-
-        Args:
-          console: where it is drawn.
-          steps: number of steps of the whole run.
-          run: the run state at the beginning, which may be that of a checkpoint.
-        """
+        """Prepares the bar of a run of so many steps, which may begin at a checkpoint."""
         self._console = console
         self._bar = Progress(
             TextColumn("step"),
@@ -62,35 +59,26 @@ class Display:
         self._bar.stop()
 
 
-class Profiler:
-    """Traces ten steps after a warm-up into a folder that xprof opens.
+@contextmanager
+def traced_steps(folder: Path | None, console: Console) -> Iterator[Callable[[], None]]:
+    """Traces ten steps after a warm-up into a folder that xprof opens, or nothing without one.
 
-    Without a folder it does nothing.
+    Yields a function to call after each step.
     """
+    numbers = count(1)
 
-    def __init__(self, folder: Path | None, console: Console):
-        self._folder = folder
-        self._console = console
-        self._steps = 0
-        self._tracing = False
+    def stop() -> None:
+        jax.profiler.stop_trace()
+        console.print(f"trace: xprof --logdir={folder}", soft_wrap=True)
 
-    def step(self) -> None:
-        """Counts a step; starts or stops the trace."""
-        self._steps += 1
-        if self._folder is not None and self._steps == WARM_UP:
-            jax.profiler.start_trace(self._folder)
-            self._tracing = True
-        elif self._steps == WARM_UP + TRACED:
-            self._stop()
+    with ExitStack() as trace:
 
-    def _stop(self) -> None:
-        if self._tracing:
-            self._tracing = False
-            jax.profiler.stop_trace()
-            self._console.print(f"trace: xprof --logdir={self._folder}", soft_wrap=True)
+        def step() -> None:
+            number = next(numbers)
+            if folder is not None and number == WARM_UP:
+                jax.profiler.start_trace(folder)
+                trace.callback(stop)
+            elif number == WARM_UP + TRACED:
+                trace.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop()
+        yield step

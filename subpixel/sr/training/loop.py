@@ -7,29 +7,30 @@ from typing import Any
 
 import grain
 import numpy as np
-import optax
 from flax import nnx
 from jax.sharding import Mesh
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
+from subpixel.kernels import Layout
 from subpixel.sr._support.interrupt import Interrupt
 from subpixel.sr.data.patches import PatchCutter, PixelPair, batches
 from subpixel.sr.models.base import Params
 from subpixel.sr.training.checkpoints import Checkpoints, restore
 from subpixel.sr.training.config import TrainingConfig
-from subpixel.sr.training.display import Display, Profiler
+from subpixel.sr.training.display import Display, traced_steps
 from subpixel.sr.training.parallel import (
     agree,
     data_mesh,
     divide,
+    is_first,
     local,
     replicate,
     rows_of_process,
     run_platform,
 )
-from subpixel.sr.training.records import Records, open_records
-from subpixel.sr.training.state import RunState, TrainState, initial_run, start_training
+from subpixel.sr.training.records import Records
+from subpixel.sr.training.state import RunState, Start, initial_run, start_training
 from subpixel.sr.training.step import CompiledStep, choose_accumulation, compile_step
 from subpixel.sr.training.stepping import Stepper
 from subpixel.sr.training.validation import validate, validation_batch
@@ -40,9 +41,9 @@ class Trained:
     """The result of a training.
 
     Attributes:
-      graphs: the definition of each upsampler's network, without branches.
+      graphs: the definition of each upsampler's network.
       params: the averaged parameters of each of these networks.
-      run: the run state at the end, whose parameters may have branches.
+      run: the run state at the end.
       signal: the signal that stopped the training before its last step, or None.
       steps: the compiled training steps, where one device ran them; empty if none ran.
     """
@@ -95,7 +96,9 @@ def train(
       OSError: if a checkpoint or a record cannot be written.
     """
     mesh = data_mesh(config.data.batch_size)
-    optimizers, graphs, states = _initial(config, mesh)
+    starts = {name: _start(config, name, mesh) for name in config.upsamplers}
+    graphs = {name: start.graph for name, start in starts.items()}
+    states = {name: start.state for name, start in starts.items()}
     restored = restore(workdir, config, states, console)
     if restored is not None:
         console.print(f"resuming from step {restored.step} of {config.steps}")
@@ -105,25 +108,17 @@ def train(
     iterator = batches(cutter, steps=config.steps, seed=config.seed)
     batch = divide(cutter(0, np.random.default_rng(0)), mesh)
     steps = {
-        name: compile_step(
-            config.optimizer,
-            graph,
-            states[name],
-            optimizers[name],
-            batch,
-            mesh,
-            platform=run_platform(),
-        )
-        for name, graph in graphs.items()
+        name: compile_step(start, batch, mesh, platform=run_platform())
+        for name, start in starts.items()
     }
     run = restored or initial_run(states, iterator.get_state())
     iterator.set_state(run.iterator)
     with (
         Interrupt() as interrupt,
         Checkpoints(workdir, config, restored) as checkpoints,
-        open_records(workdir, restored and restored.step, console) as records,
+        Records(workdir, restored and restored.step, console, is_first()) as records,
         Display(console, config.steps, run) as display,
-        Profiler(traces, console) as profiler,
+        traced_steps(traces, console) as count_traced,
         # SOAP's QR decompositions are small: more threads of LAPACK wait for each other.
         threadpool_limits(1, "blas"),
     ):
@@ -135,7 +130,7 @@ def train(
         while run.step < config.steps and agree(interrupt, run.step) is None:
             run = stepper.advance(run)
             display.step(run)
-            profiler.step()
+            count_traced()
             logs, validates, saves = (
                 run.step % every == 0 or run.step == config.steps
                 for every in (config.log_every, config.validate_every, config.checkpoint_every)
@@ -159,21 +154,11 @@ def train(
     )
 
 
-def _initial(
-    config: TrainingConfig, mesh: Mesh | None
-) -> tuple[
-    dict[str, optax.GradientTransformationExtraArgs],
-    dict[str, nnx.GraphDef[Any]],
-    dict[str, TrainState],
-]:
-    """Returns the optimiser, the graph and the state before the first step of each upsampler."""
-    optimizers, graphs, states = {}, {}, {}
-    for name in config.upsamplers:
-        optimizers[name], graphs[name], state = start_training(
-            config.model, config.optimizer, config.steps, name, config.seed, config.start_from
-        )
-        states[name] = replicate(state, mesh)
-    return optimizers, graphs, states
+def _start(config: TrainingConfig, name: Layout, mesh: Mesh | None) -> Start:
+    start = start_training(
+        config.model, config.optimizer, config.steps, name, config.seed, config.start_from
+    )
+    return replace(start, state=replicate(start.state, mesh))
 
 
 def _cutter(config: TrainingConfig, pairs: Sequence[PixelPair]) -> PatchCutter:

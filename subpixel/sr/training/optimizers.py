@@ -9,7 +9,7 @@ from optax.contrib import MuonDimensionNumbers, muon, reduce_on_plateau
 from subpixel import kernels
 from subpixel.kernels import Layout
 from subpixel.sr.training.config import OptimizerConfig
-from subpixel.sr.training.soap import soap
+from subpixel.sr.training.soap import scale_by_soap
 
 
 def make_optimizer(
@@ -53,7 +53,8 @@ def _by_name(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTra
     decays = {"b1": config.b1, "b2": config.b2}
     given: dict[str, Any] = {key: value for key, value in decays.items() if value is not None}
     if config.name == "soap":
-        return soap(rate, **given, basis_every=config.basis_every)
+        scale = scale_by_soap(**given, basis_every=config.basis_every, damping=config.damping)
+        return optax.chain(scale, optax.scale_by_learning_rate(rate))
     return optax.adam(rate, **given)
 
 

@@ -8,7 +8,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
-import jax
 import numpy as np
 from jaxtyping import UInt8
 from rich.console import Console
@@ -76,17 +75,27 @@ class Records:
     disk and is called before a checkpoint counts.
     """
 
-    def __init__(self, workdir: Path, step: int | None, console: Console | None = None):
+    def __init__(
+        self,
+        workdir: Path,
+        step: int | None,
+        console: Console | None = None,
+        writes: bool = True,
+    ):
         """Opens the files and drops the records after `step`, which the run writes again.
 
         Args:
           workdir: folder of the run.
           step: step of the checkpoint from which the run resumes, or None at its start.
           console: where damaged lines of metrics.jsonl are named.
+          writes: whether anything is written; only the first process of a run writes.
 
         Raises:
           OSError: if a file cannot be written.
         """
+        self._writes = writes
+        if not writes:
+            return
         self._path = path = workdir / "metrics.jsonl"
         kept = [] if step is None else [r for r in read_records(path, console) if r["step"] <= step]
         write_bytes(path, "".join(map(_line, kept)).encode())
@@ -105,6 +114,8 @@ class Records:
         Raises:
           OSError: if it cannot be written; the file then ends with the record before it.
         """
+        if not self._writes:
+            return
         end = self._file.seek(0, os.SEEK_END)
         line = _line(record).encode()
         try:
@@ -123,6 +134,8 @@ class Records:
         self._event(step, summary.image(name, pixels, dataformats="HWC"))
 
     def _event(self, step: int, content: Any) -> None:
+        if not self._writes:
+            return
         event = event_pb2.Event(step=step, wall_time=time.time(), summary=content)
         with errors_name(self._event_folder):
             self._events.write_event(event)
@@ -133,46 +146,21 @@ class Records:
         Raises:
           OSError: if the disk refuses it.
         """
+        if not self._writes:
+            return
         with errors_name(self._path):
             os.fsync(self._file.fileno())
         with errors_name(self._event_folder):
             self._events.flush()
 
-    def close(self) -> None:
-        """Closes the files."""
-        self._file.close()
-        with suppress(OSError):  # already raised by `sync`
-            self._events.close()
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def open_records(workdir: Path, step: int | None, console: Console) -> Records:
-    """Opens the records of a run in its first process; the other processes write none."""
-    return Records(workdir, step, console) if jax.process_index() == 0 else NoRecords()
-
-
-class NoRecords(Records):
-    """The records of the other processes of a run: nothing is written."""
-
-    def __init__(self):
-        """Opens nothing."""
-
-    def write(self, record: Record) -> None:
-        """Does nothing."""
-
-    def image(self, step: int, name: str, pixels: UInt8[np.ndarray, "h w c"]) -> None:
-        """Does nothing."""
-
-    def sync(self) -> None:
-        """Does nothing."""
-
-    def close(self) -> None:
-        """Does nothing."""
+        if self._writes:
+            self._file.close()
+            with suppress(OSError):  # already raised by `sync`
+                self._events.close()
 
 
 def _line(record: Record) -> str:

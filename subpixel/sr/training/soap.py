@@ -4,7 +4,7 @@ Reference: Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", ar
 Algorithm 3.
 """
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -34,43 +34,13 @@ class ScaleBySoapState(NamedTuple):
     bases: Any
 
 
-def soap(
-    learning_rate: optax.ScalarOrSchedule,
-    b1: float = 0.95,
-    b2: float = 0.95,
-    eps: float = 1e-8,
-    *,
-    basis_every: int = 10,
-    max_side: int = 2048,
-) -> optax.GradientTransformation:
-    """Returns the SOAP optimiser.
-
-    Args:
-      learning_rate: a number or a schedule.
-      b1: decay of the mean of the gradients.
-      b2: decay of the mean of their squares and of the factors.
-      eps: added to the root of the mean square.
-      basis_every: updates between two steps of the power iteration that follows the eigenvectors.
-      max_side: a side of a kernel matrix that is longer keeps the identity as its basis.
-
-    Example:
-      >>> optimizer = soap(3e-3)
-      >>> params = {"kernel": jnp.ones((3, 3, 2, 4)), "bias": jnp.ones(4)}
-      >>> state = optimizer.init(params)
-      >>> updates, state = optimizer.update(params, state)
-      >>> updates["kernel"].shape
-      (3, 3, 2, 4)
-    """
-    scale = scale_by_soap(b1, b2, eps, basis_every=basis_every, max_side=max_side)
-    return optax.chain(scale, optax.scale_by_learning_rate(learning_rate))
-
-
 def scale_by_soap(
     b1: float = 0.95,
     b2: float = 0.95,
     eps: float = 1e-8,
     *,
     basis_every: int = 10,
+    damping: float = 0.0,
     max_side: int = 2048,
 ) -> optax.GradientTransformation:
     """Rescales gradients by Adam in the eigenbasis of Shampoo's factors.
@@ -84,18 +54,41 @@ def scale_by_soap(
     Algorithm 3, a gradient enters the factors and the bases before it is rescaled, so that the
     first update needs no exception.
 
+    Where a factor has a null space, its eigenvectors there are rounding, and Adam takes full steps
+    along them. With `damping`, U and V instead follow from the identity by the power iteration of
+    L + damping * max(eigenvalue) * I, in a fixed order, so that a small change of the gradients
+    changes them little.
+
     Args:
-      b1, b2, eps, basis_every, max_side: as in `soap`.
+      b1: decay of the mean of the gradients.
+      b2: decay of the mean of their squares and of the factors.
+      eps: added to the root of the mean square.
+      basis_every: updates between two steps of the power iteration that follows the eigenvectors.
+      damping: share of the largest eigenvalue of a factor that is added to all, and of the largest
+        root of a matrix that is added to `eps`.
+      max_side: a side of a kernel matrix that is longer keeps the identity as its basis.
 
     Raises:
-      ValueError: if `basis_every` is below 1.
+      ValueError: if `basis_every` is below 1, or `damping` below 0.
+
+    Example:
+      >>> optimizer = scale_by_soap()
+      >>> params = {"kernel": jnp.ones((3, 3, 2, 4)), "bias": jnp.ones(4)}
+      >>> state = optimizer.init(params)
+      >>> updates, state = optimizer.update(params, state)
+      >>> updates["kernel"].shape
+      (3, 3, 2, 4)
     """
-    if basis_every < 1:
-        raise ValueError(f"basis_every must be at least 1; got {basis_every}")
+    if basis_every < 1 or damping < 0:
+        raise ValueError(
+            "basis_every must be at least 1 and damping at least 0; got "
+            f"{basis_every} and {damping}"
+        )
+    iterate = partial(_iterate, damping=damping)
 
     def init(params: optax.Params) -> ScaleBySoapState:
-        zeros = jax.tree.map(lambda x: _squares(x, max_side, jnp.zeros_like), params)
-        eyes = jax.tree.map(lambda x: _squares(x, max_side, _identity), params)
+        zeros = jax.tree.map(lambda x: _squares(x, max_side, 0), params)
+        eyes = jax.tree.map(lambda x: _squares(x, max_side, 1), params)
         return ScaleBySoapState(
             step=jnp.zeros((), jnp.int32),
             mu=optax.tree.zeros_like(params),
@@ -118,7 +111,7 @@ def scale_by_soap(
         ]
         bases, nus = jax.lax.switch(
             jnp.where(state.step == 0, 1, 2 * (state.step % basis_every == 0)),
-            (_keep, _decompose, _iterate),
+            (_keep, iterate if damping else _decompose, iterate),
             factors,
             old_bases,
             old_nus,
@@ -130,8 +123,9 @@ def scale_by_soap(
             rotated, mean = _to_basis((g, _matrix(m)), basis)
             nu = b2 * nu + (1 - b2) * rotated**2
             mean = mean / (1 - b1**count)
-            adam = mean / (jnp.sqrt(nu / (1 - b2**count)) + eps)
-            directions.append(_from_basis(adam, basis).reshape(m.shape))
+            root = jnp.sqrt(nu / (1 - b2**count))
+            adam = mean / (root + eps + (damping * jnp.max(root) if damping else 0.0))
+            directions.append(_multiply(adam, basis).reshape(m.shape))
             new_nus.append(nu)
         nu, factors, bases = (tree.unflatten(x) for x in (new_nus, factors, bases))
         return tree.unflatten(directions), ScaleBySoapState(count, mu, nu, factors, bases)
@@ -144,15 +138,12 @@ def _matrix(x: jax.Array) -> jax.Array:
     return x if x.ndim < 2 else x.reshape(-1, x.shape[-1])
 
 
-def _squares(x: jax.Array, max_side: int, make: Callable[[jax.Array], jax.Array]) -> Sides:
+def _squares(x: jax.Array, max_side: int, diagonal: float) -> Sides:
+    """Returns a multiple of the identity for each side."""
     shape = _matrix(x).shape if x.ndim >= 2 else ()
     return tuple(
-        make(jnp.empty((side, side), x.dtype)) if side <= max_side else None for side in shape
+        diagonal * jnp.eye(side, dtype=x.dtype) if side <= max_side else None for side in shape
     )
-
-
-def _identity(x: jax.Array) -> jax.Array:
-    return jnp.eye(len(x), dtype=x.dtype)
 
 
 def _update_factors(factors: Sides, g: jax.Array, decay: float) -> Sides:
@@ -179,9 +170,9 @@ def _decompose(
 
 
 def _iterate(
-    factors: list[Sides], bases: list[Sides], nus: list[jax.Array]
+    factors: list[Sides], bases: list[Sides], nus: list[jax.Array], damping: float
 ) -> tuple[list[Sides], list[jax.Array]]:
-    """Takes a step of the power iteration from bases sorted by their estimated eigenvalues."""
+    """Takes a step of the power iteration; without damping, the largest eigenvalue first."""
     new_bases, new_nus = [], []
     for each_factors, each_bases, nu in zip(factors, bases, nus, strict=True):
         sides = []
@@ -190,9 +181,14 @@ def _iterate(
                 sides.append(None)
                 continue
             product = factor @ basis
-            order = jnp.argsort(-jnp.sum(basis * product, axis=0))
-            sides.append(jnp.linalg.qr(product[:, order])[0])
-            nu = jnp.take(nu, order, axis=axis)
+            eigenvalues = jnp.sum(basis * product, axis=0)
+            if damping:
+                product += damping * jnp.max(eigenvalues) * basis
+            else:
+                # Eigenvalues that are equal but for rounding have no order that layouts share.
+                order = jnp.argsort(-eigenvalues)
+                product, nu = product[:, order], jnp.take(nu, order, axis=axis)
+            sides.append(jnp.linalg.qr(product)[0])
         new_bases.append(tuple(sides))
         new_nus.append(nu)
     return new_bases, new_nus
@@ -206,11 +202,6 @@ def _to_basis(matrices: tuple[jax.Array, ...], basis: Sides) -> list[jax.Array]:
         matrices = tuple(jnp.split(product, len(matrices), axis=1))
     right = None if not basis or basis[1] is None else basis[1].T
     return [_multiply(x, (None, right)) for x in matrices]
-
-
-def _from_basis(x: jax.Array, basis: Sides) -> jax.Array:
-    """Returns U X V^T."""
-    return _multiply(x, basis)
 
 
 def _multiply(x: jax.Array, sides: Sides) -> jax.Array:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import jax
@@ -69,12 +70,7 @@ class RunState:
 
 
 def initial_run(states: dict[str, TrainState], iterator: dict[str, Any]) -> RunState:
-    """Returns the run state before the first step.
-
-    Args:
-      states: the initial training states.
-      iterator: the initial state of the data iterator.
-    """
+    """Returns the run state before the first step, from its training states and data iterator."""
     return RunState(
         step=0,
         states=states,
@@ -86,6 +82,23 @@ def initial_run(states: dict[str, TrainState], iterator: dict[str, Any]) -> RunS
     )
 
 
+@dataclass(frozen=True)
+class Start:
+    """What the training of one upsampler begins with.
+
+    Attributes:
+      config: of the optimiser.
+      optimizer: as from `make_optimizer`.
+      graph: the network's definition.
+      state: before the first step.
+    """
+
+    config: OptimizerConfig
+    optimizer: optax.GradientTransformationExtraArgs
+    graph: nnx.GraphDef[Any]
+    state: TrainState
+
+
 def start_training(
     model: ModelConfig,
     config: OptimizerConfig,
@@ -93,8 +106,8 @@ def start_training(
     upsampler: Layout,
     seed: int,
     start_from: str | None = None,
-) -> tuple[optax.GradientTransformationExtraArgs, nnx.GraphDef[Any], TrainState]:
-    """Returns the optimiser of a config, the network's definition and the state of `init_state`.
+) -> Start:
+    """Returns the optimiser of a config, the network's definition and the first state.
 
     Args:
       model: the network's config.
@@ -102,35 +115,12 @@ def start_training(
       steps: number of steps of the run, as in `make_optimizer`.
       upsampler: of the network.
       seed: of the initial parameters.
-      start_from: as in `init_state`.
-
-    Raises:
-      InputError: as `init_state` does.
-    """
-    optimizer = make_optimizer(config, steps, upsampler, model.scale)
-    graph, state = init_state(model, upsampler, optimizer, seed, start_from)
-    return optimizer, graph, state
-
-
-def init_state(
-    model: ModelConfig,
-    upsampler: Layout,
-    optimizer: optax.GradientTransformationExtraArgs,
-    seed: int,
-    start_from: str | None = None,
-) -> tuple[nnx.GraphDef[Any], TrainState]:
-    """Returns the network's definition and the state before the first step.
-
-    Args:
-      model: the network's config.
-      upsampler: its upsampler.
-      optimizer: as from `make_optimizer`.
-      seed: of the initial parameters.
       start_from: trained network whose parameters replace them; see `TrainingConfig`.
 
     Raises:
       InputError: if the trained network cannot be read, or its parameters do not fit.
     """
+    optimizer = make_optimizer(config, steps, upsampler, model.scale)
     network = model.build(upsampler, seed)
     if start_from is not None:
         network = network.with_upsampler("subpixel")
@@ -141,7 +131,8 @@ def init_state(
     params = nnx.to_pure_dict(state)
     # The average is a copy: a donated state must not hold one buffer twice.
     ema = jax.tree.map(jnp.copy, params)
-    return graph, TrainState(jnp.zeros((), jnp.int32), params, ema, optimizer.init(params))
+    first = TrainState(jnp.zeros((), jnp.int32), params, ema, optimizer.init(params))
+    return Start(config, optimizer, graph, first)
 
 
 def check_warm_start(model: ModelConfig, start_from: str) -> None:
@@ -174,7 +165,8 @@ def warm_start(params: Params, model: ModelConfig, start_from: str) -> Params:
     found = nnx.to_pure_dict(nnx.state(trained.build().with_upsampler("subpixel")))
     head = () if trained.config.scale == model.scale else ("upsampler", "bias")
     result = {**found, **{key: params[key] for key in head if key in params}}
-    if jax.tree.map(_shape, result) != jax.tree.map(_shape, params):
+    shape = attrgetter("shape")
+    if jax.tree.map(shape, result) != jax.tree.map(shape, params):
         raise InputError(
             f"start_from: the layers of {start_from} have other shapes than the network's: give "
             "the weights of a network with the same layers"
@@ -193,7 +185,3 @@ def warm_start(params: Params, model: ModelConfig, start_from: str) -> Params:
             f"parameters (model.{'; model.'.join(changed)}): give these fields its values"
         )
     return result
-
-
-def _shape(leaf: jax.Array | jax.ShapeDtypeStruct) -> tuple[int, ...]:
-    return leaf.shape

@@ -1,6 +1,5 @@
 """The training step: the loss, its gradient, the update, and their compilation."""
 
-import inspect
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr.models.base import Params
 from subpixel.sr.training.config import OptimizerConfig
 from subpixel.sr.training.parallel import over_devices
-from subpixel.sr.training.state import TrainState
+from subpixel.sr.training.state import Start, TrainState
 
 # The keys are "lr" and "hr", whose heights and widths differ.
 DeviceBatch = dict[str, UInt8[Array, "n _ _ c"]]
@@ -50,11 +49,6 @@ def pixel_loss(
     return jnp.mean(error**2 if name == "mse" else jnp.abs(error))
 
 
-@partial(
-    jax.jit,
-    static_argnames=("graph", "optimizer", "loss", "ema_decay", "accumulation", "mesh"),
-    donate_argnames="state",
-)
 def train_step(
     state: TrainState,
     batch: DeviceBatch,
@@ -71,7 +65,7 @@ def train_step(
     A skipped step increases the step count and changes nothing else.
 
     Args:
-      state: the state before the step. It is donated: its buffers are invalid afterwards.
+      state: the state before the step.
       batch: {"lr": uint8 (n, h, w, c), "hr": uint8 (n, r*h, r*w, c)}.
       graph: the network's definition.
       optimizer: as from `make_optimizer`.
@@ -131,24 +125,14 @@ def mean_gradient(gradient: Gradient, accumulation: int) -> Gradient:
 
 
 def lower_step(
-    config: OptimizerConfig,
-    graph: nnx.GraphDef[Any],
-    state: TrainState,
-    optimizer: optax.GradientTransformationExtraArgs,
-    batch: Any,
-    mesh: Mesh | None = None,
-    *,
-    platform: str,
+    start: Start, batch: Any, mesh: Mesh | None = None, *, platform: str
 ) -> jax.stages.Lowered:
-    """Lowers the training step; compiled, it takes a state and a batch.
+    """Lowers the training step; compiled, it takes a state, which it donates, and a batch.
 
     Each call traces the step again, also for equal arguments, so its time is that of a first call.
 
     Args:
-      config: the optimiser's.
-      graph: the network's definition.
-      state: of the structure that the step takes.
-      optimizer: as from `make_optimizer`.
+      start: of the training.
       batch: arrays, or their shapes and dtypes, of the whole batch over all devices.
       mesh: as in `train_step`.
       platform: of the devices for which the step is compiled, such as "cpu".
@@ -156,10 +140,32 @@ def lower_step(
     Raises:
       InputError: if optimizer.accumulation does not divide the batch of a device.
     """
-    options = _step_options(config, graph, state.params, optimizer, batch, mesh, platform)
-    # JAX finds earlier traces by the identity of the function, and this one is new.
-    step = partial(inspect.unwrap(train_step), **options)
-    return jax.jit(step, donate_argnums=0).lower(state, batch)
+    return _jitted(start, batch, mesh, platform).lower(start.state, batch)
+
+
+def _jitted(start: Start, batch: Any, mesh: Mesh | None, platform: str) -> Any:
+    """Returns the step of a config as a new jitted function."""
+    config, (count, height, width, _) = start.config, batch["lr"].shape
+    wanted = config.accumulation
+    if wanted is None and compiler_options(config, platform):
+        wanted = 1  # Eigen's convolutions are fastest on a whole batch
+    accumulation = choose_accumulation(
+        wanted,
+        count // (1 if mesh is None else mesh.size),
+        height * width,
+        max_parts(start.state.params),
+        platform=platform,
+    )
+    step = partial(
+        train_step,
+        graph=start.graph,
+        optimizer=start.optimizer,
+        loss=config.loss,
+        ema_decay=config.ema_decay,
+        accumulation=accumulation,
+        mesh=mesh,
+    )
+    return jax.jit(step, donate_argnums=0)
 
 
 @dataclass(frozen=True)
@@ -179,28 +185,17 @@ class CompiledStep:
         return self.program(state, batch)
 
 
-def compile_step(
-    config: OptimizerConfig,
-    graph: nnx.GraphDef[Any],
-    state: TrainState,
-    optimizer: optax.GradientTransformationExtraArgs,
-    batch: Any,
-    mesh: Mesh | None = None,
-    *,
-    platform: str,
-) -> Step:
+def compile_step(start: Start, batch: Any, mesh: Mesh | None = None, *, platform: str) -> Step:
     """Returns the training step as a function of a state and a batch; arguments: `lower_step`.
 
     It is a `CompiledStep`, unless JAX_DISABLE_JIT is set: JAX then runs no compiled program.
     """
     if jax.config.values["jax_disable_jit"]:
-        options = _step_options(config, graph, state.params, optimizer, batch, mesh, platform)
-        return partial(train_step, **options)
-    options = compiler_options(config, platform)
+        return _jitted(start, batch, mesh, platform)
     began = time.perf_counter()
-    lowered = lower_step(config, graph, state, optimizer, batch, mesh, platform=platform)
+    lowered = lower_step(start, batch, mesh, platform=platform)
     with _cache_hits() as hits:
-        program = lowered.compile(options)
+        program = lowered.compile(compiler_options(start.config, platform))
     return CompiledStep(program, None if hits else time.perf_counter() - began)
 
 
@@ -235,36 +230,6 @@ def _eigen_options() -> dict[str, str | bool]:
     except jax.errors.JaxRuntimeError:
         return {}
     return options
-
-
-def _step_options(
-    config: OptimizerConfig,
-    graph: nnx.GraphDef[Any],
-    params: Params,
-    optimizer: optax.GradientTransformationExtraArgs,
-    batch: Any,
-    mesh: Mesh | None,
-    platform: str,
-) -> dict[str, Any]:
-    """Returns the keyword arguments of `train_step` for a config; see `lower_step`."""
-    count, height, width, _ = batch["lr"].shape
-    return {
-        "graph": graph,
-        "optimizer": optimizer,
-        "loss": config.loss,
-        "ema_decay": config.ema_decay,
-        "accumulation": choose_accumulation(
-            # Eigen's convolutions are fastest on a whole batch.
-            1
-            if config.accumulation is None and compiler_options(config, platform)
-            else config.accumulation,
-            count // (1 if mesh is None else mesh.size),
-            height * width,
-            max_parts(params),
-            platform=platform,
-        ),
-        "mesh": mesh,
-    }
 
 
 def max_parts(params: Params) -> int:

@@ -8,9 +8,10 @@ from rich.console import Console
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.cli import compile as command
+from subpixel.sr.comparison.speed import FAST
 from subpixel.sr.compile import report, worker
 from subpixel.sr.compile.facts import Facts, collect
-from subpixel.sr.compile.networks import AUTO, check_batch, rows, useful_work
+from subpixel.sr.compile.networks import check_batch, rows, useful_work
 from subpixel.sr.compile.program import TooLargeError
 from subpixel.sr.compile.tables import calls_in_letters, geometry_table, network_tables
 from subpixel.sr.compile.targets import find_target
@@ -41,7 +42,7 @@ def printed(*tables):
 
 
 def test_the_upsampler_of_jax_has_a_row_with_the_method_of_the_library():
-    assert rows(EXPERIMENT) == ["subpixel", "conv_transpose", AUTO, "zero_insert"]
+    assert rows(EXPERIMENT) == ["subpixel", "conv_transpose", FAST, "zero_insert"]
 
 
 def test_the_useful_work_of_a_step_leaves_out_the_gradient_of_the_pixels():
@@ -77,24 +78,12 @@ def test_a_refused_program_says_what_it_needs():
     assert "refused" in printed(*network_tables([refused]))
 
 
-def test_options():
-    parsed = command.Options.parse(
-        ["--target=h100", "--target=v5e:4x4", "--data.batch-size=48", "--upsamplers", "subpixel"]
-    )
-    assert parsed.target == ("h100", "v5e:4x4")
-    assert parsed.experiment.data.batch_size == 48
-    assert parsed.experiment.upsamplers == ("subpixel",)
-    with pytest.raises(InputError, match="unknown option --targets: the nearest is --target"):
-        command.Options.parse(["--targets=h100"])
-
-
 def run(*arguments):
     return command.run(command.Options.parse(list(arguments)))
 
 
 def test_what_cannot_be_compiled_is_said_before_anything_is(monkeypatch, tmp_path):
-    monkeypatch.setattr(report, "networks_elsewhere", None)
-    monkeypatch.setattr(report, "geometries_elsewhere", None)
+    monkeypatch.setattr(report, "compile_elsewhere", None)
     with pytest.raises(InputError, match=r"needs a target, such as --target=h100 or"):
         run()
     with pytest.raises(InputError, match="unknown target 'h300': the nearest is h"):
@@ -113,7 +102,7 @@ def test_results_are_printed_and_written_also_where_a_program_does_not_fit(
 ):
     large = facts(program="forward", needed=100 * 2**30, calls=CALLS)
     monkeypatch.setattr(report, "check_packages", lambda _: None)
-    monkeypatch.setattr(report, "networks_elsewhere", lambda *_: iter([facts(), large]))
+    monkeypatch.setattr(report, "compile_elsewhere", lambda *_, **__: iter([facts(), large]))
     path = tmp_path / "programs.json"
     with pytest.raises(InputError) as raised:
         run("--target=h100", f"--json={path}")
@@ -123,7 +112,7 @@ def test_results_are_printed_and_written_also_where_a_program_does_not_fit(
     )
     assert "102,400" in capsys.readouterr().out
     assert '"needed": 107374182400' in path.read_text()
-    monkeypatch.setattr(report, "networks_elsewhere", lambda *_: iter([facts()]))
+    monkeypatch.setattr(report, "compile_elsewhere", lambda *_, **__: iter([facts()]))
     assert run("--target=h100", f"--json={path}") == 0
 
 
@@ -169,31 +158,20 @@ def test_the_table_of_transposed_convolutions():
     check_geometries(["U-Net", "3-D 3"])
 
 
-REPLY = "import sys, json; request = json.load(sys.stdin); print(json.dumps({reply}), flush=True); "
+def test_the_worker_replies_with_facts_and_only_a_failing_one_shows_its_errors(monkeypatch, capfd):
+    read = "import json, os, sys; request = json.load(sys.stdin); "
 
+    def ask(code):
+        monkeypatch.setattr(worker, "COMMAND", (sys.executable, "-c", read + code))
+        return list(worker.compile_elsewhere(find_target("h100"), geometries=["U-Net"], methods=[]))
 
-def ask(monkeypatch, code, reply):
-    monkeypatch.setattr(
-        worker, "COMMAND", (sys.executable, "-c", f"{REPLY}{code}".format(reply=reply))
-    )
-    return list(worker.geometries_elsewhere(find_target("h100"), ["U-Net"], []))
-
-
-def test_the_worker_replies_with_facts_and_its_warnings_are_not_shown(monkeypatch, capfd):
     expected = facts(calls=CALLS)
-    code = "print('no driver', file=sys.stderr)"
-    assert ask(monkeypatch, code, repr(asdict(expected))) == [expected]
+    reply = f"print(json.dumps({asdict(expected)!r}), flush=True); "
+    assert ask(f"{reply}print('no driver', file=sys.stderr)") == [expected]
     assert capfd.readouterr().err == ""
-
-
-def test_the_worker_has_the_variables_and_the_request(monkeypatch):
-    reply = "{'error': json.dumps(request) + __import__('os').environ['JAX_PLATFORMS']}"
-    with pytest.raises(InputError) as raised:
-        ask(monkeypatch, "pass", reply)
-    assert str(raised.value) == '{"target": "h100", "geometries": ["U-Net"], "methods": []}cpu'
-
-
-def test_a_worker_that_fails_shows_its_errors(monkeypatch):
-    code = "print('a core was dumped', file=sys.stderr); sys.exit(7)"
     with pytest.raises(RuntimeError, match=r"for h100 ended with code 7:\na core was dumped"):
-        ask(monkeypatch, code, repr(asdict(facts())))
+        ask(f"{reply}print('a core was dumped', file=sys.stderr); sys.exit(7)")
+    # It has the request, and the variables that JAX reads when it is imported.
+    with pytest.raises(InputError) as raised:
+        ask("print(json.dumps({'error': json.dumps(request) + os.environ['JAX_PLATFORMS']}))")
+    assert str(raised.value) == '{"target": "h100", "geometries": ["U-Net"], "methods": []}cpu'

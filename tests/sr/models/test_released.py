@@ -30,8 +30,7 @@ from subpixel.sr.models.released import (
 )
 from subpixel.sr.models.weights import load_weights, save_weights
 from subpixel.sr.photo.engine import find_models
-from subpixel.sr.training.optimizers import make_optimizer
-from subpixel.sr.training.state import check_warm_start, init_state
+from subpixel.sr.training.state import check_warm_start, start_training
 
 NAMES = released_names()
 LUMA = np.random.default_rng(0).random((2, 9, 11, 1), dtype=np.float32)
@@ -102,13 +101,8 @@ def test_one_name_serves_every_command(tmp_path, monkeypatch, capsys):
     expected = load_released("espcn_x3").params
     same = jax.tree_util.Partial(jax.tree.map, np.testing.assert_array_equal)
     same(find_model("espcn_x3").params, expected)
-    _, state = init_state(
-        read_release("espcn_x3").model,
-        "subpixel",
-        make_optimizer(OptimizerConfig(), 1000),
-        0,
-        "espcn_x3",
-    )
+    model = read_release("espcn_x3").model
+    state = start_training(model, OptimizerConfig(), 1000, "subpixel", 0, "espcn_x3").state
     same(state.params, expected)
     image = LUMA[0].repeat(3, -1)
     by_name = find_models("espcn_x3").of_scale(3).run(image)

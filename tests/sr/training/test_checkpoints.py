@@ -9,28 +9,23 @@ import jax
 import numpy as np
 import pytest
 from rich.console import Console
-from test_training import TINY, pairs
+from test_training import ALONE, records_of, start
+from test_training import run as train_tiny
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.training.checkpoints import MANIFEST, Checkpoints, list_steps, restore
-from subpixel.sr.training.loop import train
-from subpixel.sr.training.optimizers import make_optimizer
-from subpixel.sr.training.records import WALL_CLOCK, read_records
-from subpixel.sr.training.state import RunState, init_state
+from subpixel.sr.training.state import RunState
 
-EXPERIMENT = dataclasses.replace(TINY, upsamplers=("subpixel",))
+EXPERIMENT = ALONE
 
 
-def initial(experiment=EXPERIMENT):
-    optimizer = make_optimizer(experiment.optimizer, experiment.steps)
-    return {"subpixel": init_state(experiment.model, "subpixel", optimizer, experiment.seed)[1]}
+def initial():
+    return {"subpixel": start(EXPERIMENT).state}
 
 
 def run(workdir):
     console = Console(file=io.StringIO(), width=400)
-    workdir.mkdir(exist_ok=True)
-    state = train(EXPERIMENT, pairs(4), pairs(1, seed=1), workdir, console).run
-    return state, console.file.getvalue()
+    return train_tiny(workdir, EXPERIMENT, console=console).run, console.file.getvalue()
 
 
 def read(workdir, which="last"):
@@ -51,72 +46,58 @@ def workdir(trained, tmp_path):
     return tmp_path / "run"
 
 
-def largest(folder):
+def damage(folder, kind):
+    """Damages the largest file of a checkpoint, or its manifest."""
     files = (p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
-    return max(files, key=lambda path: path.stat().st_size)
-
-
-def truncate(folder):
-    path = largest(folder)
-    path.write_bytes(path.read_bytes()[:-10])
-
-
-def flip(folder):
-    path = largest(folder)
+    path = max(files, key=lambda path: path.stat().st_size)
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0x10
-    path.write_bytes(content)
-
-
-def delete(folder):
-    largest(folder).unlink()
-
-
-def unseal(folder):
-    (folder / MANIFEST).unlink()
-
-
-def scribble(folder):
-    (folder / MANIFEST).write_text('{"states": ')
+    match kind:
+        case "truncated":
+            path.write_bytes(content[:-10])
+        case "flipped":
+            content[len(content) // 2] ^= 0x10
+            path.write_bytes(content)
+        case "deleted":
+            path.unlink()
+        case "unfinished":
+            (folder / MANIFEST).unlink()
+        case "scribbled":
+            (folder / MANIFEST).write_text('{"states": ')
 
 
 DAMAGES = {
-    truncate: r"has \d+ of \d+ bytes",
-    flip: "has other bytes than were written",
-    delete: "is missing",
-    unseal: "it was not finished",
-    scribble: "MANIFEST.json cannot be read",
+    "truncated": r"has \d+ of \d+ bytes",
+    "flipped": "has other bytes than were written",
+    "deleted": "is missing",
+    "unfinished": "it was not finished",
+    "scribbled": "MANIFEST.json cannot be read",
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(workdir, damage):
-    damage(workdir / "checkpoints" / "12")
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(workdir, kind):
+    damage(workdir / "checkpoints" / "12", kind)
     state, said = read(workdir)
     assert state.step == 8
     assert f"warning: checkpoint {workdir / 'checkpoints' / '12'} is skipped" in said
     assert said.count("\n") == 1
-    assert re.search(DAMAGES[damage], said)
+    assert re.search(DAMAGES[kind], said)
 
 
-@pytest.mark.parametrize("damage", [flip, unseal])
-def test_training_resumes_from_the_one_before_and_ends_the_same(workdir, trained, damage):
-    expected = [strip(r) for r in read_records(workdir / "metrics.jsonl")]
-    damage(workdir / "checkpoints" / "12")
+@pytest.mark.parametrize("kind", ["flipped", "unfinished"])
+def test_training_resumes_from_the_one_before_and_ends_the_same(workdir, trained, kind):
+    expected = records_of(workdir)
+    damage(workdir / "checkpoints" / "12", kind)
     state, said = run(workdir)
     assert "resuming from step 8" in said
     jax.tree.map(np.testing.assert_array_equal, state.states, trained[1].states)
-    assert [strip(r) for r in read_records(workdir / "metrics.jsonl")] == expected
+    assert records_of(workdir) == expected
     assert read(workdir)[0].step == 12
-
-
-def strip(record):
-    return {k: v for k, v in record.items() if k not in WALL_CLOCK}
 
 
 def test_where_none_is_left_the_run_says_so_and_nothing_is_removed(workdir):
     for step in list_steps(workdir / "checkpoints"):
-        flip(workdir / "checkpoints" / str(step))
+        damage(workdir / "checkpoints" / str(step), "flipped")
     before = list_steps(workdir / "checkpoints")
     with pytest.raises(InputError, match=r"no checkpoint in .* can be used for 'last'.* remove"):
         run(workdir)
@@ -126,7 +107,7 @@ def test_where_none_is_left_the_run_says_so_and_nothing_is_removed(workdir):
 def test_a_run_killed_in_its_first_save_begins_again(workdir, trained):
     for step in list_steps(workdir / "checkpoints")[1:]:
         shutil.rmtree(workdir / "checkpoints" / str(step))
-    unseal(workdir / "checkpoints" / "12")
+    damage(workdir / "checkpoints" / "12", "unfinished")
     state, said = run(workdir)
     assert "it was not finished" in said
     assert "resuming" not in said
@@ -156,7 +137,7 @@ def test_the_newest_and_the_best_are_kept_whatever_happens_in_between(workdir, t
     assert read(folder, "6")[0].step == 6
     with pytest.raises(InputError, match="for '5'; there are those of steps 7, 6, 2"):
         read(folder, "5")
-    flip(folder / "checkpoints" / "2")
+    damage(folder / "checkpoints" / "2", "flipped")
     best, said = read(folder, "best")
     assert best.step == 7
     assert "has other bytes" in said

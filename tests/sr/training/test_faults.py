@@ -70,14 +70,6 @@ def small_disk(tmp_path):
     subprocess.run(["umount", tmp_path], check=True)
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(root, tmp_path):
-    (tmp_path / "run").write_text("a file where the workdir should be")
-    ended = faults.train(root, tmp_path / "run", STEPS)
-    assert ended.returncode == 2
-    assert ended.stderr.startswith("error: there is a file where a folder must be, ")
-    assert ended.stderr.count("\n") == 1
-
-
 @pytest.mark.slow
 def test_a_run_killed_at_thirteen_moments_ends_as_if_it_had_not_been(root):
     steps = "--steps=1000"

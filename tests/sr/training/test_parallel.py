@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,9 +22,8 @@ from subpixel.sr.config import ESPCNConfig
 from subpixel.sr.models.weights import load_weights
 from subpixel.sr.training.checkpoints import list_steps
 from subpixel.sr.training.config import OptimizerConfig
-from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.parallel import data_mesh, divide, processes, replicate
-from subpixel.sr.training.state import init_state
+from subpixel.sr.training.state import start_training
 from subpixel.sr.training.step import compile_step
 from subpixel.sr.workdir import weights_file
 
@@ -116,24 +116,23 @@ def test_eight_devices_are_one_run(root, one, monkeypatch):
 def _steps() -> None:
     """Asserts that a mesh of either type of axis gives the steps of one device."""
     config = ESPCNConfig(scale=2, features=(4, 3))
-    choices = OptimizerConfig(name="adam", warmup_steps=1)
-    optimizer = make_optimizer(choices, 3)
     rng = np.random.default_rng(0)
     batch = {
         "lr": rng.integers(0, 256, (8, 8, 8, 1), np.uint8),
         "hr": rng.integers(0, 256, (8, 16, 16, 1), np.uint8),
     }
-    ended = []
-    for kind in (None, AxisType.Auto, AxisType.Explicit):
-        mesh = None if kind is None else data_mesh(8, kind)
-        graph, state = init_state(config, "subpixel", optimizer, seed=0)
-        state, divided = replicate(state, mesh), divide(batch, mesh)
-        step = compile_step(choices, graph, state, optimizer, divided, mesh, platform="cpu")
-        for _ in range(3):
-            state, _ = step(state, divided)
-        ended.append(jax.device_get(state.params))
-    jax.tree.map(partial(np.testing.assert_allclose, atol=1e-5), ended[0], ended[1])
-    jax.tree.map(np.testing.assert_array_equal, ended[1], ended[2])
+    for choices in (OptimizerConfig(), OptimizerConfig(name="soap", damping=0.01, basis_every=2)):
+        ended = []
+        for kind in (None, AxisType.Auto, AxisType.Explicit):
+            mesh = None if kind is None else data_mesh(8, kind)
+            start = start_training(config, choices, 3, "subpixel", seed=0)
+            state, divided = replicate(start.state, mesh), divide(batch, mesh)
+            step = compile_step(replace(start, state=state), divided, mesh, platform="cpu")
+            for _ in range(3):
+                state, _ = step(state, divided)
+            ended.append(jax.device_get(state.params))
+        jax.tree.map(partial(np.testing.assert_allclose, atol=1e-5), ended[0], ended[1])
+        jax.tree.map(np.testing.assert_array_equal, ended[1], ended[2])
 
 
 def test_both_types_of_mesh_axis_give_the_steps_of_one_device():

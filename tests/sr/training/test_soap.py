@@ -1,11 +1,5 @@
 """SOAP against Adam, NumPy and its own invariances; saved, resumed, donated and on many devices."""
 
-import os
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,10 +8,9 @@ import orbax.checkpoint as ocp
 import pytest
 from loops import normal
 
-from subpixel.sr.training.soap import scale_by_soap, soap
+from subpixel.sr.training.soap import scale_by_soap
 
 DECAYS = {"b1": 0.9, "b2": 0.8, "eps": 1e-8}
-ROOT = Path(__file__).parents[3]
 
 
 def updates_of(optimizer, gradients):
@@ -47,16 +40,21 @@ def assert_close_trees(actual, expected, tolerance):
     )
 
 
-def reference(gradients, basis_every, b1, b2, eps):
+def reference(gradients, basis_every, damping, b1, b2, eps):
     """The updates for matrices in NumPy: the definition, with explicit left and right bases."""
     m, n = gradients[0].shape
     mu, nu = np.zeros((m, n)), np.zeros((m, n))
-    left, right = np.zeros((m, m)), np.zeros((n, n))
+    left, right, u, v = np.zeros((m, m)), np.zeros((n, n)), np.eye(m), np.eye(n)
     found = []
     for number, g in enumerate(gradients):
         left = b2 * left + (1 - b2) * g @ g.T
         right = b2 * right + (1 - b2) * g.T @ g
-        if number == 0:
+        if damping and number % basis_every == 0:
+            u, v = (
+                np.linalg.qr((of + damping * np.diag(q.T @ of @ q).max() * np.eye(len(of))) @ q)[0]
+                for of, q in ((left, u), (right, v))
+            )
+        elif number == 0:
             u, v = np.linalg.eigh(left)[1][:, ::-1], np.linalg.eigh(right)[1][:, ::-1]
         elif number % basis_every == 0:
             rows = np.argsort(-np.diag(u.T @ left @ u), kind="stable")
@@ -66,15 +64,16 @@ def reference(gradients, basis_every, b1, b2, eps):
             v = np.linalg.qr(right @ v[:, columns])[0]
         mu = b1 * mu + (1 - b1) * g
         nu = b2 * nu + (1 - b2) * (u.T @ g @ v) ** 2
-        mean, square = mu / (1 - b1 ** (number + 1)), nu / (1 - b2 ** (number + 1))
-        found.append(u @ (u.T @ mean @ v / (np.sqrt(square) + eps)) @ v.T)
+        mean, root = mu / (1 - b1 ** (number + 1)), np.sqrt(nu / (1 - b2 ** (number + 1)))
+        found.append(u @ (u.T @ mean @ v / (root + eps + damping * root.max())) @ v.T)
     return found
 
 
 @pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("damping", [0.0, 0.01])
 @pytest.mark.parametrize("basis_every", [1, 2, 5])
 @pytest.mark.parametrize("shape", [(4, 4), (2, 2, 3, 12), (12, 5)])
-def test_updates_are_those_of_the_definition(shape, basis_every):
+def test_updates_are_those_of_the_definition(shape, basis_every, damping):
     # The basis of a null space is arbitrary: all gradients share the row or column space of the
     # first, so that none of them has a part in it.
     first = normal(7, *shape).reshape(-1, shape[-1])
@@ -83,11 +82,26 @@ def test_updates_are_those_of_the_definition(shape, basis_every):
         (first @ normal(s, n, n) if m > n else normal(s, m, m) @ first).reshape(shape)
         for s in range(7)
     ]
-    optimizer = scale_by_soap(**DECAYS, basis_every=basis_every)
+    optimizer = scale_by_soap(**DECAYS, basis_every=basis_every, damping=damping)
     found = updates_of(optimizer, [jnp.asarray(g) for g in gradients])
-    expected = reference([g.reshape(m, n) for g in gradients], basis_every, **DECAYS)
+    matrices = [g.reshape(m, n) for g in gradients]
+    expected = reference(matrices, basis_every, damping, **DECAYS)
     for a, e in zip(found, expected, strict=True):
         np.testing.assert_allclose(a.reshape(m, n), e, rtol=1e-4, atol=1e-5)
+
+
+def test_with_damping_a_null_space_does_not_amplify_rounding():
+    # Gradients of rank 2 in twelve rows; the others differ from them by rounding.
+    factors = [(normal(s, 12, 2), normal(s + 9, 2, 5)) for s in range(6)]
+    gradients = [jnp.float32(a @ b) for a, b in factors]
+    noisy = [g * (1 + jnp.float32(1e-7) * normal(s, 12, 5)) for s, g in enumerate(gradients)]
+
+    def apart(damping):
+        optimizer = scale_by_soap(basis_every=2, damping=damping)
+        both = zip(updates_of(optimizer, gradients), updates_of(optimizer, noisy), strict=True)
+        return max(float(jnp.abs(a - b).max()) for a, b in both)
+
+    assert apart(0.01) < 1e-3 < 0.1 < apart(0.0)
 
 
 @pytest.mark.usefixtures("x64")
@@ -133,14 +147,6 @@ def test_a_rotation_of_inputs_or_outputs_rotates_the_updates(basis_every):
     assert not np.allclose(turned[-1], adam[-1], atol=0.1)
 
 
-@pytest.mark.usefixtures("x64")
-def test_a_kernel_is_the_matrix_of_its_inputs_and_outputs():
-    gradients = random_gradients(5, 1, 2, 2, 4)
-    found = updates_of(scale_by_soap(basis_every=2), gradients)
-    matrices = updates_of(scale_by_soap(basis_every=2), [g.reshape(4, 4) for g in gradients])
-    assert_close_trees([u.reshape(4, 4) for u in found], matrices, 1e-12)
-
-
 def test_it_descends_a_badly_scaled_quadratic_faster_than_adam():
     scales = 10.0 ** jnp.linspace(-2, 0, 6)
     left, right = jnp.asarray(rotation(6, 1)), jnp.asarray(rotation(6, 2))
@@ -149,7 +155,10 @@ def test_it_descends_a_badly_scaled_quadratic_faster_than_adam():
     def loss(x):
         return jnp.sum((scales[:, None] * (left @ (x - hidden) @ right) * scales) ** 2)
 
-    def reached(optimizer):
+    def reached(scaled):
+        rate = optax.cosine_decay_schedule(0.1, 200)
+        optimizer = optax.chain(scaled, optax.scale_by_learning_rate(rate))
+
         def step(carry, _):
             x, state = carry
             updates, state = optimizer.update(jax.grad(loss)(x), state)
@@ -158,27 +167,27 @@ def test_it_descends_a_badly_scaled_quadratic_faster_than_adam():
         x = jnp.zeros((6, 6))
         return loss(jax.lax.scan(step, (x, optimizer.init(x)), length=200)[0][0])
 
-    rate = optax.cosine_decay_schedule(0.1, 200)
-    assert reached(soap(rate)) < 0.5 * reached(optax.adam(rate, 0.95, 0.95))
+    assert reached(scale_by_soap()) < 0.5 * reached(optax.scale_by_adam(0.95, 0.95))
 
 
-def network_gradients(count):
-    return [
+def test_a_saved_and_a_donated_state_resume_to_the_bit(tmp_path):
+    optimizer = scale_by_soap(basis_every=3)
+    gradients = [
         {
             "conv1": {"kernel": jnp.float32(normal(s, 3, 3, 2, 4)), "bias": jnp.ones(4)},
             "upsampler": {"kernel": jnp.float32(normal(s + 99, 3, 3, 4, 9))},
         }
-        for s in range(count)
+        for s in range(8)
     ]
-
-
-def test_a_saved_state_resumes_to_the_bit(tmp_path):
-    optimizer = soap(1e-2, basis_every=3)
-    gradients = network_gradients(8)
     step = jax.jit(optimizer.update)
-    state = optimizer.init(gradients[0])
+    donating = jax.jit(optimizer.update, donate_argnums=1)
+    state, donated = optimizer.init(gradients[0]), optimizer.init(gradients[0])
     for gradient in gradients[:4]:
-        _, state = step(gradient, state)
+        updates, state = step(gradient, state)
+        bases = jax.tree.leaves(donated.bases)
+        found, donated = donating(gradient, donated)
+        assert all(basis.is_deleted() for basis in bases)
+        assert_close_trees(found, updates, 1e-6)
     with ocp.StandardCheckpointer() as checkpointer:
         checkpointer.save(tmp_path / "state", state)
         checkpointer.wait_until_finished()
@@ -191,76 +200,8 @@ def test_a_saved_state_resumes_to_the_bit(tmp_path):
     jax.tree.map(np.testing.assert_array_equal, restored, state)
 
 
-def test_a_donated_state_gives_the_same_updates():
-    optimizer = soap(1e-2, basis_every=2)
-    gradients = network_gradients(5)
-    donating = jax.jit(optimizer.update, donate_argnums=1)
-    state = optimizer.init(gradients[0])
-    expected = updates_of(optimizer, gradients)
-    for gradient, each in zip(gradients, expected, strict=True):
-        bases = jax.tree.leaves(state[0].bases)
-        updates, state = donating(gradient, state)
-        assert all(basis.is_deleted() for basis in bases)
-        assert_close_trees(updates, each, 1e-6)
-
-
-def test_several_devices_take_the_steps_of_one():
-    """Four CPU devices, in a process of their own: the number is fixed when JAX starts."""
-    program = """
-    import jax
-    import jax.numpy as jnp
-    import numpy as np
-    import optax
-    from jax.sharding import AxisType, NamedSharding, PartitionSpec
-    from subpixel.sr.training.soap import soap
-
-    jax.config.update("jax_enable_x64", True)
-    optimizer = soap(0.1, basis_every=2)
-    rng = np.random.default_rng(0)
-    start = {"kernel": jnp.asarray(rng.normal(size=(3, 3))), "bias": jnp.zeros(3)}
-    x, y = rng.normal(size=(6, 8, 3)), rng.normal(size=(6, 8, 3))
-
-    def gradient(params, x, y):
-        def loss(params):
-            return jnp.mean((x @ params["kernel"] + params["bias"] - y) ** 2)
-
-        return jax.grad(loss)(params)
-
-    def train(gradient, place):
-        @jax.jit
-        def step(params, state, x, y):
-            updates, state = optimizer.update(gradient(params, x, y), state)
-            return optax.apply_updates(params, updates), state
-
-        params, state = place((start, optimizer.init(start)))
-        for batch in zip(x, y):
-            params, state = step(params, state, *batch)
-        return jax.device_get((params, state))
-
-    def mean_gradient(params, x, y):
-        params = jax.tree.map(lambda p: jax.lax.pcast(p, "data", to="varying"), params)
-        return jax.lax.pmean(gradient(params, x, y), "data")
-
-    mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
-    whole, divided = PartitionSpec(), PartitionSpec("data")
-    specs = {"in_specs": (whole, divided, divided), "out_specs": whole}
-    several = train(
-        jax.shard_map(mean_gradient, mesh=mesh, **specs),
-        lambda tree: jax.device_put(tree, NamedSharding(mesh, whole)),
-    )
-    one = train(gradient, lambda tree: tree)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-8), several, one)
-    """
-    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "4", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def test_an_interval_below_one_is_refused():
-    with pytest.raises(ValueError, match="basis_every must be at least 1; got 0"):
+def test_impossible_choices_are_refused():
+    with pytest.raises(ValueError, match=r"basis_every must be at least 1 .*; got 0 and 0\.0"):
         scale_by_soap(basis_every=0)
+    with pytest.raises(ValueError, match=r"damping at least 0; got 10 and -1"):
+        scale_by_soap(damping=-1)

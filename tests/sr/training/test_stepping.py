@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from subpixel.sr.training import stepping
-from subpixel.sr.training.state import RunState
+from subpixel.sr.training.state import initial_run
 from subpixel.sr.training.stepping import Stepper
 
 
@@ -46,15 +46,7 @@ def test_a_wait_for_data_counts_where_no_step_is_on_its_way(tmp_path, monkeypatc
     steps: Any = {"subpixel": step}
     nothing: Any = {"subpixel": None}
     stepper = Stepper(steps, batches(), tmp_path)
-    run = RunState(
-        step=0,
-        states=nothing,
-        iterator={},
-        seconds={"subpixel": 0.0},
-        losses={"subpixel": []},
-        skipped={"subpixel": 0},
-        skipped_last={"subpixel": 0},
-    )
+    run = initial_run(nothing, {})
     for _ in range(3):
         run = stepper.advance(run)
     assert stepper.data_wait_fraction() == counted / (3 * (1 + 4))

@@ -6,8 +6,7 @@ import pytest
 
 from subpixel.sr.models import ESPCNConfig, FSRCNNConfig, PlainConfig, SRCNNConfig
 from subpixel.sr.training.config import OptimizerConfig
-from subpixel.sr.training.optimizers import make_optimizer
-from subpixel.sr.training.state import init_state
+from subpixel.sr.training.state import start_training
 from subpixel.sr.training.step import lower_step
 
 SMALL = ESPCNConfig(scale=2, features=(4, 3))
@@ -34,6 +33,5 @@ def test_no_step_promotes_implicitly(step):
         "hr": np.zeros((8, 16, 16, model.channels), np.uint8),
     }
     with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
-        optimizer = make_optimizer(config, 10)
-        graph, state = init_state(model, "subpixel", optimizer, seed=0)
-        lower_step(config, graph, state, optimizer, batch, None, platform="cpu")
+        start = start_training(model, config, 10, "subpixel", seed=0)
+        lower_step(start, batch, platform="cpu")

@@ -21,9 +21,8 @@ from subpixel.sr.data.preparation import prepare
 from subpixel.sr.models.weights import save_weights
 from subpixel.sr.training import stepping
 from subpixel.sr.training.loop import train
-from subpixel.sr.training.optimizers import make_optimizer
 from subpixel.sr.training.records import WALL_CLOCK, Records, read_records
-from subpixel.sr.training.state import init_state
+from subpixel.sr.training.state import start_training
 from subpixel.sr.training.step import train_step
 from subpixel.sr.workdir import claim_workdir
 
@@ -37,6 +36,12 @@ TINY = Experiment(
     validate_every=6,
     checkpoint_every=4,
 )
+ALONE = dataclasses.replace(TINY, upsamplers=("subpixel",))
+
+
+def with_optimizer(experiment, **changes):
+    changed = dataclasses.replace(experiment.optimizer, **changes)
+    return dataclasses.replace(experiment, optimizer=changed)
 
 
 def pairs(count, channels=1, seed=0):
@@ -47,38 +52,56 @@ def pairs(count, channels=1, seed=0):
     return prepare(images, 2, channels).pairs
 
 
-def run(workdir, experiment=TINY):
+def run(workdir, experiment=TINY, traces=None, console=None):
     workdir.mkdir(exist_ok=True)
-    return train(experiment, pairs(4), pairs(1, seed=1), workdir, Console(quiet=True))
+    console = console or Console(quiet=True)
+    return train(experiment, pairs(4), pairs(1, seed=1), workdir, console, traces)
 
 
-def test_a_step_is_adam_on_the_mean_squared_error():
-    experiment = dataclasses.replace(
-        TINY, optimizer=dataclasses.replace(TINY.optimizer, warmup_steps=0)
-    )
-    optimizer = make_optimizer(experiment.optimizer, experiment.steps)
-    graph, state = init_state(experiment.model, "subpixel", optimizer, experiment.seed)
-    rng = np.random.default_rng(0)
-    lr = rng.integers(0, 256, (3, 8, 8, 1), dtype=np.uint8)
-    hr = rng.integers(0, 256, (3, 16, 16, 1), dtype=np.uint8)
-    before = jax.tree.map(np.asarray, state.params)
+def start(experiment=TINY, model=None, start_from=None):
+    model = model or experiment.model
+    arguments = (experiment.optimizer, experiment.steps, "subpixel", experiment.seed)
+    return start_training(model, *arguments, start_from)
 
-    def loss(params):
-        return jnp.mean((nnx.merge(graph, params)(lr / np.float32(255)) - hr / 255.0) ** 2)
 
-    gradient = jax.grad(loss)(before)
-    output = nnx.merge(graph, before)(lr / np.float32(255))
-    expected_loss = np.mean((np.asarray(output, np.float64) - hr / 255) ** 2)
+def records_of(workdir):
+    records = read_records(workdir / "metrics.jsonl")
+    return [{k: v for k, v in record.items() if k not in WALL_CLOCK} for record in records]
 
-    state, metrics = train_step(
-        state,
-        {"lr": lr, "hr": hr},
-        graph=graph,
-        optimizer=optimizer,
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A training of three upsamplers that nothing stopped: its workdir and its end."""
+    workdir = tmp_path_factory.mktemp("whole")
+    return workdir, run(workdir).run
+
+
+def step_once(beginning, batch):
+    return train_step(
+        beginning.state,
+        jax.tree.map(jnp.asarray, batch),
+        graph=beginning.graph,
+        optimizer=beginning.optimizer,
         loss="mse",
         ema_decay=0.9,
     )
-    assert float(metrics["loss"]) == pytest.approx(expected_loss, rel=1e-5)
+
+
+def test_a_step_is_adam_on_the_mean_squared_error():
+    experiment = with_optimizer(TINY, warmup_steps=0)
+    beginning = start(experiment)
+    rng = np.random.default_rng(0)
+    lr = rng.integers(0, 256, (3, 8, 8, 1), dtype=np.uint8)
+    hr = rng.integers(0, 256, (3, 16, 16, 1), dtype=np.uint8)
+    before = beginning.state.params
+
+    def loss(params):
+        network = nnx.merge(beginning.graph, params)
+        return jnp.mean((network(lr / np.float32(255)) - hr / 255.0) ** 2)
+
+    expected_loss, gradient = jax.value_and_grad(loss)(before)
+    state, metrics = step_once(beginning, {"lr": lr, "hr": hr})
+    assert float(metrics["loss"]) == pytest.approx(float(expected_loss), rel=1e-5)
     squares = sum(np.sum(np.square(g, dtype=np.float64)) for g in jax.tree.leaves(gradient))
     assert float(metrics["gradient_norm"]) == pytest.approx(np.sqrt(squares), rel=1e-5)
     assert metrics["finite"]
@@ -93,21 +116,14 @@ def test_a_step_is_adam_on_the_mean_squared_error():
 
 
 def test_a_step_whose_gradient_is_not_finite_changes_nothing_but_the_count():
-    optimizer = make_optimizer(TINY.optimizer, TINY.steps)
-    graph, state = init_state(TINY.model, "subpixel", optimizer, TINY.seed)
+    beginning = start()
     # A kernel so large that the squared error overflows float32.
-    kernel = state.params["upsampler"]["kernel"]
-    state.params["upsampler"]["kernel"] = jnp.full_like(kernel, 1e30)
-    before = jax.tree.map(np.asarray, state)
-    batch = {
-        "lr": np.full((3, 8, 8, 1), 200, np.uint8),
-        "hr": np.zeros((3, 16, 16, 1), np.uint8),
-    }
-    after, metrics = train_step(
-        state, batch, graph=graph, optimizer=optimizer, loss="mse", ema_decay=0.9
-    )
+    upsampler = beginning.state.params["upsampler"]
+    upsampler["kernel"] = jnp.full_like(upsampler["kernel"], 1e30)
+    lr, hr = np.full((3, 8, 8, 1), 200, np.uint8), np.zeros((3, 16, 16, 1), np.uint8)
+    after, metrics = step_once(beginning, {"lr": lr, "hr": hr})
     assert not metrics["finite"]
-    expected = dataclasses.replace(before, step=np.int32(1))
+    expected = dataclasses.replace(beginning.state, step=np.int32(1))
     jax.tree.map(np.testing.assert_array_equal, after, expected)
 
 
@@ -120,20 +136,17 @@ def test_every_upsampler_starts_as_the_same_function(channels):
         np.testing.assert_allclose(output, outputs[0], rtol=1e-5, atol=1e-6)
 
 
-def test_upsamplers_stay_the_same_function_while_they_train(tmp_path):
-    end = run(tmp_path / "run").run
+def test_upsamplers_stay_the_same_function_while_they_train(whole):
+    workdir, end = whole
     reference = end.states["subpixel"].params
     for name, state in end.states.items():
-        kernel = state.params["upsampler"]["kernel"]
-        respelled = kernels.convert(jnp.asarray(kernel), 2, name, "subpixel")
-        np.testing.assert_allclose(respelled, reference["upsampler"]["kernel"], atol=2e-4)
-        np.testing.assert_allclose(
-            state.params["conv1"]["kernel"], reference["conv1"]["kernel"], atol=2e-4
-        )
-    records = read_records(tmp_path / "run" / "metrics.jsonl")
-    assert [r["step"] for r in records if "loss" in r and r["upsampler"] == "zero_insert"] == [
-        3, 6, 9, 12,
-    ]  # fmt: skip
+        kernel = kernels.convert(state.params["upsampler"]["kernel"], 2, name, "subpixel")
+        np.testing.assert_allclose(kernel, reference["upsampler"]["kernel"], atol=2e-4)
+        first, expected = (of["conv1"]["kernel"] for of in (state.params, reference))
+        np.testing.assert_allclose(first, expected, atol=2e-4)
+    records = records_of(workdir)
+    logged = [r["step"] for r in records if "loss" in r and r["upsampler"] == "zero_insert"]
+    assert logged == [3, 6, 9, 12]
     validated = {}
     for record in records:
         if "validation_psnr" in record:
@@ -143,13 +156,23 @@ def test_upsamplers_stay_the_same_function_while_they_train(tmp_path):
         assert max(scores) - min(scores) < 0.01
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "muon", "soap"])
+def test_tensorboard_has_scalars_and_images(whole):
+    (events,) = (whole[0] / "tensorboard").iterdir()
+    content = events.read_bytes()
+    assert content.count(b"PNG") == 3 * 5  # steps 0, 4, 6, 8 and 12
+    for tag in (b"loss/subpixel", b"validation_psnr/zero_insert", b"data_wait_fraction/subpixel"):
+        assert tag in content
+
+
+@pytest.mark.parametrize("name", [None, "muon", "soap"])
 def test_a_run_resumes_from_its_checkpoint_as_if_it_had_not_stopped(
-    tmp_path, monkeypatch, optimizer
+    whole, tmp_path, monkeypatch, name
 ):
-    chosen = dataclasses.replace(TINY.optimizer, name=optimizer)
-    experiment = dataclasses.replace(TINY, optimizer=chosen)
-    whole = run(tmp_path / "whole", experiment).run
+    if name is None:
+        experiment, (workdir, expected) = TINY, whole
+    else:
+        experiment, workdir = with_optimizer(ALONE, name=name), tmp_path / "whole"
+        expected = run(workdir, experiment).run
     # The second run dies at step 10, after the checkpoint of step 8.
     real = Records.write
 
@@ -163,64 +186,35 @@ def test_a_run_resumes_from_its_checkpoint_as_if_it_had_not_stopped(
         run(tmp_path / "parts", experiment)
     monkeypatch.setattr(Records, "write", real)
     resumed = run(tmp_path / "parts", experiment).run
-    jax.tree.map(np.testing.assert_array_equal, resumed.states, whole.states)
-    strip = [
-        [
-            {k: v for k, v in r.items() if k not in WALL_CLOCK}
-            for r in read_records(w / "metrics.jsonl")
-        ]
-        for w in (tmp_path / "whole", tmp_path / "parts")
-    ]
-    assert strip[0] == strip[1]
+    jax.tree.map(np.testing.assert_array_equal, resumed.states, expected.states)
+    assert records_of(tmp_path / "parts") == records_of(workdir)
+    # A finished run is not trained again.
+    again = run(tmp_path / "parts", experiment).run
+    assert again.seconds == resumed.seconds
+    jax.tree.map(np.testing.assert_array_equal, again.states, resumed.states)
 
 
-def test_a_finished_run_is_not_trained_again(tmp_path):
-    first = run(tmp_path / "run").run
-    again = run(tmp_path / "run").run
-    assert again.seconds == first.seconds
-    jax.tree.map(np.testing.assert_array_equal, again.states, first.states)
-
-
-def test_a_loss_that_is_not_finite_stops_at_its_step_and_keeps_the_checkpoint(tmp_path):
-    experiment = dataclasses.replace(
-        TINY,
-        upsamplers=("subpixel",),
-        checkpoint_every=1,
-        optimizer=dataclasses.replace(TINY.optimizer, learning_rate=1e38, loss="mse"),
-    )
-    with pytest.raises(NonFiniteError, match=r"subpixel is no longer finite at step \d+") as error:
-        run(tmp_path / "run", experiment)
+def test_a_step_that_is_not_finite_stops_the_run_and_leaves_its_batch(tmp_path):
+    experiment = with_optimizer(ALONE, learning_rate=1e38)
+    experiment = dataclasses.replace(experiment, checkpoint_every=1)
+    told = r"subpixel is no longer finite at step \d+.*; its batch is in .*nonfinite"
+    with pytest.raises(NonFiniteError, match=told) as error:
+        run(tmp_path, experiment)
     step = int(str(error.value).split("at step ")[1].split(":")[0])
-    kept = [int(path.name) for path in (tmp_path / "run" / "checkpoints").iterdir()]
-    assert max(kept) == step - 1
-
-
-def test_a_step_that_is_not_finite_leaves_its_batch_and_norms(tmp_path):
-    experiment = dataclasses.replace(
-        TINY,
-        upsamplers=("subpixel",),
-        optimizer=dataclasses.replace(TINY.optimizer, learning_rate=1e38),
-    )
-    with pytest.raises(NonFiniteError, match=r"its batch is in .*nonfinite") as error:
-        run(tmp_path / "run", experiment)
-    step = int(str(error.value).split("at step ")[1].split(":")[0])
-    folder = tmp_path / "run" / "nonfinite" / str(step)
+    assert max(int(path.name) for path in (tmp_path / "checkpoints").iterdir()) == step - 1
     cutter = PatchCutter(pairs(4), scale=2, patch_size=8, batch_size=3, augment=True)
     iterator = batches(cutter, steps=experiment.steps, seed=experiment.seed)
     expected = [next(iterator) for _ in range(step)][-1]
-    with np.load(folder / "batch.npz") as kept:
+    with np.load(tmp_path / f"nonfinite/{step}/batch.npz") as kept:
         for key in ("lr", "hr"):
             np.testing.assert_array_equal(kept[key], expected[key])
-    values = json.loads((folder / "step.json").read_text())
-    assert values["step"] == step
-    assert values["upsampler"] == "subpixel"
+    values = json.loads((tmp_path / f"nonfinite/{step}/step.json").read_text())
+    assert (values["step"], values["upsampler"]) == (step, "subpixel")
     assert {"loss", "gradient_norm"} <= set(values)
 
 
 def test_steps_that_are_not_finite_are_skipped_and_counted(tmp_path, monkeypatch):
-    experiment = dataclasses.replace(
-        TINY, upsamplers=("subpixel",), on_nonfinite="skip", log_every=1, skips_allowed=2
-    )
+    experiment = dataclasses.replace(ALONE, on_nonfinite="skip", log_every=1, skips_allowed=2)
     failing = {3, 4, 8}
     real = stepping.Stepper.advance
 
@@ -233,7 +227,7 @@ def test_steps_that_are_not_finite_are_skipped_and_counted(tmp_path, monkeypatch
 
     monkeypatch.setattr(stepping.Stepper, "advance", advance)
     run(tmp_path / "run", experiment)
-    records = [r for r in read_records(tmp_path / "run" / "metrics.jsonl") if "skipped" in r]
+    records = [r for r in records_of(tmp_path / "run") if "skipped" in r]
     assert [r["skipped"] for r in records] == [0, 0, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3]
     assert [r["step"] for r in records if r["loss"] is None] == [3, 4, 8]
     failing.add(5)
@@ -241,46 +235,38 @@ def test_steps_that_are_not_finite_are_skipped_and_counted(tmp_path, monkeypatch
         run(tmp_path / "again", experiment)
 
 
-def test_a_record_has_the_mean_loss_and_the_largest_gradient_norm_since_the_one_before(tmp_path):
-    found = {}
-    for every in (1, 3):
-        experiment = dataclasses.replace(TINY, upsamplers=("subpixel",), log_every=every)
-        run(tmp_path / str(every), experiment)
-        records = read_records(tmp_path / str(every) / "metrics.jsonl")
-        found[every] = [(r["loss"], r["gradient_norm"]) for r in records if "loss" in r]
-    steps = np.reshape(found[1], (-1, 3, 2))
-    assert len({norm for _, norm in found[1]}) == 12
-    np.testing.assert_allclose([loss for loss, _ in found[3]], steps[..., 0].mean(1))
-    assert [norm for _, norm in found[3]] == steps[..., 1].max(1).tolist()
+def test_a_record_has_the_mean_loss_and_the_largest_gradient_norm_since_the_one_before(
+    whole, tmp_path
+):
+    run(tmp_path, dataclasses.replace(ALONE, log_every=1))
+    each, third = (
+        [
+            (r["loss"], r["gradient_norm"])
+            for r in records_of(workdir)
+            if "loss" in r and r["upsampler"] == "subpixel"
+        ]
+        for workdir in (tmp_path, whole[0])
+    )
+    steps = np.reshape(each, (-1, 3, 2))
+    assert len({norm for _, norm in each}) == 12
+    np.testing.assert_allclose([loss for loss, _ in third], steps[..., 0].mean(1))
+    assert [norm for _, norm in third] == steps[..., 1].max(1).tolist()
 
 
 def test_a_trace_of_a_few_steps_is_written(tmp_path):
-    experiment = dataclasses.replace(TINY, upsamplers=("subpixel",), steps=25)
-    (tmp_path / "run").mkdir()
     console = Console(file=io.StringIO(), width=400)
     folder = tmp_path / "run" / "profile"
-    train(experiment, pairs(4), pairs(1, seed=1), tmp_path / "run", console, folder)
+    run(tmp_path / "run", dataclasses.replace(ALONE, steps=25), folder, console)
     (trace,) = folder.rglob("*.xplane.pb")
     assert b"train_step" in trace.read_bytes()
     assert f"--logdir={folder}" in console.file.getvalue()
 
 
-def test_tensorboard_has_scalars_and_images(tmp_path):
-    experiment = dataclasses.replace(TINY, upsamplers=("subpixel",))
-    run(tmp_path / "run", experiment)
-    (events,) = (tmp_path / "run" / "tensorboard").iterdir()
-    content = events.read_bytes()
-    assert content.count(b"PNG") == 5  # steps 0, 4, 6, 8 and 12
-    for tag in (b"loss/subpixel", b"validation_psnr/subpixel", b"data_wait_fraction/subpixel"):
-        assert tag in content
-
-
 def test_another_config_in_the_same_workdir_is_refused(tmp_path):
-    claim_workdir(tmp_path / "run", TINY)
-    claim_workdir(tmp_path / "run", TINY)
-    other = dataclasses.replace(TINY, steps=99)
+    for _ in range(2):
+        claim_workdir(tmp_path / "run", TINY)
     with pytest.raises(InputError, match=r"another config \(steps: 12 there, 99 here\)"):
-        claim_workdir(tmp_path / "run", other)
+        claim_workdir(tmp_path / "run", dataclasses.replace(TINY, steps=99))
 
 
 def test_records_after_the_checkpoint_and_torn_lines_are_dropped(tmp_path):
@@ -294,23 +280,15 @@ def test_records_after_the_checkpoint_and_torn_lines_are_dropped(tmp_path):
 
 @pytest.mark.parametrize("scale", [2, 3])
 def test_a_training_starts_from_weights_and_from_all_but_the_head_of_another_scale(tmp_path, scale):
-    config = dataclasses.replace(TINY.model, scale=2)
-    network = config.build("conv_transpose", seed=5)
+    network = TINY.model.build("conv_transpose", seed=5)
     path = tmp_path / "start.safetensors"
-    save_weights(path, nnx.to_pure_dict(nnx.state(network)), config, "conv_transpose")
-    model = dataclasses.replace(config, scale=scale)
-    optimizer = make_optimizer(TINY.optimizer, TINY.steps)
-    _, state = init_state(model, "subpixel", optimizer, 0, str(path))
+    save_weights(path, nnx.to_pure_dict(nnx.state(network)), TINY.model, "conv_transpose")
+    model = dataclasses.replace(TINY.model, scale=scale)
     expected = nnx.to_pure_dict(nnx.state(network.with_upsampler("subpixel")))
-    fresh = init_state(model, "subpixel", optimizer, 0)[1].params
-    for layer, values in state.params.items():
+    fresh = start(model=model).state.params
+    for layer, values in start(model=model, start_from=str(path)).state.params.items():
         same = expected if scale == 2 or layer.startswith("conv") else fresh
         jax.tree.map(np.testing.assert_array_equal, values, same[layer])
-
-
-def test_a_training_does_not_start_from_weights_of_other_layers(tmp_path):
-    config = dataclasses.replace(TINY.model, features=(7, 4))
-    path = tmp_path / "start.safetensors"
-    save_weights(path, nnx.to_pure_dict(nnx.state(config.build("subpixel", 0))), config, "subpixel")
+    other = dataclasses.replace(TINY.model, features=(7, 4))
     with pytest.raises(InputError, match=r"start_from: .* have other shapes"):
-        init_state(TINY.model, "subpixel", make_optimizer(TINY.optimizer, TINY.steps), 0, str(path))
+        start(model=other, start_from=str(path))

@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 import pytest
-
-from subpixel.sr.comparison.equivalence import compare_paired, largest_spread
+from equivalence import compare_paired, largest_spread
 
 
 def student_cdf(t: float) -> float:
