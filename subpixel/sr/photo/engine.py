@@ -24,7 +24,7 @@ Engine = Literal["auto", "jax", "onnxruntime"]
 ENGINE_NAMES = {"jax": "JAX", "onnxruntime": "ONNX Runtime"}
 DEFAULT_MODEL = "espcn"
 BICUBIC_SCALES = tuple(range(2, 17))
-# After this many rounds the changes are smaller than the rounding to 8 bits: docs/upscale.md.
+# After this many rounds the changes are smaller than the rounding to 8 bits.
 BACK_PROJECTION_ROUNDS = 6
 
 
@@ -127,7 +127,7 @@ def find_models(
 
 
 def _fastest(name: str) -> Engine:
-    """Returns the engine that "auto" stands for: docs/upscale.md has the times."""
+    """Returns the engine that "auto" stands for."""
     if is_onnx_file(name):
         return "onnxruntime"
     # A network is exported by `onnx` first.
