@@ -12,8 +12,8 @@ from subpixel.sr.config import DataConfig, Degradation, Experiment, ModelConfig,
 
 HEAD = """# Fields of an experiment
 
-A config file assigns one `Experiment`. Every field is an option of `train.py` too: `--steps=5000`, `--data.patch-size=32`.
-This page is made from the dataclasses.
+A config file assigns one `Experiment`. Every field is an option of `train.py` too, such as
+`--steps=5000` and `--data.patch-size=32`. This page is made from the dataclasses.
 """
 PARTS = (
     ("The experiment", "--NAME", Experiment),

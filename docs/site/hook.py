@@ -9,8 +9,8 @@ from pathlib import Path
 
 from experiment_fields import experiment_page
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files
 from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from subpixel import equinox, image, initializers, linen, nnx, ops

@@ -59,22 +59,6 @@ class Axis(NamedTuple):
         """
         return 0 <= min(self.low, self.high) <= max(self.low, self.high) < self.extent
 
-    @property
-    def is_inside(self) -> bool:
-        """Whether each pair of an input pixel and a tap contributes to a pixel of the output."""
-        first = self.low - self.dilation * (self.taps - 1)
-        return first >= 0 and self.stride * (self.size - 1) + self.low < self.out
-
-    @property
-    def is_covered(self) -> bool:
-        """Whether every entry of `sources` is a pair: no output pixel lacks a tap at a border."""
-        if self.dilation > 1 or self.taps % self.stride:
-            return False
-        last = self.out - 1 - self.low
-        return self.low < self.stride and (
-            (last + -last % self.stride + self.taps - self.stride) // self.stride < self.size
-        )
-
     def outputs(self, xp: Any = np) -> Any:
         """Returns q for each (i, t), shape (size, taps); `out` marks pixels outside the output.
 

@@ -80,8 +80,8 @@ def _im2col(y: jax.Array, axes: tuple[Axis, ...]) -> jax.Array:
     """(n, q..., g, o) -> (n, s..., k..., g, o), zero where a tap lies outside the image."""
     for number, axis in enumerate(axes):
         # (n, s1.., q, .., k1.., g, o): the new axis of taps follows those of earlier axes.
-        index = _table(axis.outputs, axis.size * axis.taps)
-        y = _take(y, index, 1 + number, filled=not axis.is_inside)
+        index, past_end = _table(axis.outputs, axis.size * axis.taps, axis.out)
+        y = _take(y, index, 1 + number, filled=past_end.any())
         y = jnp.moveaxis(y, 2 + number, len(axes) + 1 + number)
     return y
 
@@ -95,23 +95,26 @@ def _col2im(columns: jax.Array, axes: tuple[Axis, ...]) -> jax.Array:
         columns = jnp.moveaxis(columns, space + n, space + 1)
         shape = columns.shape
         columns = columns.reshape(*shape[:space], axis.size * axis.taps, *shape[space + 2 :])
-        rows, filled = _table(axis.sources, axis.size * axis.taps), not axis.is_covered
-        parts = [_take(columns, row, space, filled=filled) for row in rows]
+        rows = zip(*_table(axis.sources, columns.shape[space], columns.shape[space]), strict=True)
+        parts = [_take(columns, row, space, filled=past_end) for row, past_end in rows]
         columns = functools.reduce(jnp.add, parts)
     return columns
 
 
-def _table(make: Callable, entries: int) -> Any:
-    """Returns an index table, as a constant if it is small, else computed in the program.
+def _table(make: Callable, entries: int, end: int) -> tuple[Any, np.ndarray]:
+    """Returns an index table, and for each row whether it has an index past the end.
+
+    A small table is a constant of the program, a large one is computed there.
 
     XLA fuses the arithmetic of a computed table into the gathers, and in three dimensions LLVM then
     took more than ten minutes. Only long signals have large tables: the columns of large images in
     two and three dimensions exceed the memory that a choice may need.
     """
-    return make(np if entries <= MAX_CONSTANT else jnp)
+    table = make(np)
+    return table if entries <= MAX_CONSTANT else make(jnp), (table == end).any(-1)
 
 
-def _take(x: jax.Array, index, axis: int, *, filled: bool) -> jax.Array:
+def _take(x: jax.Array, index, axis: int, *, filled: Any) -> jax.Array:
     """Gathers along an axis; an index past the end gives a zero."""
     # XLA compiles a gather ten times faster than a concatenation of strided slices, and runs it
     # five times faster.
