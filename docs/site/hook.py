@@ -13,7 +13,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from subpixel import equinox, image, initializers, linen, nnx, ops
+from subpixel import equinox, image, initializers, kernels, linen, nnx, ops
 
 ROOT = Path(__file__).parents[2]
 # Place in the site: place in the repository.
@@ -57,12 +57,11 @@ def on_post_build(config: MkDocsConfig) -> None:
     html = "".join(path.read_text() for path in Path(config.site_dir, "reference").glob("*.html"))
     missing = [
         f"{module.__name__}.{name}"
-        for module in (equinox, image, initializers, linen, nnx, ops)
+        for module in (equinox, image, initializers, kernels, linen, nnx, ops)
         for name, value in vars(module).items()
-        if name in getattr(module, "__all__", vars(module))
+        if (inspect.isfunction(value) or inspect.isclass(value))
         and not name.startswith("_")
-        and getattr(value, "__module__", "").startswith("subpixel")
-        and (inspect.isfunction(value) or inspect.isclass(value))
+        and (name in getattr(module, "__all__", ()) or value.__module__ == module.__name__)
         and f'id="{module.__name__}.{name}"' not in html
     ]
     if missing:
