@@ -25,9 +25,9 @@ from subpixel.sr.cli._run import parse_options, run_command
 from subpixel.sr.comparison.measure import compile_anew, temporary_mib
 from subpixel.sr.comparison.speed import RepeatedStep, noise_batch
 from subpixel.sr.config import DataConfig, Experiment, OptimizerConfig
-from subpixel.sr.data import prepare
 from subpixel.sr.data.pairs import find_pairs
 from subpixel.sr.data.patches import PatchCutter, batches
+from subpixel.sr.data.preparation import prepare
 from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.models.base import Dtype
 from subpixel.sr.training.config import CpuConvolutions
@@ -137,7 +137,7 @@ def measure_training(
     """
     results: dict[str, Any] = {}
     facts = environment()
-    pairs = prepare(find_pairs("embedded:train", None), scale=3, channels=1)
+    pairs = prepare(find_pairs("embedded:train", None), scale=3, channels=1).pairs
     with torch_process(torch) as ask:
         for network, workload in itertools.product(networks, WORKLOADS):
             name = workload.name if network == "espcn" else f"{network}, {workload.name}"

@@ -30,7 +30,7 @@ from subpixel.sr._support.files import write_json
 from subpixel.sr.cli._run import run_command
 from subpixel.sr.cli.train import Options
 from subpixel.sr.config import Experiment, to_json
-from subpixel.sr.data import make_lr
+from subpixel.sr.data.degradation import make_lr
 from subpixel.sr.data.pairs import Pair, data_root, find_benchmarks
 from subpixel.sr.data.training_set import load_training_set
 from subpixel.sr.evaluation import Protocol, evaluate

@@ -19,7 +19,7 @@ from subpixel import equinox, image, initializers, kernels, layers, linen, nnx, 
 
 MODULES = [nnx, linen, ops, equinox, image, initializers, kernels]
 # The library's tests run without the packages that the application needs as well.
-if importlib.util.find_spec("cattrs"):
+if importlib.util.find_spec("tyro"):
     MODULES.append(importlib.import_module("subpixel.sr.models"))
 
 # Where options are positional, and why.
@@ -137,7 +137,7 @@ def parts(hint):
 
 def application():
     """The modules of `subpixel.sr`, where its packages are installed."""
-    if not importlib.util.find_spec("cattrs"):
+    if not importlib.util.find_spec("tyro"):
         return
     package = importlib.import_module("subpixel.sr")
     for module in pkgutil.walk_packages(package.__path__, "subpixel.sr."):

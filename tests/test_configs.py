@@ -10,7 +10,7 @@ from PIL import Image
 
 import train as train_command
 from subpixel.sr.config import CONFIGS, load_config
-from subpixel.sr.data import find_pairs
+from subpixel.sr.data.pairs import find_pairs
 from subpixel.sr.models.released import load_released
 from subpixel.sr.models.weights import load_weights
 from subpixel.sr.training.state import check_warm_start

@@ -3,15 +3,9 @@
 import dataclasses
 import json
 import math
-from collections.abc import Callable
-from operator import itemgetter
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints, overload
-
-import cattrs
-from cattrs.gen import make_dict_structure_fn
-from cattrs.v import format_exception
 
 from subpixel.sr._support.errors import InputError
 
@@ -133,126 +127,89 @@ def from_json(values: Any, kind: Any, source: str) -> Any:
         raise InputError(f"{source} is not a config of this version: {error}") from error
 
 
-def structure(values: Any, kind: Any) -> Any:
-    """Returns a dataclass, or a member of a tagged union, from the values of its fields.
+def structure(values: Any, kind: Any, path: str = "") -> Any:
+    """Returns a value of a type from JSON: a dataclass from the values of its fields.
+
+    Args:
+      values: the JSON values.
+      kind: a type that `check_fields` checks, Any, a list, a dict, or a tagged union.
+      path: of the values in the document, for the message.
 
     Raises:
       InputError: naming each field that is unknown, missing or of the wrong kind, in one line.
     """
-    try:
-        return _converter().structure(values, kind)
-    except cattrs.BaseValidationError as error:
-        problems = cattrs.transform_error(error, format_exception=_explain)
-        raise InputError("; ".join(map(_field_first, problems))) from error
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType) and all(map(dataclasses.is_dataclass, arguments)):
+        kind = _member(values, arguments, path)
+    if dataclasses.is_dataclass(kind):
+        return _build(values, kind, path)
+    if origin is dict:
+        require(isinstance(values, dict), f"{path} must be a JSON object; got {values!r}")
+        return {k: structure(value, arguments[1], f"{path}.{k}") for k, value in values.items()}
+    if origin is list or (origin is tuple and isinstance(values, list)):
+        require(isinstance(values, list), f"{path or 'it'} must be a list; got {values!r}")
+        fixed = origin is tuple and arguments[-1] is not Ellipsis
+        kinds = arguments if fixed else arguments[:1] * len(values)
+        require(len(kinds) == len(values), f"{path} must be {_describe(kind)}; got {values!r}")
+        items = enumerate(zip(values, kinds, strict=True))
+        return origin(structure(value, each, f"{path}[{i}]") for i, (value, each) in items)
+    if kind is Path and isinstance(values, str):
+        return Path(values)
+    require(kind is Any or _fits(values, kind), f"{path} must be {_describe(kind)}; got {values!r}")
+    return float(values) if kind is float else values
 
 
-def _converter() -> cattrs.Converter:
-    converter = cattrs.Converter(forbid_extra_keys=True)
-    # By default cattrs turns 2.5 into 2 and "false" into True.
-    for kind in (int, float, bool, str):
-        converter.register_structure_hook(kind, _keep_kind(kind))
-    converter.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _keep)
-    converter.register_structure_hook_factory(
-        lambda kind: _is_dataclass(kind) and hasattr(kind, "retired"), _without_retired
-    )
-    converter.register_structure_hook_func(
-        lambda kind: _tag_of(kind) is not None,
-        lambda values, kind: converter.structure(values, _member(values, kind)),
-    )
-    return converter
+def _build(values: Any, kind: Any, path: str) -> Any:
+    """Returns a dataclass from the values of its fields, those of earlier versions left out."""
+    require(isinstance(values, dict), f"{path or 'it'} must be a JSON object")
+    values = dict(values)
+    for name, field in getattr(kind, "retired", {}).items():
+        found = values.pop(name, field.ignored)
+        require(found == field.ignored, f"{name} {found!r} is not supported: {field.reason}")
+    hints, fields = get_type_hints(kind), {field.name: field for field in dataclasses.fields(kind)}
+    given, problems = {}, []
+    if unknown := values.keys() - fields:
+        problems.append(
+            f"{path or 'it'} has no field {', '.join(sorted(unknown))}: remove it; the fields are "
+            f"{', '.join(fields)}"
+        )
+    for name, field in fields.items():
+        inside = f"{path}.{name}" if path else name
+        if name in values:
+            try:
+                given[name] = structure(values[name], hints[name], inside)
+            except InputError as error:
+                problems.append(str(error))
+        elif field.default is field.default_factory is dataclasses.MISSING:
+            problems.append(f"{inside} is missing: add it")
+    require(not problems, "; ".join(problems))
+    return kind(**given)
 
 
-def _without_retired(kind: Any, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
-    """Returns the hook of a dataclass that had more fields in earlier versions."""
-    read = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True)
+def _member(values: Any, members: tuple[Any, ...], path: str) -> Any:
+    """Returns the member of a tagged union that the values belong to.
 
-    def structure(values: Any, _: Any) -> Any:
-        if not isinstance(values, dict):
-            return read(values, kind)
-        for name, field in kind.retired.items():
-            found = values.get(name, field.ignored)
-            require(found == field.ignored, f"{name} {found!r} is not supported: {field.reason}")
-        kept = {name: value for name, value in values.items() if name not in kind.retired}
-        return read(kept, kind)
-
-    return structure
-
-
-def _keep(value: Any, kind: Any) -> Any:
-    require(_fits(value, kind), f"must be {_describe(kind)}; got {value!r}")
-    return value
-
-
-def _keep_kind(kind: type) -> Callable[[Any, type], Any]:
-    return lambda value, _: kind(_keep(value, kind))
-
-
-def _tag_of(kind: Any) -> str | None:
-    """Returns the name of the field that tells the members of a tagged union apart, or None."""
-    members = get_args(kind)
-    if get_origin(kind) not in (Union, UnionType) or not all(map(_is_dataclass, members)):
-        return None
-    tags = (set(map(itemgetter(0), _tags(member))) for member in members)
-    common = set.intersection(*tags)
-    return common.pop() if len(common) == 1 else None
-
-
-def _member(values: Any, kind: Any) -> type:
-    """Returns the member of a tagged union that the values belong to."""
-    members, tag = get_args(kind), _tag_of(kind)
-    if tag is None or not isinstance(values, dict) or tag not in values:
+    The tag is the field that has in each member a `Literal` of one value; without it the values are
+    those of the first member.
+    """
+    tags = [
+        {name: get_args(hint)[0] for name, hint in get_type_hints(member).items() if _is_tag(hint)}
+        for member in members
+    ]
+    (tag,) = set.intersection(*map(set, tags))
+    if not isinstance(values, dict) or tag not in values:
         return members[0]
-    by_tag = {dict(_tags(member))[tag]: member for member in members}
+    by_tag = {own[tag]: member for own, member in zip(tags, members, strict=True)}
     value = values[tag]
     require(
         isinstance(value, str) and value in by_tag,
-        f"{tag} must be one of {', '.join(map(repr, by_tag))}; got {value!r}",
+        f"{path and path + '.'}{tag} must be one of {', '.join(map(repr, by_tag))}; got {value!r}",
     )
     return by_tag[value]
 
 
-def _tags(kind: type) -> list[tuple[str, Any]]:
-    """Returns the fields of a dataclass whose type is a `Literal` of one value, and the values."""
-    hints = get_type_hints(kind).items()
-    return [
-        (name, get_args(hint)[0])
-        for name, hint in hints
-        if get_origin(hint) is Literal and len(get_args(hint)) == 1
-    ]
-
-
-def _is_dataclass(kind: Any) -> bool:
-    return isinstance(kind, type) and dataclasses.is_dataclass(kind)
-
-
-def _explain(error: BaseException, kind: type | None) -> str:
-    """Returns one problem, which starts with its verb if it does not name the field itself."""
-    if isinstance(error, InputError):
-        return str(error)
-    if isinstance(error, KeyError):
-        return "is missing: add it"
-    if isinstance(error, cattrs.ForbiddenExtraKeysError):
-        names = ", ".join(sorted(map(str, error.extra_fields)))
-        known = ", ".join(field.name for field in dataclasses.fields(error.cl))
-        return f"has no field {names}: remove it; the fields are {known}"
-    if _is_dataclass(kind) or _tag_of(kind) is not None:
-        return "must be a JSON object"
-    return format_exception(error, kind)
-
-
-def _field_first(problem: str) -> str:
-    """Moves the path of a field, which cattrs writes at the end, to the start.
-
-    A message that names the field itself, as those of a config's `__post_init__`, loses the path.
-
-    >>> _field_first("must be a whole number; got 2.5 @ $.model.scale")
-    'model.scale must be a whole number; got 2.5'
-    >>> _field_first("optimizer.learning_rate must be positive; got -1.0 @ $.optimizer")
-    'optimizer.learning_rate must be positive; got -1.0'
-    """
-    message, _, path = problem.rpartition(" @ $")
-    starts_with_verb = message.startswith(("must be ", "is missing", "has no field "))
-    return f"{path.removeprefix('.') or 'it'} {message}" if starts_with_verb else message
+def _is_tag(hint: Any) -> bool:
+    return get_origin(hint) is Literal and len(get_args(hint)) == 1
 
 
 def differences(old: Any, new: Any) -> list[str]:

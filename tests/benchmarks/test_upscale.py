@@ -10,7 +10,8 @@ from files import COFFEE
 from upscale import main, measure_route, routes_to
 
 from subpixel.image import imresize, psnr, rgb_to_luma
-from subpixel.sr.data import ImageSource, Pair
+from subpixel.sr.data.images import ImageSource
+from subpixel.sr.data.pairs import Pair
 from subpixel.sr.models.released import read_release
 
 

@@ -14,8 +14,9 @@ import train as train_command
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.comparison.result import read_comparison
 from subpixel.sr.config import DataConfig, load_config
-from subpixel.sr.data import check_no_leak, find_pairs, make_lr
-from subpixel.sr.data.pairs import find_training
+from subpixel.sr.data.degradation import make_lr
+from subpixel.sr.data.leak import check_no_leak
+from subpixel.sr.data.pairs import find_pairs, find_training
 from subpixel.sr.models.find import find_model
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -5,16 +5,15 @@ from pathlib import Path
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.catalogue import SETS
-from subpixel.sr.datasets.reporting import remark, require_root
-from subpixel.sr.datasets.verify import inspect
+from subpixel.sr.datasets.verify import inspect, remark, require_root
 
 
 @dataclass(frozen=True)
 class Options:
     """Lists the named sets: which are present, complete or damaged, and how to get the others.
 
-    It checks names, sizes and the ends of files; `data verify NAME` reads every pixel. The other
-    commands are `data download NAME` and `data prepare NAME`.
+    It checks names, sizes and the ends of files; `data verify NAME` reads every pixel, and
+    `data download NAME` fetches a set.
     """
 
     data_root: Path | None = None

@@ -12,16 +12,15 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr.cli._run import Name
 from subpixel.sr.data.catalogue import find_sets
 from subpixel.sr.datasets.install import choose_archives, install
-from subpixel.sr.datasets.reporting import require_root, verify
-from subpixel.sr.datasets.verify import inspect
+from subpixel.sr.datasets.verify import inspect, require_root, verify
 
 
 @dataclass(frozen=True)
 class Options:
     """Downloads a set, or all its splits, into the data root. The same command resumes.
 
-    Archives are checked against their published size and digest, where there are any, and
-    unpacked. No test of this project downloads from the addresses.
+    Archives are checked against their published digest, where there is one, and unpacked. No test
+    of this project downloads from the addresses.
     """
 
     name: Name = ""

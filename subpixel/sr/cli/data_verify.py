@@ -6,7 +6,7 @@ from pathlib import Path
 from subpixel.sr.cli._run import Name
 from subpixel.sr.data.catalogue import FOLDER, find_sets
 from subpixel.sr.data.pairs import data_root
-from subpixel.sr.datasets.reporting import require_root, verify
+from subpixel.sr.datasets.verify import require_root, verify
 
 
 @dataclass(frozen=True)

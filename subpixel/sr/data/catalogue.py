@@ -6,10 +6,9 @@ from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 
-import cattrs
-
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.folders import Originals, find_originals
+from subpixel.sr.serialization import structure
 
 FOLDER = "folder:"
 
@@ -21,14 +20,12 @@ class Archive:
     Attributes:
       url: its address; no test downloads from it.
       places: from a folder in the archive to one under the data root; "" is every image in it.
-      size: in bytes, or None if no source states it.
       digest: "sha256:..." or "md5:...", or None if no source states it.
-      stated_by: the source of size and digest.
+      stated_by: the source of the digest.
     """
 
     url: str
     places: dict[str, str]
-    size: int | None = None
     digest: str | None = None
     stated_by: str = ""
 
@@ -74,15 +71,11 @@ class NamedSet:
 
 def _read() -> tuple[dict[str, Archive], dict[str, NamedSet]]:
     content = tomllib.loads((files("subpixel.sr.data") / "sets.toml").read_text())
-    converter = cattrs.Converter(forbid_extra_keys=True)
-    archives = {
-        file: converter.structure(values, Archive) for file, values in content["archives"].items()
-    }
-    sets = {
-        name: converter.structure({"name": name} | values, NamedSet)
-        for name, values in content["sets"].items()
-    }
-    return archives, sets
+    archives, sets = content["archives"], content["sets"]
+    return (
+        {file: structure(values, Archive) for file, values in archives.items()},
+        {name: structure({"name": name} | values, NamedSet) for name, values in sets.items()},
+    )
 
 
 ARCHIVES, SETS = _read()

@@ -1,6 +1,7 @@
 """Photographs of scikit-image's wheel, to train and measure without a download.
 
-Only those whose terms are stated in scikit-image's documentation of `skimage.data` are used.
+Only those whose terms are stated in scikit-image's documentation of `skimage.data` are used: the
+Hubble deep field and the astronaut are in the public domain, the others CC0.
 """
 
 from importlib.util import find_spec
@@ -9,19 +10,10 @@ from pathlib import Path
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.images import ImageSource
 
-# Name in `skimage.data`, and the terms stated there.
-TRAIN = {
-    "camera": "CC0",
-    "hubble_deep_field": "public domain",
-    "retina": "CC0",
-    "coffee": "CC0",
-    "brick": "CC0",
-    "grass": "CC0",
-    "gravel": "CC0",
+PHOTOGRAPHS = {
+    "train": ("camera", "hubble_deep_field", "retina", "coffee", "brick", "grass", "gravel"),
+    "test": ("astronaut", "chelsea", "rocket"),
 }
-TEST = {"astronaut": "public domain", "chelsea": "CC0", "rocket": "CC0"}
-
-PHOTOGRAPHS = {"train": tuple(TRAIN), "test": tuple(TEST)}
 
 
 def embedded_images(name: str) -> dict[str, ImageSource]:

@@ -1,23 +1,22 @@
 """Reads the folders of a set: its originals, and the LR images that it has beside them."""
 
-import mimetypes
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.images import SUFFIXES
-from subpixel.sr.data.templates import LAYOUTS, LR_FOLDER, LR_WORD, Layout, is_lr, match
+from subpixel.sr.data.templates import LAYOUTS, LR_FOLDER, LR_WORD, Layout, match
 
-# Image formats that are not read and that Python's table of media types lacks: camera raw, HEIC,
-# JPEG XL and others. Their files are reported.
+# Image formats that are not read: camera raw, HEIC, JPEG XL and others. Their files are reported.
 _UNREAD = frozenset(
     {".3fr", ".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw"}
     | {".rw2", ".srw", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".exr", ".hdr", ".pfm", ".tga"}
+    | {".eps", ".ico", ".j2k", ".pcx", ".psd", ".svg", ".svgz", ".xcf"}
 )
 
 
@@ -26,42 +25,56 @@ def stem(path: Path) -> str:
     return unicodedata.normalize("NFC", path.stem)
 
 
-@dataclass(frozen=True)
 class Folder:
-    """The content of a folder; hidden files and folders are left out.
+    """The content of a folder, which is read once; hidden files and folders are left out."""
 
-    Attributes:
-      images: by name: that of the file without suffix, or with it where two would be equal.
-      folders: by name.
-      unread: the number of image files that are not read, by suffix.
-    """
+    def __init__(self, path: Path):
+        self.path = path
 
-    images: dict[str, Path]
-    folders: dict[str, Path]
-    unread: Counter[str]
+    @cached_property
+    def _files(self) -> list[Path]:
+        return [p for p in sorted(self.path.iterdir()) if not p.name.startswith(".")]
 
-    @classmethod
-    def scan(cls, path: Path) -> "Folder":
-        """Reads a folder once."""
-        entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
-        folders = {entry.name: entry for entry in entries if entry.is_dir()}
-        files = [entry for entry in entries if entry.name not in folders]
-        images = [file for file in files if file.suffix.lower() in SUFFIXES]
+    @cached_property
+    def folders(self) -> dict[str, "Folder"]:
+        """The sub-folders by name."""
+        return {path.name: Folder(path) for path in self._files if path.is_dir()}
+
+    @cached_property
+    def images(self) -> dict[str, Path]:
+        """The images by the name without suffix, or with it where two would be equal."""
+        images = [p for p in self._with_suffix(SUFFIXES) if p.name not in self.folders]
         counts = Counter(map(stem, images))
-        names = {
+        return {
             stem(file) if counts[stem(file)] == 1 else unicodedata.normalize("NFC", file.name): file
             for file in images
         }
-        unread = (file.suffix.lower() for file in files if _is_unread_image(file.suffix.lower()))
-        return cls(names, folders, Counter(unread))
+
+    def _with_suffix(self, suffixes: frozenset[str]) -> list[Path]:
+        return [path for path in self._files if path.suffix.lower() in suffixes]
+
+    def unread(self) -> list[str]:
+        """Returns a sentence for each suffix of image files that are not read."""
+        counts = Counter(path.suffix.lower() for path in self._with_suffix(_UNREAD))
+        return [
+            f"{_count(number)} in {self.path} with the suffix {suffix}, which is not read: convert "
+            "them to PNG"
+            for suffix, number in sorted(counts.items())
+        ]
+
+    def below(self) -> Iterator[str]:
+        """Yields a sentence for each sub-folder that holds images and is none of LR images."""
+        for name, folder in self.folders.items():
+            count = sum(
+                file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+                for file in folder.path.rglob("*")
+            )
+            if count and not LR_FOLDER.fullmatch(name):
+                yield f"{_count(count)} in the sub-folder {folder.path}"
 
 
-Scan = Callable[[Path], Folder]
-
-
-def _is_unread_image(suffix: str) -> bool:
-    kind = mimetypes.guess_type(f"a{suffix}")[0] or ""
-    return suffix not in SUFFIXES and (suffix in _UNREAD or kind.startswith("image/"))
+def _count(images: int) -> str:
+    return f"{images} image" + ("s" if images != 1 else "")
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,7 @@ class Originals:
       left_out: one sentence for each kind of image that is not among these.
     """
 
-    base: Path
+    base: Folder
     folder: Path
     layouts: tuple[Layout, ...]
     fields: dict[str, str]
@@ -87,14 +100,13 @@ class Originals:
     left_out: tuple[str, ...]
 
 
-def find_originals(folder: Path, scale: int | None, scan: Scan | None = None) -> Originals | None:
+def find_originals(path: Path, scale: int | None) -> Originals | None:
     """Finds the originals of a set.
 
     Args:
-      folder: the set's folder, that of its originals, or SET/SPLIT where SET has a folder
+      path: the set's folder, that of its originals, or SET/SPLIT where SET has a folder
         X_SPLIT_HR, as in DIV2K/train.
       scale: r, where the set has a folder for each scale; None takes the smallest.
-      scan: reads a folder.
 
     Returns:
       The originals, or None if there is no such folder.
@@ -102,77 +114,90 @@ def find_originals(folder: Path, scale: int | None, scan: Scan | None = None) ->
     Raises:
       InputError: if the folder fits no layout, or holds more than one set.
     """
-    scan = scan or cache(Folder.scan)
-    split = folder if folder.is_dir() else _find_split(folder)
+    split = path if path.is_dir() else _find_split(path)
     if split is None:
         return None
-    found = list(_candidates(split, scale, scan))
+    folder = Folder(split)
+    found = list(_candidates(folder, scale))
     if len(found) > 1:
-        named = [str(path) for _, path, _, _ in found if path != split]
+        named = [str(each.path) for _, each, _, _ in found if each is not folder]
         own = ["images of its own"] * (len(found) - len(named))
         raise InputError(
-            f"folder {folder} holds more than one set: {', '.join(own + named)}; name the one that "
+            f"folder {path} holds more than one set: {', '.join(own + named)}; name the one that "
             f"is meant, such as {named[0]}"
         )
     if not found:
-        raise InputError(_describe_misfit(split, scan))
-    return _read(*found[0], scan)
+        places = dict.fromkeys(layout.folder for layout in LAYOUTS if layout.folder)
+        inside = ", ".join([*folder.folders][:5])
+        parts = [
+            f"folder {split} has no images: expected are files that end in "
+            f"{' '.join(sorted(SUFFIXES))}, or a folder of them called {', '.join(places)}",
+            *([f"of its folders ({inside}) name the one that has them"] if inside else []),
+            *folder.unread(),
+        ]
+        raise InputError("; ".join(parts))
+    return _read(*found[0])
+
+
+def _find_split(path: Path) -> Path | None:
+    """Returns SET/X_SPLIT_HR for SET/SPLIT, or None if there is none."""
+    pattern = re.compile(rf".+_{re.escape(path.name)}_HR", re.IGNORECASE)
+    paths = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
+    return next((p for p in paths if p.is_dir() and pattern.fullmatch(p.name)), None)
 
 
 def _candidates(
-    folder: Path, scale: int | None, scan: Scan
-) -> Iterator[tuple[Path, Path, str, dict[str, str]]]:
+    folder: Folder, scale: int | None
+) -> Iterator[tuple[Folder, Folder, str, dict[str, str]]]:
     """Yields the base, the folder, its template and its fields, of the originals in a folder."""
     templates = [template for template in dict.fromkeys(lay.folder for lay in LAYOUTS) if template]
-    if scan(folder).images:
-        if is_lr(folder):
+    path = folder.path
+    if folder.images:
+        of_scale = re.fullmatch(r"x\d+", path.name, re.I)
+        if LR_FOLDER.fullmatch(path.parent.name if of_scale else path.name):
             raise InputError(
-                f"folder {folder} is named as a folder of LR images, which are no originals: name "
+                f"folder {path} is named as a folder of LR images, which are no originals: name "
                 "the folder of the originals, or rename this one if it holds them"
             )
         for template in templates:
-            if (fields := match(template, folder.name)) is not None:
-                yield folder.absolute().parent, folder, template, fields
+            if (fields := match(template, path.name)) is not None:
+                yield Folder(path.absolute().parent), folder, template, fields
                 return
         yield folder, folder, "", {}
     for template in templates:
         fits = []
-        for name, path in scan(folder).folders.items():
+        for name, inside in folder.folders.items():
             fields = match(template, name)
-            if fields is not None and scan(path).images:
-                fits.append((folder, path, template, fields))
+            if fields is not None and inside.images:
+                fits.append((folder, inside, template, fields))
         if "{r}" in template:
             fits = [fit for fit in fits if scale in (None, int(fit[3]["r"]))]
             fits = sorted(fits, key=lambda fit: int(fit[3]["r"]))[:1]
         yield from fits
 
 
-def _read(base: Path, folder: Path, template: str, fields: dict[str, str], scan: Scan) -> Originals:
-    content = scan(folder)
-    notes = _unread(folder, content)
-    if folder == base:
-        notes += _count_below(folder, scan)
+def _read(base: Folder, folder: Folder, template: str, fields: dict[str, str]) -> Originals:
+    path, images = folder.path, folder.images
+    notes = [*folder.unread(), *(folder.below() if folder is base else ())]
     layouts = [layout for layout in LAYOUTS if layout.folder == template]
     beside = [layout for layout in layouts if layout.lr_name and layout.lr_folder == template]
     for layout in beside:
-        hr, lr = _split_by_name(layout, content.images)
+        hr, lr = _split_by_name(layout, images)
         if lr or template:
-            rest = len(content.images) - len(hr) - len(lr)
-            if rest:
+            if rest := len(images) - len(hr) - len(lr):
                 notes.append(
-                    f"{count_images(rest)} in {folder} that fit neither {layout.name} nor "
-                    f"{layout.lr_name}"
+                    f"{_count(rest)} in {path} that fit neither {layout.name} nor {layout.lr_name}"
                 )
-            return Originals(base, folder, (layout,), fields, hr, lr, tuple(notes))
-    named = next(filter(LR_WORD.search, content.images), None)
-    if folder == base and named is not None:
+            return Originals(base, path, (layout,), fields, hr, lr, tuple(notes))
+    named = next(filter(LR_WORD.search, images), None)
+    if folder is base and named is not None:
         raise InputError(
-            f"image {content.images[named]} is named as an LR image and fits no layout: expected "
+            f"image {images[named]} is named as an LR image and fits no layout: expected "
             "beside its original are {name}_LR or {name}_LR{r} of {name}_HR, or {name}x{r} of "
             "{name}; data.lr states any other folder. Rename or move it"
         )
     own = tuple(layout for layout in layouts if layout not in beside)
-    return Originals(base, folder, own, fields, content.images, {}, tuple(notes))
+    return Originals(base, path, own, fields, images, {}, tuple(notes))
 
 
 def _split_by_name(
@@ -192,32 +217,8 @@ def _split_by_name(
     return {name: path for name, path in hr.items() if path not in used}, lr
 
 
-def _unread(folder: Path, content: Folder) -> list[str]:
-    return [
-        f"{count_images(count)} in {folder} with the suffix {suffix}, which is not read: convert "
-        "them to PNG"
-        for suffix, count in sorted(content.unread.items())
-    ]
-
-
-def _count_below(folder: Path, scan: Scan) -> Iterator[str]:
-    """Yields a sentence for each sub-folder that holds images and is none of LR images."""
-    for name, path in scan(folder).folders.items():
-        count = sum(
-            file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-            for file in path.rglob("*")
-        )
-        if count and not LR_FOLDER.fullmatch(name):
-            yield f"{count_images(count)} in the sub-folder {path}"
-
-
 def find_lr(
-    originals: Originals,
-    scale: int,
-    kind: str,
-    lr: str = "",
-    lr_name: str = "",
-    scan: Scan | None = None,
+    originals: Originals, scale: int, kind: str, lr: str = "", lr_name: str = ""
 ) -> dict[str, Path] | None:
     """Pairs originals with the LR images that their set has.
 
@@ -227,7 +228,6 @@ def find_lr(
       kind: the degradation of the LR images.
       lr: template of their folder, in that of the set, in place of the layout's.
       lr_name: template of their names.
-      scan: reads a folder.
 
     Returns:
       The LR image of each original by name, or None if the set has none.
@@ -236,57 +236,52 @@ def find_lr(
       InputError: if an image is in only one of the folders or twice, several folders hold LR
         images, or a folder is named as one and fits no layout.
     """
-    scan = scan or cache(Folder.scan)
+    base = originals.base
     if lr:
-        folder = _descend(originals.base, lr.format(r=scale), scan)
+        place = lr.format(r=scale)
+        folder = _descend(base, place)
         if folder is None:
-            raise InputError(
-                f"data.lr is {lr!r}, and {originals.base / lr.format(r=scale)} is no folder"
-            )
-        return _match(originals, scan(folder).images, folder, lr_name, scale)
+            raise InputError(f"data.lr is {lr!r}, and {base.path / place} is no folder")
+        return _match(originals, folder, lr_name, scale)
     inside = {name: path for (name, r), path in originals.lr.items() if r in (0, scale)}
     if inside:
         return _complete(originals, inside, originals.folder)
-    found: dict[Path, Layout] = {}
+    found: dict[Path, tuple[Folder, Layout]] = {}
     for layout in originals.layouts:
-        beside = layout.lr_folder == layout.folder
-        if beside or layout.kind not in ("", kind):
+        if layout.lr_folder == layout.folder or layout.kind not in ("", kind):
             continue
         place = layout.lr_folder.format(**{**originals.fields, "r": scale, "kind": kind})
-        folder = _descend(originals.base, place, scan)
-        if folder is not None and scan(folder).images:
-            found[folder] = layout
+        folder = _descend(base, place)
+        if folder is not None and folder.images:
+            found[folder.path] = folder, layout
     if len(found) > 1:
         raise InputError(
             f"{len(found)} folders hold LR images for x{scale}: {', '.join(map(str, found))}; move "
             "away all but the one that is meant, or name it with data.lr"
         )
-    for folder, layout in found.items():
-        return _match(originals, scan(folder).images, folder, layout.lr_name, scale)
-    _refuse_unfit(originals, scan)
+    for folder, layout in found.values():
+        return _match(originals, folder, layout.lr_name, scale)
+    _refuse_unfit(originals)
     return None
 
 
-def _descend(base: Path, place: str, scan: Scan) -> Path | None:
+def _descend(base: Folder, place: str) -> Folder | None:
     """Returns a folder below another, found in upper and lower case; None if there is none."""
     folder = base
     for part in Path(place).parts:
-        exact = folder / part
-        if exact.is_dir():
-            folder = exact
+        if (folder.path / part).is_dir():
+            folder = folder.folders.get(part) or Folder(folder.path / part)
             continue
-        names = {name.lower(): path for name, path in scan(folder).folders.items()}
+        names = {name.lower(): inside for name, inside in folder.folders.items()}
         if part.lower() not in names:
             return None
         folder = names[part.lower()]
     return folder
 
 
-def _match(
-    originals: Originals, files: dict[str, Path], folder: Path, template: str, scale: int
-) -> dict[str, Path]:
+def _match(originals: Originals, folder: Folder, template: str, scale: int) -> dict[str, Path]:
     """Pairs the originals with the files of a folder of LR images."""
-    pairs: dict[str, Path] = {}
+    files, pairs = folder.images, dict[str, Path]()
     takers: dict[Path, Path] = {}
     for name, original in originals.files.items():
         names = [template.format(name=stem(original), r=scale, x=x) for x in (f"x{scale}", "")]
@@ -302,73 +297,45 @@ def _match(
                     f"{takers[path]} and {original}; rename one or remove it"
                 )
             takers[path], pairs[name] = original, path
-    spare = [path for path in files.values() if path not in takers and _of_scale(path, scale)]
-    if spare:
-        raise InputError(_unmatched(spare, originals.folder))
-    return _complete(originals, pairs, folder)
-
-
-def _of_scale(path: Path, scale: int) -> bool:
-    """Whether a file may be an LR image for a scale: its name states no other."""
-    found = match("{name}x{r}", stem(path))
-    return found is None or int(found["r"]) == scale
+    # A file whose name states another scale belongs to that.
+    stated = {path: match("{name}x{r}", stem(path)) for path in files.values()}
+    spare = [
+        path
+        for path, fields in stated.items()
+        if path not in takers and (fields is None or int(fields["r"]) == scale)
+    ]
+    _refuse_unmatched(spare, originals.folder)
+    return _complete(originals, pairs, folder.path)
 
 
 def _complete(originals: Originals, pairs: dict[str, Path], folder: Path) -> dict[str, Path]:
     missing = [path for name, path in originals.files.items() if name not in pairs]
-    if missing:
-        raise InputError(_unmatched(missing, folder))
+    _refuse_unmatched(missing, folder)
     return pairs
 
 
-def _unmatched(paths: list[Path], folder: Path) -> str:
+def _refuse_unmatched(paths: list[Path], folder: Path) -> None:
     more = f", and {len(paths) - 1} more have none" if len(paths) > 1 else ""
-    return f"image {paths[0]} has no counterpart in {folder}{more}: complete the copy, or remove it"
-
-
-def _refuse_unfit(originals: Originals, scan: Scan) -> None:
-    known = [layout.lr_folder.partition("/")[0] for layout in LAYOUTS if layout.lr_folder]
-    unfit = [
-        name
-        for name in scan(originals.base).folders
-        if LR_FOLDER.fullmatch(name) and all(match(place, name) is None for place in known)
-    ]
-    if unfit:
+    if paths:
         raise InputError(
-            f"folder {originals.base} holds {', '.join(unfit)}, which fits no layout of LR images: "
-            f"expected {'; '.join(_lr_templates(originals))}. data.lr and data.lr_name state any "
-            "other, and without that folder they are made"
+            f"image {paths[0]} has no counterpart in {folder}{more}: complete the copy, or remove "
+            "it"
         )
 
 
-def _lr_templates(originals: Originals) -> list[str]:
-    return [
-        f"{layout.lr_folder}/{layout.lr_name}" for layout in originals.layouts if layout.lr_folder
-    ] or ["HR/{name} with LR_{kind}/X{r}/{name}x{r}, LR/X{r}/{name} or LR/{name}"]
-
-
-def _find_split(folder: Path) -> Path | None:
-    """Returns SET/X_SPLIT_HR for SET/SPLIT, or None if there is none."""
-    if not folder.parent.is_dir():
-        return None
-    pattern = re.compile(rf".+_{re.escape(folder.name)}_HR", re.IGNORECASE)
-    paths = sorted(folder.parent.iterdir())
-    return next((p for p in paths if p.is_dir() and pattern.fullmatch(p.name)), None)
-
-
-def _describe_misfit(folder: Path, scan: Scan) -> str:
-    content = scan(folder)
-    places = dict.fromkeys(layout.folder for layout in LAYOUTS if layout.folder)
-    named = ", ".join([*content.folders][:5])
-    parts = [
-        f"folder {folder} has no images: expected are files that end in "
-        f"{' '.join(sorted(SUFFIXES))}, or a folder of them called {', '.join(places)}",
-        *([f"of its folders ({named}) name the one that has them"] if named else []),
-        *_unread(folder, content),
+def _refuse_unfit(originals: Originals) -> None:
+    known = [layout.lr_folder.partition("/")[0] for layout in LAYOUTS if layout.lr_folder]
+    unfit = [
+        name
+        for name in originals.base.folders
+        if LR_FOLDER.fullmatch(name) and all(match(place, name) is None for place in known)
     ]
-    return "; ".join(parts)
-
-
-def count_images(count: int) -> str:
-    """Returns "1 image" or "N images"."""
-    return f"{count} image" + ("s" if count != 1 else "")
+    expected = [f"{each.lr_folder}/{each.lr_name}" for each in originals.layouts if each.lr_folder]
+    if not expected:
+        expected = ["HR/{name} with LR_{kind}/X{r}/{name}x{r}, LR/X{r}/{name} or LR/{name}"]
+    if unfit:
+        raise InputError(
+            f"folder {originals.base.path} holds {', '.join(unfit)}, which fits no layout of LR "
+            f"images: expected {'; '.join(expected)}. data.lr and data.lr_name state any other, "
+            "and without that folder they are made"
+        )

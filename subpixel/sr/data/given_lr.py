@@ -5,7 +5,7 @@ from jaxtyping import UInt8
 
 from subpixel.image import rgb_to_luma
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data.images import ImageSource, rotate_as_stored
+from subpixel.sr.data.images import ImageSource
 
 # Two images are compared as grids of at most this many cells in height and width, of some 8
 # LR pixels at least: the "unknown" LR images of DIV2K are shifted by a few pixels.
@@ -26,8 +26,6 @@ def check_lr(
 
     MATLAB's `imresize` makes ceil(n / r) pixels of n. The LR image of an original that was not
     cropped first can therefore have a row and a column for an incomplete block; they are dropped.
-    MATLAB's and older readers ignore an EXIF orientation, OpenCV applies it: the LR image fits the
-    original upright or as it is stored.
 
     Args:
       original: the source of the HR image.
@@ -42,24 +40,6 @@ def check_lr(
       InputError: naming both, if the sizes do not fit, or they are two images.
     """
     lr = image.load()
-    try:
-        return _check(original, image, lr, hr, scale)
-    except InputError as error:
-        orientation = original.orientation()
-        if orientation == 1:
-            raise
-        try:
-            return _check(original, image, lr, rotate_as_stored(hr, orientation), scale)
-        except InputError:
-            raise InputError(
-                f"{error}. The original has EXIF orientation {orientation}, and the LR image fits "
-                "it neither as it is shown nor as it is stored"
-            ) from error
-
-
-def _check(
-    original: ImageSource, image: ImageSource, lr: np.ndarray, hr: np.ndarray, scale: int
-) -> tuple[np.ndarray, np.ndarray]:
     height, width = (size // scale for size in hr.shape[:2])
     if lr.shape == hr.shape:
         raise InputError(
@@ -80,7 +60,7 @@ def _check(
         raise InputError(
             f"{image.source} is not the LR image of {original.source}: averaged over "
             f"{CELLS}x{CELLS} cells they differ by {difference:.2f} of the image's contrast, and "
-            f"{LIMIT} is allowed. One of them is another image, or rotated"
+            f"{LIMIT} is allowed. One of them is another image, or rotated, as by EXIF"
         )
     return lr, hr
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import UInt8
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from subpixel.image import imresize
@@ -77,12 +77,10 @@ class ImageSource:
     def is_grey(self) -> bool:
         """Returns whether the image is stored with one channel."""
         content = self._content()
-        return not isinstance(content, np.ndarray) and stores_one_channel(content)
-
-    def orientation(self) -> int:
-        """Returns the EXIF orientation, 1 to 8, that `load` applies."""
-        content = self._content()
-        return 1 if isinstance(content, np.ndarray) else read_orientation(content)
+        if isinstance(content, np.ndarray):
+            return False
+        with open_image(content) as image:
+            return image.mode in ("1", "L", "LA")
 
     def size(self) -> tuple[int, int]:
         """Returns the width and height that `load` gives; a file is not decoded for it."""
@@ -95,18 +93,6 @@ class ImageSource:
 
     def _content(self) -> Path | bytes | np.ndarray:
         return self.content if isinstance(self.content, Path) else self.content()
-
-
-def stores_one_channel(content: Path | bytes) -> bool:
-    """Returns whether an image, a file or its bytes, stores grey values only."""
-    with open_image(content) as image:
-        return image.mode in ("1", "L", "LA")
-
-
-def read_orientation(content: Path | bytes) -> int:
-    """Returns the EXIF orientation of an image, 1 to 8; 1 if it states none."""
-    with open_image(content) as image:
-        return _orientation(image)
 
 
 def read_image(content: Path | bytes, name: str = "") -> UInt8[np.ndarray, "h w 3"]:
@@ -190,9 +176,7 @@ def _name(content: Path | bytes) -> str:
     return str(content) if isinstance(content, Path) else f"of {len(content)} bytes"
 
 
-def rotate_upright(
-    image: Shaped[np.ndarray, "h w c"], orientation: int
-) -> Shaped[np.ndarray, "upright_h upright_w c"]:
+def _rotate_upright(image: np.ndarray, orientation: int) -> np.ndarray:
     """Applies an EXIF orientation, 1 to 8, to pixels (h, w, c) as they are stored."""
     if orientation in (5, 6, 7, 8):
         image = image.swapaxes(0, 1)
@@ -201,14 +185,6 @@ def rotate_upright(
     if orientation in (3, 4, 7, 8):
         image = image[::-1]
     return image
-
-
-def rotate_as_stored(
-    image: Shaped[np.ndarray, "h w c"], orientation: int
-) -> Shaped[np.ndarray, "stored_h stored_w c"]:
-    """Undoes `rotate_upright`."""
-    inverse = {6: 8, 8: 6}.get(orientation, orientation)
-    return rotate_upright(image, inverse)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -256,4 +232,4 @@ def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
                 "flatten it onto a background"
             )
     orientation = _orientation(image)
-    return np.array(rotate_upright(np.asarray(image.convert("RGB")), orientation), order="C")
+    return np.array(_rotate_upright(np.asarray(image.convert("RGB")), orientation), order="C")

@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from subpixel.sr.data.catalogue import FOLDER, SETS
 from subpixel.sr.data.config import DataConfig
 from subpixel.sr.data.degradation import BICUBIC, Degradation, make_lr
 from subpixel.sr.data.embedded import PHOTOGRAPHS, embedded_images
-from subpixel.sr.data.folders import Folder, Originals, find_lr, find_originals
+from subpixel.sr.data.folders import Originals, find_lr, find_originals
 from subpixel.sr.data.given_lr import check_lr
 from subpixel.sr.data.images import ImageSource
 from subpixel.sr.data.templates import set_name
@@ -100,8 +99,7 @@ def find_pairs(
     if source.startswith(TFDS):
         images = tfds_images(source, root, scale, degradation.kind)
         return [Pair(f"{index:05}", hr, low) for index, (hr, low) in enumerate(images)]
-    scan = cache(Folder.scan)
-    originals = _find_folder(source, root, scale, scan)
+    originals = _find_folder(source, root, scale)
     if source in SETS and len(originals.files) < SETS[source].count:
         raise InputError(
             f"{source} is half copied: {originals.folder} has {len(originals.files)} of its "
@@ -112,7 +110,7 @@ def find_pairs(
         _log.warning("%s: left out: %s", source, note)
     given: dict[str, Path] | None = None
     if scale is not None and degradation.kind != "blur":
-        given = find_lr(originals, scale, degradation.kind, lr, lr_name, scan)
+        given = find_lr(originals, scale, degradation.kind, lr, lr_name)
         if given is None and degradation.kind == "unknown":
             raise InputError(
                 f'the degradation is "unknown", and beside {originals.folder} there is no folder '
@@ -195,11 +193,11 @@ def find_benchmarks(
     }
 
 
-def _find_folder(source: str, root: Path | None, scale: int | None, scan) -> Originals:
+def _find_folder(source: str, root: Path | None, scale: int | None) -> Originals:
     source_path = source.removeprefix(FOLDER)
     own = Path(source_path).expanduser()
     for folder in [own] if root is None else [root / source_path, own]:
-        originals = find_originals(folder, scale, scan)
+        originals = find_originals(folder, scale)
         if originals is not None:
             return originals
     if own.exists():

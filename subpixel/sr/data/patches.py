@@ -52,8 +52,7 @@ class PatchCutter:
         self.augment = augment
         self.sampling = sampling
         self.rows = rows
-        # Pairs on disk give their shapes without being read.
-        shapes = getattr(pairs, "lr_shapes", None) or [lr.shape for lr, _ in pairs]
+        shapes = [lr.shape for lr, _ in pairs]
         self.places = [
             (height - patch_size + 1, width - patch_size + 1) for height, width, _ in shapes
         ]

@@ -1,40 +1,61 @@
-"""Prepares images for training: decoded once, kept in memory or in a cache."""
+"""Prepares images for training: decoded once, kept in memory or in a cache on disk.
 
-import io
+A cache is a folder of two files. `pixels` has the arrays of all pairs, each LR image before its
+original, and is mapped into memory. `index.json` has the sizes and times of the source files, and
+the shapes and fingerprint of each pair. Settings and the paths of the images name the folder. If a
+source file has another size or time, the cache is made again; no tool can set back the time of
+change.
+"""
+
+import hashlib
+import json
+import math
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import PIL
 from filelock import FileLock
 
 from subpixel.image import rgb_to_luma
 from subpixel.sr._support.caches import cache_root
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.threads import map_in_threads, processors
-from subpixel.sr.data.cache import (
-    PIXELS,
-    PixelPairs,
-    cache_name,
-    new_cache,
-    open_cache,
-    write_index,
-    write_pairs,
-)
 from subpixel.sr.data.degradation import BICUBIC, Degradation
 from subpixel.sr.data.images import open_image
 from subpixel.sr.data.leak import Fingerprint, fingerprint
 from subpixel.sr.data.pairs import Pair, make_pair
 from subpixel.sr.data.patches import PixelPair
 
+VERSION = 3
+PIXELS, INDEX = "pixels", "index.json"
 # Decoding releases Python's global lock; each thread holds one image.
 THREADS = min(processors(), 4)
 # Decoded bytes up to which a set needs no cache: it is decoded in about three seconds.
 SMALL = 64 * 2**20
 
 Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Decoded images.
+
+    Attributes:
+      pairs: LR and HR, uint8 (h, w, c) and (r*h, r*w, c).
+      fingerprints: of the originals.
+      folder: of the cache that the pairs are views of, or None.
+    """
+
+    pairs: list[tuple[np.ndarray, np.ndarray]]
+    fingerprints: list[Fingerprint]
+    folder: Path | None = None
 
 
 def prepare(
@@ -47,7 +68,7 @@ def prepare(
     *,
     small: int = SMALL,
     min_size: int = 1,
-) -> PixelPairs:
+) -> Prepared:
     """Returns the LR and HR images of a set, from a cache if the set is large.
 
     Two processes that prepare the same images do it once: the second waits.
@@ -68,45 +89,90 @@ def prepare(
       OSError: if the cache cannot be written; a part of it is removed.
     """
     progress = progress or (lambda done, total: None)
-    decoded = partial(_decoded, images, scale, channels, degradation, min_size, progress)
-    settings = {"scale": scale, "channels": channels, "degradation": asdict(degradation)}
-    folder = cache_root(cache) / cache_name(images, settings)
-    on_disk = all(image.files for image in images)
-    pairs = open_cache(folder) if on_disk else None
-    if pairs is None and (not on_disk or _decoded_size(images, scale, channels) <= small):
-        memory = io.BytesIO()
-        entries = write_pairs(memory, images, decoded())
-        return PixelPairs(np.frombuffer(memory.getbuffer(), np.uint8), entries)
-    pairs = pairs or _make(folder, images, decoded)
-    small_images = [
-        message
-        for image, shape in zip(images, pairs.lr_shapes, strict=True)
-        if (message := _too_small(image, shape, min_size))
-    ]
-    _refuse(small_images)
-    return pairs
+    decode = partial(_decoded, images, scale, channels, degradation, min_size, progress)
+    prepared = None
+    if all(image.files for image in images):
+        settings = {"scale": scale, "channels": channels, "degradation": asdict(degradation)}
+        folder, sources = cache_root(cache) / cache_name(images, settings), _stamps(images)
+        prepared = _open(folder, sources)
+        if prepared is None and _decoded_size(images, scale, channels) > small:
+            prepared = _make(folder, sources, decode)
+    if prepared is None:
+        decoded = list(decode())
+        return Prepared([pair for pair, _ in decoded], [known for _, known in decoded])
+    shapes = zip(images, (lr.shape for lr, _ in prepared.pairs), strict=True)
+    _refuse([text for image, lr in shapes if (text := _too_small(image, lr, min_size))])
+    return prepared
+
+
+def cache_name(images: Sequence[Pair], settings: dict[str, Any]) -> str:
+    """Returns the name of the folder for images and settings."""
+    places = [(p.hr.source, p.hr.shrink, *(str(f.absolute()) for f in p.files)) for p in images]
+    identity = {"version": VERSION, "pillow": PIL.__version__, "images": places, **settings}
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def _stamps(images: Sequence[Pair]) -> dict[str, list[int]]:
+    """Returns the size, and the times of modification and change, of every file."""
+    states = {str(file.absolute()): file for image in images for file in image.files}
+    return {
+        name: [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+        for name, file in states.items()
+        if file.exists() and (found := file.stat())
+    }
+
+
+def _open(folder: Path, sources: dict[str, list[int]]) -> Prepared | None:
+    """Opens a cache; returns None if it is incomplete or the source files have changed."""
+    try:
+        index = json.loads((folder / INDEX).read_text())
+        if index["sources"] != sources:
+            return None
+        shapes = [tuple(shape) for entry in index["images"] for shape in entry["shapes"]]
+        known = [Fingerprint(**entry["fingerprint"]) for entry in index["images"]]
+        # A plain view, since slicing a memmap takes longer than cutting a patch.
+        pixels = np.memmap(folder / PIXELS, np.uint8, "r").view(np.ndarray)
+        bounds = np.cumsum([0, *map(math.prod, shapes)]).tolist()
+        if bounds[-1] != pixels.size:
+            return None
+        views = [
+            pixels[start:end].reshape(shape)
+            for (start, end), shape in zip(pairwise(bounds), shapes, strict=True)
+        ]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return Prepared(list(zip(views[::2], views[1::2], strict=True)), known, folder)
 
 
 def _make(
     folder: Path,
-    images: Sequence[Pair],
-    decoded: Callable[[], Iterator[tuple[PixelPair, Fingerprint]]],
-) -> PixelPairs:
+    sources: dict[str, list[int]],
+    decode: Callable[[], Iterator[tuple[PixelPair, Fingerprint]]],
+) -> Prepared | None:
+    """Writes a cache, completely or not at all, unless another process has done so."""
+    part = folder.with_name(f"{folder.name}.part")
     with _explained(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.with_name(f"{folder.name}.lock"))
-        lock.acquire()
-    try:
-        pairs = open_cache(folder)
-        if pairs is not None:
-            return pairs
-        with _explained(folder), new_cache(folder) as part:
-            with (part / PIXELS).open("wb") as file:
-                entries = write_pairs(file, images, decoded())
-            write_index(part, entries)
-        return PixelPairs(np.memmap(folder / PIXELS, np.uint8, "r"), entries, folder)
-    finally:
-        lock.release()
+        with FileLock(folder.with_name(f"{folder.name}.lock")):
+            if found := _open(folder, sources):
+                return found
+            shutil.rmtree(part, ignore_errors=True)  # the remains of a killed process
+            try:
+                part.mkdir()
+                entries = []
+                with (part / PIXELS).open("wb") as file:
+                    for pair, known in decode():
+                        for image in pair:
+                            file.write(image.tobytes())
+                        shapes = [image.shape for image in pair]
+                        entries.append({"shapes": shapes, "fingerprint": asdict(known)})
+                index = json.dumps({"sources": sources, "images": entries})
+                (part / INDEX).write_text(index)
+                shutil.rmtree(folder, ignore_errors=True)
+                part.rename(folder)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
+            return _open(folder, sources)
 
 
 def _decoded(
@@ -158,10 +224,9 @@ def _too_small(image: Pair, lr: tuple[int, ...], min_size: int) -> str:
 
 def _refuse(problems: Sequence[str]) -> None:
     """Raises one error with all problems, if there are any."""
-    if len(problems) > 1:
-        raise InputError(f"{len(problems)} images cannot be used: {'; '.join(problems)}")
     if problems:
-        raise InputError(problems[0])
+        count = f"{len(problems)} images cannot be used: " if len(problems) > 1 else ""
+        raise InputError(count + "; ".join(problems))
 
 
 def _decoded_size(images: Sequence[Pair], scale: int, channels: int) -> float:

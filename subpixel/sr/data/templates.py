@@ -72,12 +72,6 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile("".join(parts), re.IGNORECASE)
 
 
-def is_lr(folder: Path) -> bool:
-    """Returns whether a folder, or the one above a folder of a scale, is named as LR."""
-    named = folder.parent if re.fullmatch(r"x\d+", folder.name, re.I) else folder
-    return LR_FOLDER.fullmatch(named.name) is not None
-
-
 def set_name(folder: Path) -> str:
     """Returns the name of the set that a folder holds: "Set5" for Set5, Set5/HR, Set5/GTmod12.
 

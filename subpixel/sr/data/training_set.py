@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import write_json
-from subpixel.sr.data.cache import PixelPairs
 from subpixel.sr.data.config import DataConfig
 from subpixel.sr.data.held_out import (
     check_count,
@@ -64,8 +65,8 @@ class TrainingSet:
       images: all of them, for the workdir.
     """
 
-    pairs: PixelPairs
-    validation: PixelPairs
+    pairs: list[tuple[np.ndarray, np.ndarray]]
+    validation: list[tuple[np.ndarray, np.ndarray]]
     benchmarks: dict[str, list[Pair]]
     lr: str
     notes: tuple[str, ...]
@@ -138,8 +139,8 @@ def load_training_set(
     held_out = _held_out(pairs, [k.digest for k in known], data.validation_images, workdir)
     split = split_images(pairs, known, held_out)
     return TrainingSet(
-        prepared.select(split.train),
-        prepared.select(split.held_out),
+        [prepared.pairs[i] for i in split.train],
+        [prepared.pairs[i] for i in split.held_out],
         {name: list(images) for name, images in benchmarks.items()},
         describe_lr(pairs, data.degradation),
         split.notes,

@@ -5,15 +5,11 @@ copies. `Digest.pixels` is therefore a digest of the decoded pixels. JPEG decode
 single levels: if the original is a JPEG, `Digest.file` identifies it with any decoder.
 `Digest.looks` distinguishes the same image, encoded with loss or decoded by another library, from
 another image.
-
-`python -m subpixel.sr.datasets.digests ROOT` writes `digests.json` from a root that holds the sets.
 """
 
 import hashlib
 import json
-import sys
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -21,9 +17,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from subpixel.sr._support.files import write_bytes
 from subpixel.sr.data.catalogue import SETS
-from subpixel.sr.data.images import read_image
 
 JPEG = frozenset({".jpg", ".jpeg"})
 GRID = 4
@@ -86,31 +80,3 @@ def known_digests(name: str) -> dict[str, Digest]:
 @cache
 def _read() -> dict[str, dict[str, dict]]:
     return json.loads((files("subpixel.sr.datasets") / "digests.json").read_text())
-
-
-def make_digests(images: Mapping[str, Path]) -> dict[str, Digest]:
-    """Returns the digest of each of some images, by name."""
-    digests = {}
-    for name, path in images.items():
-        digest = digest_pixels(read_image(path))
-        digests[name] = Digest(digest.size, digest.pixels, digest.looks, digest_file(path))
-    return digests
-
-
-def main(root: Path, target: Path) -> None:
-    """Writes the digests of all sets that lie under a root, one image a line."""
-    blocks = []
-    for entry in SETS.values():
-        originals = entry.find(root)
-        if originals is None or entry.same_as:
-            continue
-        lines = (
-            f"    {json.dumps(name)}: {json.dumps(asdict(digest))}"
-            for name, digest in make_digests(originals.files).items()
-        )
-        blocks.append(f"  {json.dumps(entry.name)}: {{\n" + ",\n".join(lines) + "\n  }")
-    write_bytes(target, ("{\n" + ",\n".join(blocks) + "\n}\n").encode())
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(__file__).with_name("digests.json"))

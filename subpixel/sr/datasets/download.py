@@ -1,7 +1,9 @@
-"""Downloads archives by pooch, with size and digest verified."""
+"""Downloads archives by pooch, with their digest verified, and extracts them."""
 
-import errno
-import shutil
+import gzip
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ CHUNK = 1 << 20
 
 
 class DownloadError(OSError):
-    """A download failed; the message states the reason and the remedy."""
+    """A download failed, or gave a damaged archive; the message states the reason."""
 
 
 # Called with the number of bytes received, and the number of all bytes or None.
@@ -32,7 +34,7 @@ def fetch(
     progress: ByteProgress = lambda done, total: None,
     attempts: int = ATTEMPTS,
 ) -> Path:
-    """Downloads an archive and checks its size and digest.
+    """Downloads an archive and checks its digest.
 
     A download that breaks off starts anew; nothing incomplete is left.
 
@@ -57,22 +59,19 @@ def fetch(
         urls={archive.file: archive.url},
         retry_if_failed=attempts - 1,
     )
+    # Otherwise requests unpacks what a server sends as gzip, and the digest differs.
+    headers = {"Accept-Encoding": "identity"}
+    bar: Any = _Bar(progress)
+    http = pooch.HTTPDownloader(bar, CHUNK, timeout=TIMEOUT_S, headers=headers)
 
     def download(url: str, output_file: Any, mirror: Any) -> None:
-        bar: Any = _Bar(archive, folder, progress)
-        # Otherwise requests unpacks what a server sends as gzip, and the digest differs.
-        headers = {"Accept-Encoding": "identity"}
-        http = pooch.HTTPDownloader(bar, CHUNK, timeout=TIMEOUT_S, headers=headers)
-        try:
-            http(url, output_file, mirror)
-        except requests.HTTPError as error:
-            code = error.response.status_code if error.response is not None else 500
-            if code >= 500 or code in (408, 429):
-                raise
+        http(url, output_file, mirror)
+        # Checked here, since pooch would download another file again and again.
+        if not pooch.hashes.hash_matches(output_file, archive.digest):
             raise DownloadError(
-                f"{error}: it is no longer the right address, or wants a login"
-            ) from error
-        _check(archive, Path(output_file))
+                f"{url} gave another content than expected ({archive.digest}), and it was deleted: "
+                "try again, or look at the set's page"
+            )
 
     downloader: Any = download
     try:
@@ -86,33 +85,15 @@ def fetch(
 
 
 class _Bar:
-    """The progress bar that pooch fills; its total is known before the first byte is written."""
+    """The progress bar that pooch fills."""
 
-    def __init__(self, archive: Archive, folder: Path, progress: ByteProgress):
-        self._archive, self._folder, self._progress = archive, folder, progress
-        self._done, self._total = 0, 0
-
-    @property
-    def total(self) -> int:
-        return self._total
-
-    @total.setter
-    def total(self, total: int) -> None:
-        self._total = total
-        if total and self._archive.size not in (None, total):
-            raise _other_size(self._archive, total)
-        free = shutil.disk_usage(self._folder).free
-        if total > free:
-            raise OSError(
-                errno.ENOSPC,
-                f"{total / 1e6:,.0f} MB are still to come, and {free / 1e6:,.0f} MB are free",
-                str(self._folder),
-            )
+    def __init__(self, progress: ByteProgress):
+        self._progress, self._done, self.total = progress, 0, 0
 
     def update(self, count: int) -> None:
         done = self._done + count
-        self._done = min(done, self._total) if self._total else done
-        self._progress(self._done, self._total or None)
+        self._done = min(done, self.total) if self.total else done
+        self._progress(self._done, self.total or None)
 
     def reset(self) -> None:
         self._done = 0
@@ -121,23 +102,33 @@ class _Bar:
         """Does nothing: the caller's bar stays."""
 
 
-def _check(archive: Archive, file: Path) -> None:
-    """Checks size and digest here, since pooch would download another file again and again."""
-    size = file.stat().st_size
-    if archive.size not in (None, size):
-        raise _other_size(archive, size)
-    if archive.digest is None:
-        return
-    algorithm, _, expected = archive.digest.partition(":")
-    found = pooch.file_hash(str(file), algorithm)
-    if found != expected:
+def extract(archive: Path, folder: Path) -> None:
+    """Writes the members of a zip or tar file into a new folder, and nothing outside it.
+
+    Raises:
+      DownloadError: if the archive is damaged or encrypted, or a tar file has a device, or a name
+        or a link that leads out of the folder.
+      OSError: if it cannot be written, as on a full disk.
+    """
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as opened:
+                opened.extractall(folder)
+        else:
+            with tarfile.open(archive) as opened:
+                opened.extractall(folder, filter="data")
+                # gzip's checksum follows the last member.
+                while opened.fileobj is not None and opened.fileobj.read(CHUNK):
+                    pass
+    except (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        zlib.error,
+        gzip.BadGzipFile,
+        EOFError,
+        RuntimeError,  # encrypted, or compressed by an unknown method
+    ) as error:
         raise DownloadError(
-            f"{archive.url} gave another content than expected ({algorithm} {found} instead of "
-            f"{expected}), and it was deleted: try again, or look at the set's page"
-        )
-
-
-def _other_size(archive: Archive, size: int) -> DownloadError:
-    return DownloadError(
-        f"{archive.url} has {size} bytes instead of {archive.size}: another file is there now"
-    )
+            f"{archive.name} is damaged, or no zip or tar file that is taken: {error}. It was "
+            "deleted"
+        ) from error

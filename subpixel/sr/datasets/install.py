@@ -7,8 +7,8 @@ from pathlib import Path
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.catalogue import ARCHIVES, Archive, NamedSet
-from subpixel.sr.datasets.archives import ArchiveError, extract
-from subpixel.sr.datasets.download import ByteProgress, fetch
+from subpixel.sr.data.images import SUFFIXES
+from subpixel.sr.datasets.download import ByteProgress, DownloadError, extract, fetch
 
 # Hidden, so that no folder in it counts as a set.
 WORKSHOP = ".download"
@@ -42,7 +42,7 @@ def choose_archives(
             )
         if folder is None:
             chosen |= {name: ARCHIVES[name] for name in entry.archives}
-        lower = [name for name in entry.lower if name.endswith(endings)] if endings else []
+        lower = [name for name in entry.lower if endings and name.endswith(endings)]
         if len(lower) < len(endings):
             raise InputError(
                 f"{entry.name} is published without these LR images: leave out --lower, and "
@@ -65,7 +65,7 @@ def install(
     keep: bool = False,
     progress: Callable[[str], ByteProgress] = lambda file: lambda done, total: None,
 ) -> list[Path]:
-    """Downloads an archive and moves its contents into the data root.
+    """Downloads an archive and moves its images into the data root.
 
     A folder that is there already is left alone; nothing is downloaded if all of them are.
 
@@ -79,39 +79,50 @@ def install(
       The new folders.
 
     Raises:
-      DownloadError, ArchiveError: as `fetch` and `extract`.
+      DownloadError: as `fetch` and `extract`, or if a folder has no images in the archive, or two
+        of one name.
     """
-    places = {
-        inside: place for inside, place in archive.places.items() if not (root / place).exists()
-    }
-    if not places:
+    new = {inside: root / place for inside, place in archive.places.items()}
+    new = {inside: folder for inside, folder in new.items() if not folder.exists()}
+    if not new:
         return []
     workshop = root / WORKSHOP
-    try:
-        return _install(archive, root, places, keep, progress(archive.file))
-    finally:
-        if workshop.is_dir() and not any(workshop.iterdir()):
-            workshop.rmdir()
-
-
-def _install(
-    archive: Archive, root: Path, places: dict[str, str], keep: bool, progress: ByteProgress
-) -> list[Path]:
-    workshop = root / WORKSHOP
-    file = fetch(archive, workshop, progress=progress)
     unpacked = workshop / f"{archive.file}.unpacked"
-    shutil.rmtree(unpacked, ignore_errors=True)
+    content, ready = unpacked / "content", unpacked / "ready"
     try:
+        file = fetch(archive, workshop, progress=progress(archive.file))
+        shutil.rmtree(unpacked, ignore_errors=True)  # the remains of a killed process
         try:
-            extract(file, unpacked, places)
-        except ArchiveError:
+            extract(file, content)
+            for number, inside in enumerate(new):
+                _take_images(content / inside, inside == "", ready / str(number), archive)
+        except DownloadError:
             file.unlink()
             raise
-        for place in places.values():
-            (root / place).parent.mkdir(parents=True, exist_ok=True)
-            (unpacked / place).rename(root / place)
+        for number, folder in enumerate(new.values()):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            (ready / str(number)).rename(folder)
+        if not keep:
+            file.unlink()
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
-    if not keep:
-        file.unlink()
-    return [root / place for place in places.values()]
+        if workshop.is_dir() and not any(workshop.iterdir()):
+            workshop.rmdir()
+    return list(new.values())
+
+
+def _take_images(source: Path, below: bool, target: Path, archive: Archive) -> None:
+    """Moves the images of a folder, or also those below it, into a new folder."""
+    target.mkdir(parents=True)
+    for path in sorted(source.rglob("*") if below else source.glob("*")):
+        parts = path.relative_to(source).parts
+        hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+        plain = path.is_file() and not path.is_symlink()
+        if hidden or not plain or path.suffix.lower() not in SUFFIXES:
+            continue
+        if (target / path.name).exists():
+            raise DownloadError(f"{archive.file} is not as expected: it has {path.name} twice")
+        path.rename(target / path.name)
+    if not any(target.iterdir()):
+        where = source.name if not below else "any folder"
+        raise DownloadError(f"{archive.file} is not as expected: it has no images in {where}")

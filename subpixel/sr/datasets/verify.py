@@ -2,9 +2,9 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
@@ -12,12 +12,23 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.catalogue import NamedSet
 from subpixel.sr.data.folders import find_lr
 from subpixel.sr.data.images import UnsupportedImageError, open_image, read_image
+from subpixel.sr.data.pairs import data_root
 from subpixel.sr.datasets.digests import Digest, digest_file, digest_pixels, known_digests
 
 # The end of a complete file; an incomplete copy lacks it. JPEGs may have padding after it.
 ENDINGS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
 # Of the LR images that sets have.
 SCALES = (2, 3, 4, 8)
+# The state of a set by the first kind of its findings.
+STATES = {
+    "missing": "half copied",
+    "damaged": "damaged",
+    "not usable": "not usable",
+    "other content": "other content",
+    "not of this set": "other content",
+    "left out": "images left out",
+}
+SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -28,53 +39,28 @@ class Inspection:
       entry: the set.
       folder: where its images lie, or None if it is absent.
       found: how many images are there.
-      missing: names of absent images, or their number if the names are not known.
-      damaged: the error of each image that cannot be read.
-      unsupported: the error of each intact image of a kind that is not used, such as CMYK.
-      other: the difference of each image from that of the set.
-      unexpected: names of images that the set does not have.
-      left_out: images of the folder that are not among those found, one sentence for each kind.
+      findings: a line each, by the kinds of `STATES`: names of missing and unexpected images,
+        errors of those that cannot be used, differences from those of the set.
       known: whether there are digests to compare with.
-      read: whether all pixels were read.
     """
 
     entry: NamedSet
     folder: Path | None
     found: int = 0
-    missing: tuple[str, ...] = ()
-    damaged: tuple[str, ...] = ()
-    unsupported: tuple[str, ...] = ()
-    other: tuple[str, ...] = ()
-    unexpected: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
+    findings: dict[str, list[str]] = field(default_factory=dict)
     known: bool = False
-    read: bool = False
 
     @property
     def complete(self) -> bool:
         """Whether every image is there and can be used, whatever its content."""
-        absent = self.folder is None or self.missing
-        return not (absent or self.damaged or self.unsupported)
-
-    @property
-    def as_expected(self) -> bool:
-        """Whether the set is complete, differs in nothing from what is known, and is all read."""
-        return self.complete and not (self.other or self.unexpected or self.left_out)
+        return self.state not in ("absent", "half copied", "damaged", "not usable")
 
     @property
     def state(self) -> str:
         """One of the seven states, in one or two words."""
         if self.folder is None:
             return "absent"
-        if self.missing:
-            return "half copied"
-        if self.damaged:
-            return "damaged"
-        if self.unsupported:
-            return "not usable"
-        if self.other or self.unexpected:
-            return "other content"
-        return "images left out" if self.left_out else "complete"
+        return next((STATES[kind] for kind, lines in self.findings.items() if lines), "complete")
 
 
 def inspect(entry: NamedSet, root: Path, *, read: bool) -> Inspection:
@@ -92,8 +78,7 @@ def inspect(entry: NamedSet, root: Path, *, read: bool) -> Inspection:
     originals = entry.find(root)
     if originals is None:
         return Inspection(entry, None)
-    files = originals.files
-    known = known_digests(entry.name)
+    files, known = originals.files, known_digests(entry.name)
 
     def examine(name: str) -> Digest | InputError:
         # An image with an unknown name is identified by its pixels.
@@ -101,20 +86,14 @@ def inspect(entry: NamedSet, root: Path, *, read: bool) -> Inspection:
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = dict(zip(files, pool.map(examine, files), strict=True))
-    errors = [what for what in found.values() if isinstance(what, InputError)]
-    unsupported = [error for error in errors if isinstance(error, UnsupportedImageError)]
-    compared = _compare(found, known) if known else _count(entry, found)
-    return Inspection(
-        entry,
-        originals.folder,
-        len(files),
-        damaged=tuple(str(error) for error in errors if error not in unsupported),
-        unsupported=tuple(map(str, unsupported)),
-        left_out=originals.left_out,
-        known=bool(known),
-        read=read,
-        **compared,
-    )
+    findings: dict[str, list[str]] = {kind: [] for kind in STATES}
+    for what in found.values():
+        if isinstance(what, InputError):
+            unsupported = isinstance(what, UnsupportedImageError)
+            findings["not usable" if unsupported else "damaged"].append(str(what))
+    findings |= _compare(found, known) if known else _count(entry, found)
+    findings["left out"] = list(originals.left_out)
+    return Inspection(entry, originals.folder, len(files), findings, bool(known))
 
 
 def inspect_lr(entry: NamedSet, root: Path) -> dict[str, list[str]]:
@@ -132,7 +111,7 @@ def inspect_lr(entry: NamedSet, root: Path) -> dict[str, list[str]]:
         try:
             files = find_lr(originals, scale, kind)
         except InputError as error:
-            if str(error) not in (problem for problems in found.values() for problem in problems):
+            if [str(error)] not in found.values():
                 found[title] = [str(error)]
             continue
         # A folder whose name states no kind or scale fits several.
@@ -168,21 +147,23 @@ def _examine(path: Path, read: bool) -> Digest | InputError:
     return digest
 
 
-def _compare(found: dict[str, Digest | InputError], known: dict[str, Digest]) -> dict[str, tuple]:
+def _compare(
+    found: dict[str, Digest | InputError], known: dict[str, Digest]
+) -> dict[str, list[str]]:
     """Compares images with those of the set by name, or by content where a name is unknown."""
     names = {digest.pixels: name for name, digest in known.items()}
     present, other, unexpected = set(), [], []
     for name, digest in found.items():
-        by_content = names.get(digest.pixels) if isinstance(digest, Digest) else None
-        if name not in known and by_content is None:
+        pixels = digest.pixels if isinstance(digest, Digest) else ""
+        of_set = name if name in known else names.get(pixels)
+        if of_set is None:
             unexpected.append(name)
             continue
-        present.add(name if name in known else by_content)
-        if isinstance(digest, Digest) and name in known:
-            reason = _difference(digest, known[name])
-            other += [f"{name}: {reason}"] if reason else []
-    missing = tuple(name for name in known if name not in present)
-    return {"missing": missing, "other": tuple(other), "unexpected": tuple(unexpected)}
+        present.add(of_set)
+        if isinstance(digest, Digest) and (reason := _difference(digest, known[of_set])):
+            other.append(f"{name}: {reason}")
+    missing = [name for name in known if name not in present]
+    return {"missing": missing, "other content": other, "not of this set": unexpected}
 
 
 def _difference(found: Digest, known: Digest) -> str:
@@ -196,23 +177,87 @@ def _difference(found: Digest, known: Digest) -> str:
     return "another image"
 
 
-def _count(entry: NamedSet, found: dict[str, Digest | InputError]) -> dict[str, tuple]:
+def _count(entry: NamedSet, names: Iterable[str]) -> dict[str, list[str]]:
     """Finds the missing images by the numbers in the names, or else their count."""
-    if not entry.count:
-        return {"missing": (), "unexpected": ()}
+    names = list(names)
     if entry.numbers is None:
-        lack = entry.count - len(found)
-        missing = (f"{lack} of {entry.count}",) if lack > 0 else ()
-        unexpected = (f"{-lack} more than {entry.count}",) if lack < 0 else ()
-        return {"missing": missing, "unexpected": unexpected}
-    numbers = {name: re.findall(r"\d+", name) for name in found}
-    last = {int(digits[-1]): name for name, digits in numbers.items() if digits}
+        lack = entry.count - len(names) if entry.count else 0
+        return {
+            "missing": [f"{lack} of {entry.count}"] if lack > 0 else [],
+            "not of this set": [f"{-lack} more than {entry.count}"] if lack < 0 else [],
+        }
+    numbers = {name: int((re.findall(r"\d+", name) or [-1])[-1]) for name in names}
     expected = range(entry.numbers, entry.numbers + entry.count)
     return {
-        "missing": tuple(str(number) for number in expected if number not in last),
-        "unexpected": tuple(
-            name
-            for name, digits in numbers.items()
-            if not digits or int(digits[-1]) not in expected
-        ),
+        "missing": [str(number) for number in expected if number not in numbers.values()],
+        "not of this set": [name for name, number in numbers.items() if number not in expected],
     }
+
+
+def verify(entries: Sequence[NamedSet], root: Path) -> int:
+    """Reads every image of the sets and prints what is missing, damaged or unexpected.
+
+    Returns:
+      0 if every set is as expected, or complete and nothing is known of its content; otherwise 1.
+    """
+    code = 0
+    for entry in entries:
+        inspection = inspect(entry, root, read=True)
+        print(f"{entry.name}: {_verdict(inspection)}")
+        if inspection.folder is None:
+            print(f"  {what_to_do(entry, root)}")
+        for title, lines in inspection.findings.items():
+            for line in lines:
+                print(f"  {title}: {line}")
+        code = max(code, int(inspection.state != "complete"))
+        for title, problems in inspect_lr(entry, root).items():
+            for problem in problems or ["complete"]:
+                print(f"  {title}: {problem}")
+            code = max(code, int(bool(problems)))
+    return code
+
+
+def _verdict(inspection: Inspection) -> str:
+    entry, state = inspection.entry, inspection.state
+    if inspection.folder is None:
+        return state
+    if state == "complete":
+        state = "complete and as expected" if inspection.known else "complete; no digests are known"
+    count = f"{inspection.found} of {entry.count}" if entry.count else f"{inspection.found}"
+    return f"{state}, {count} images in {inspection.folder}"
+
+
+def remark(inspection: Inspection, root: Path) -> str:
+    """Returns the folder of a set and its first problem, or how to get the set."""
+    if inspection.folder is None:
+        return what_to_do(inspection.entry, root)
+    place = str(inspection.folder.relative_to(root))
+    for title, lines in inspection.findings.items():
+        if lines:
+            more = f" and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+            return f"{place}; {title}: {', '.join(lines[:SHOWN])}{more}"
+    return place
+
+
+def what_to_do(entry: NamedSet, root: Path) -> str:
+    """Returns how to get a set that is absent."""
+    place = root / entry.places[0]
+    if not entry.count:
+        return f"there is no folder {place}"
+    if entry.by_hand:
+        return f"{entry.by_hand}: {entry.homepage}; put its images into {place}"
+    return f"python -m subpixel data download {entry.name}, or put its images into {place}"
+
+
+def require_root(given: Path | None) -> Path:
+    """Returns the data root.
+
+    Raises:
+      InputError: if none is given.
+    """
+    root = data_root(given)
+    if root is None:
+        raise InputError(
+            "nothing says where data sets lie: set SUBPIXEL_DATA to a folder, or give --data-root"
+        )
+    return root

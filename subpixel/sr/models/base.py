@@ -140,7 +140,3 @@ class NetworkConfig:
         graph, state = nnx.split(self.build_abstract(upsampler))
         zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), state)
         return layer_table(nnx.merge(graph, zeros).operations(), upsampler)
-
-    def remarks(self) -> tuple[str, ...]:
-        """Returns what a model card states about these choices, one sentence each."""
-        return ()

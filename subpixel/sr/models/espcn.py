@@ -69,18 +69,6 @@ class ESPCNConfig(NetworkConfig):
             f"layer; got {self.kernel_sizes} and {self.features}",
         )
 
-    def remarks(self) -> tuple[str, ...]:
-        """Returns the differences from the paper's network."""
-        remarks = []
-        if (self.input_mean, self.input_scale) != (0, 1):
-            remarks.append("The input is centred and scaled; the paper's is not.")
-        if self.residual:
-            remarks.append(
-                "The output is added to the nearest-neighbour enlargement of the input; the "
-                "paper's is not. This costs no parameter."
-            )
-        return tuple(remarks)
-
     def build(self, upsampler: Layout, seed: int) -> "ConvStack":
         """Returns a new network; see `NetworkConfig.build`."""
         return self.start(ConvStack(self, rngs=nnx.Rngs(seed)), upsampler, seed)

@@ -66,15 +66,6 @@ class SRCNNConfig(NetworkConfig):
             f'"icnr"; got "{self.upsampler_init}"',
         )
 
-    def remarks(self) -> tuple[str, ...]:
-        """Returns the differences from the paper's network."""
-        remarks = ["The image is padded with zeros at high resolution; the paper's shrinks."]
-        if (self.input_mean, self.input_scale) != (0, 1):
-            remarks.append("The input is centred and scaled; the paper's is not.")
-        if self.residual:
-            remarks.append("The output is added to the bicubic enlargement; the paper's is not.")
-        return tuple(remarks)
-
     def layers(self, upsampler: Layout) -> list[Layer]:
         """Returns the layers; the residual connection has neither parameters nor products."""
         return NetworkConfig.layers(replace(self, residual=False), upsampler)

@@ -6,7 +6,7 @@ from scipy.ndimage import correlate
 
 from subpixel.image import imresize
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import Degradation, make_lr
+from subpixel.sr.data.degradation import Degradation, make_lr
 
 
 def noise(height, width):

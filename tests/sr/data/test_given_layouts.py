@@ -8,9 +8,9 @@ from PIL import Image
 
 from subpixel.image import modcrop
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import find_pairs, load_pair, make_lr
 from subpixel.sr.data.config import DataConfig
-from subpixel.sr.data.pairs import source_name
+from subpixel.sr.data.degradation import make_lr
+from subpixel.sr.data.pairs import find_pairs, load_pair, source_name
 from subpixel.sr.evaluation import Protocol, evaluate
 from subpixel.sr.inference.upscaler import BicubicUpscaler
 

@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import ImageSource, Pair, find_pairs
 from subpixel.sr.data.held_out import choose_by_content, choose_by_position, split_images
+from subpixel.sr.data.images import ImageSource
 from subpixel.sr.data.leak import fingerprint
+from subpixel.sr.data.pairs import Pair, find_pairs
 
 
 @pytest.fixture(scope="module")

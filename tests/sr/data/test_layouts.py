@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import Degradation, find_pairs, load_pair, make_lr, prepare
-from subpixel.sr.data.pairs import source_name
+from subpixel.sr.data.degradation import Degradation, make_lr
+from subpixel.sr.data.pairs import find_pairs, load_pair, source_name
+from subpixel.sr.data.preparation import prepare
 
 
 def image(seed, height=36, width=48):

@@ -8,7 +8,9 @@ from graphics import GRAPHICS
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import ImageSource, Pair, check_no_leak, find_pairs
+from subpixel.sr.data.images import ImageSource
+from subpixel.sr.data.leak import check_no_leak
+from subpixel.sr.data.pairs import Pair, find_pairs
 
 
 def saved_as_jpeg(image, quality):

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import find_pairs
 from subpixel.sr.data.catalogue import find_sets
-from subpixel.sr.datasets.reporting import verify
+from subpixel.sr.data.pairs import find_pairs
+from subpixel.sr.datasets.verify import verify
 
 
 def save(path, seed=0, **options):

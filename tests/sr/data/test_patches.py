@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from subpixel.sr.data import PatchCutter, batches
+from subpixel.sr.data.patches import PatchCutter, batches
 
 SCALE, PATCH = 3, 4
 

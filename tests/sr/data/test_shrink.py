@@ -8,9 +8,9 @@ from PIL import Image
 
 from subpixel.image import imresize
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data.cache import cache_name
 from subpixel.sr.data.config import DataConfig
 from subpixel.sr.data.pairs import find_training
+from subpixel.sr.data.preparation import cache_name
 
 
 def test_each_set_is_shrunk_by_its_factor(tmp_path):

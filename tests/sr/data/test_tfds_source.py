@@ -12,9 +12,8 @@ import pytest
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import find_pairs
 from subpixel.sr.data.degradation import Degradation
-from subpixel.sr.data.pairs import load_pair
+from subpixel.sr.data.pairs import find_pairs, load_pair
 from subpixel.sr.data.preparation import prepare as prepare_pairs
 
 tfds = pytest.importorskip("tensorflow_datasets", reason="pip install 'subpixel[tfds]'")
@@ -161,7 +160,7 @@ def test_what_is_not_prepared_is_explained(div2k, source, message):
 def test_no_tensorflow_is_imported(div2k):
     script = (
         "import sys; from pathlib import Path;"
-        "from subpixel.sr.data import find_pairs;"
+        "from subpixel.sr.data.pairs import find_pairs;"
         f"p = find_pairs('tfds:div2k/bicubic_x4', Path({str(div2k)!r}), 4);"
         "p[0].hr.load(); assert 'tensorflow' not in sys.modules"
     )
@@ -189,4 +188,4 @@ def test_parts_of_one_file_are_different_caches(div2k, tmp_path):
     )
     assert first.folder != second.folder
     for pairs, image in ((first, HIGH["train"]["0001"]), (second, HIGH["train"]["0002"])):
-        np.testing.assert_array_equal(pairs[0][1], image)
+        np.testing.assert_array_equal(pairs.pairs[0][1], image)

@@ -9,10 +9,11 @@ from PIL import Image
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.config import ESPCNConfig
-from subpixel.sr.data import load_training_set, make_lr, prepare
 from subpixel.sr.data.config import DataConfig
+from subpixel.sr.data.degradation import make_lr
 from subpixel.sr.data.pairs import find_pairs
-from subpixel.sr.data.training_set import RECORD
+from subpixel.sr.data.preparation import prepare
+from subpixel.sr.data.training_set import RECORD, load_training_set
 
 MODEL = ESPCNConfig(scale=2)
 COUNT = 6

@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import read_image
+from subpixel.sr.data.images import read_image
 
 
 def tiff(dtype, **options):

@@ -11,8 +11,9 @@ from PIL import Image
 from subpixel.__main__ import main
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.cli._run import run_command
-from subpixel.sr.data import catalogue, find_pairs
+from subpixel.sr.data import catalogue
 from subpixel.sr.data.catalogue import SETS, NamedSet, find_sets
+from subpixel.sr.data.pairs import find_pairs
 from subpixel.sr.datasets import digests
 from subpixel.sr.datasets import verify as inspection
 from subpixel.sr.datasets.digests import digest_file, digest_pixels, known_digests
@@ -45,7 +46,6 @@ def both(entry, root):
 
 def test_a_whole_copy_is_as_expected_in_any_layout_and_lossless_format(named, tmp_path):
     for found in both(named, tmp_path):
-        assert found.as_expected
         assert found.state == "complete"
     (tmp_path / "Mine").rename(tmp_path / "HR")
     (tmp_path / "benchmark" / "Mine").mkdir(parents=True)
@@ -58,7 +58,7 @@ def test_a_whole_copy_is_as_expected_in_any_layout_and_lossless_format(named, tm
     (folder / ".hidden.png").write_bytes(b"")
     (folder / "notes.txt").write_text("not an image")
     for found in both(named, tmp_path):
-        assert found.as_expected
+        assert found.state == "complete"
         assert found.folder == folder
 
 
@@ -67,13 +67,13 @@ def test_images_under_other_names_are_known_by_their_content(named, tmp_path):
         path = tmp_path / "Mine" / f"{name}.png"
         path.rename(path.with_name(f"img_{number}.PNG"))
     for found in both(named, tmp_path):
-        assert found.as_expected
+        assert found.state == "complete"
 
 
 def test_a_half_copied_set_names_what_is_missing(named, tmp_path):
     (tmp_path / "Mine" / "two 2.png").unlink()
     for found in both(named, tmp_path):
-        assert (found.state, found.missing) == ("half copied", ("two 2",))
+        assert (found.state, found.findings["missing"]) == ("half copied", ["two 2"])
 
 
 @pytest.mark.parametrize("damage", ["short", "empty", "text"])
@@ -83,8 +83,8 @@ def test_damaged_images_are_named(named, tmp_path, damage):
     path.write_bytes({"short": body[:-20], "empty": b"", "text": b"<html>no</html>"}[damage])
     for found in both(named, tmp_path):
         assert found.state == "damaged"
-        assert len(found.damaged) == 1
-        assert str(path) in found.damaged[0]
+        (line,) = found.findings["damaged"]
+        assert str(path) in line
 
 
 def test_other_content_is_told_apart(named, tmp_path):
@@ -99,15 +99,14 @@ def test_other_content_is_told_apart(named, tmp_path):
     found = inspect(named, tmp_path, read=True)
     assert found.state == "other content"
     assert found.complete
-    assert not found.as_expected
-    assert found.other == (
+    assert found.findings["other content"] == [
         "drei ü: another image",
         "one: 36x36 pixels instead of 40x48",
         "two 2: the same image with other pixels: encoded again, or by another decoder",
-    )
-    assert found.unexpected == ("extra",)
+    ]
+    assert found.findings["not of this set"] == ["extra"]
     quick = inspect(named, tmp_path, read=False)
-    assert quick.other == ("one: 36x36 pixels instead of 40x48",)
+    assert quick.findings["other content"] == ["one: 36x36 pixels instead of 40x48"]
 
 
 def test_without_digests_numbers_and_counts_tell(tmp_path, monkeypatch):
@@ -118,11 +117,11 @@ def test_without_digests_numbers_and_counts_tell(tmp_path, monkeypatch):
         Image.new("RGB", (2, 2)).save(folder / f"{name}.png")
     numbered = NamedSet("Mine", "", 4, "", "", ("Mine",), numbers=801)
     found = inspect(numbered, tmp_path, read=True)
-    assert found.missing == ("801", "804")
-    assert found.unexpected == ("0805", "cover")
+    assert found.findings["missing"] == ["801", "804"]
+    assert found.findings["not of this set"] == ["0805", "cover"]
     assert not found.known
     counted = NamedSet("Mine", "", 5, "", "", ("Mine",))
-    assert inspect(counted, tmp_path, read=True).missing == ("1 of 5",)
+    assert inspect(counted, tmp_path, read=True).findings["missing"] == ["1 of 5"]
 
 
 def test_a_jpeg_original_is_recognised_whatever_decodes_it(tmp_path, named, monkeypatch):
@@ -131,10 +130,10 @@ def test_a_jpeg_original_is_recognised_whatever_decodes_it(tmp_path, named, monk
         image.save(path)
     path.with_suffix(".png").unlink()
     known = dict(inspection.known_digests("Mine"))
-    assert inspect(named, tmp_path, read=True).other
+    assert inspect(named, tmp_path, read=True).findings["other content"]
     known["one"] = dataclasses.replace(known["one"], file=digest_file(path))
     monkeypatch.setattr(inspection, "known_digests", lambda name: known)
-    assert inspect(named, tmp_path, read=True).as_expected
+    assert inspect(named, tmp_path, read=True).state == "complete"
 
 
 def test_the_digests_are_of_whole_sets_that_share_no_image_with_a_benchmark():
@@ -151,9 +150,9 @@ def test_the_digests_are_of_whole_sets_that_share_no_image_with_a_benchmark():
 
 def test_the_sets_under_the_data_root_are_as_expected(data_root):
     for name in ("T91", "General100", "BSDS500/train", "BSDS500/test", "Set5", "Set14", "B100"):
-        assert inspect(SETS[name], data_root, read=False).as_expected
+        assert inspect(SETS[name], data_root, read=False).state == "complete"
     for name in ("Set5", "Set14", "BSDS300/train"):
-        assert inspect(SETS[name], data_root, read=True).as_expected
+        assert inspect(SETS[name], data_root, read=True).state == "complete"
 
 
 def test_a_config_names_a_set_whatever_its_layout(named, tmp_path):
@@ -245,21 +244,6 @@ def test_lr_images_beside_a_set_are_read_too(tmp_path, run):
     code, out, _ = run("verify", f"folder:{tmp_path / 'Mine'}")
     assert code == 1
     assert "one.png has no counterpart" in out
-
-
-def test_a_set_is_prepared_once(tmp_path, run, monkeypatch):
-    monkeypatch.setenv("SUBPIXEL_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "Mine").mkdir()
-    for name in NAMES:
-        Image.new("RGB", (12, 9)).save(tmp_path / "Mine" / f"{name}.png")
-    for how in ("made", "already there"):
-        code, out, _ = run("prepare", "Mine", "--scale=3", root=tmp_path)
-        lines = out.splitlines()
-        assert code == 0
-        assert lines[0].startswith("3 images, x3, luma, LR images made by MATLAB's imresize")
-        assert lines[1].startswith(how)
-        assert lines[2].startswith(str(tmp_path / "cache"))
-    assert "name a set or a folder: T91," in run("prepare", root=tmp_path)[2]
 
 
 @pytest.mark.parametrize(

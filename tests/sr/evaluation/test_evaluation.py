@@ -16,7 +16,8 @@ from subpixel.kernels import LAYOUTS
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.comparison.speed import gflop
 from subpixel.sr.config import ESPCNConfig
-from subpixel.sr.data import Degradation, find_pairs
+from subpixel.sr.data.degradation import Degradation
+from subpixel.sr.data.pairs import find_pairs
 from subpixel.sr.evaluation import Protocol, evaluate
 from subpixel.sr.evaluation.table import read_scores
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from subpixel.sr.data import Degradation, make_lr
+from subpixel.sr.data.degradation import Degradation, make_lr
 from subpixel.sr.data.pairs import find_benchmarks
 from subpixel.sr.evaluation import Protocol
 from subpixel.sr.evaluation.measurement import measure_model, show_measurement, write_measurement

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data import Degradation, find_pairs
+from subpixel.sr.data.degradation import Degradation
+from subpixel.sr.data.pairs import find_pairs
 from subpixel.sr.evaluation import Protocol, Scores, evaluate, scores_table
 from subpixel.sr.evaluation.table import read_scores
 from subpixel.sr.inference.upscaler import BicubicUpscaler

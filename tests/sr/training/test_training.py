@@ -14,8 +14,10 @@ from rich.console import Console
 from subpixel import kernels
 from subpixel.sr._support.errors import InputError, NonFiniteError
 from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerConfig
-from subpixel.sr.data import ImageSource, Pair, prepare
+from subpixel.sr.data.images import ImageSource
+from subpixel.sr.data.pairs import Pair
 from subpixel.sr.data.patches import PatchCutter, batches
+from subpixel.sr.data.preparation import prepare
 from subpixel.sr.models.weights import save_weights
 from subpixel.sr.training import stepping
 from subpixel.sr.training.loop import train
@@ -42,7 +44,7 @@ def pairs(count, channels=1, seed=0):
     smooth = rng.uniform(0, 255, (count, 6, 7, 3)).repeat(6, 1).repeat(6, 2)
     noisy = (smooth + rng.normal(0, 20, smooth.shape)).clip(0, 255).astype(np.uint8)
     images = [Pair("", ImageSource("", lambda image=image: image)) for image in noisy]
-    return prepare(images, 2, channels)
+    return prepare(images, 2, channels).pairs
 
 
 def run(workdir, experiment=TINY):

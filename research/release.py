@@ -1,17 +1,28 @@
-"""Makes a released model from a finished workdir."""
+"""Adds a finished training to the released models of this checkout, for maintainers.
+
+python research/release.py runs/espcn_x3 --name=espcn_x3
+
+The benchmarks of the workdir's config are measured again. Weights, facts and a model card are
+written into subpixel/sr/released.
+"""
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import tyro
+from release_card import PACKAGES, render_card
 from rich.console import Console
 
 from subpixel.kernels import Layout
+from subpixel.sr._support.console import make_console
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import write_json, write_text
+from subpixel.sr.cli._run import run_command
 from subpixel.sr.comparison.result import FILE_NAME, Comparison, read_comparison
 from subpixel.sr.config import Experiment
-from subpixel.sr.data.pairs import Pair, find_benchmarks
+from subpixel.sr.data.pairs import Pair, data_root, find_benchmarks
 from subpixel.sr.evaluation import Protocol, Scores, evaluate
 from subpixel.sr.inference.bicubic import BICUBIC_NAME
 from subpixel.sr.inference.upscaler import BicubicUpscaler
@@ -19,7 +30,6 @@ from subpixel.sr.models.find import find_model
 from subpixel.sr.models.released import MeanScores, Release, released_files, split_name
 from subpixel.sr.models.trained import TrainedNetwork
 from subpixel.sr.models.weights import save_weights
-from subpixel.sr.releasing.card import PACKAGES, render_card
 from subpixel.sr.serialization import to_json
 from subpixel.sr.workdir import read_config, weights_file
 
@@ -29,6 +39,22 @@ SETTINGS = ("seed", "training_images", "validation_images")
 ENVIRONMENT = (*PACKAGES, "processor", "cores", "backend")
 # Scores of the same weights differ by this much between machines, because of rounding to 8 bits.
 TOLERANCE_DB = 0.002
+
+
+@dataclass(frozen=True)
+class Options:
+    """Adds a finished training to the released models of this checkout."""
+
+    workdir: tyro.conf.Positional[Path]
+    """Workdir of a finished training."""
+    name: str
+    """Name of the released model: FAMILY_xSCALE, such as espcn_x3."""
+    upsampler: Layout | None = None
+    """Which upsampler of the workdir (default: the first of its config)."""
+    overwrite: bool = False
+    """Replaces a released model of this name."""
+    data_root: Path | None = None
+    """Folder of the data sets (default: the environment variable SUBPIXEL_DATA)."""
 
 
 def make_release(
@@ -167,3 +193,25 @@ def _means(scores: Mapping[str, Scores]) -> dict[str, MeanScores]:
         )
         for benchmark, result in scores.items()
     }
+
+
+def main(options: Options) -> int:
+    """Adds the model and prints its scores and files."""
+    console = make_console()
+    release = make_release(
+        options.workdir,
+        options.name,
+        data_root(options.data_root),
+        console,
+        upsampler=options.upsampler,
+        overwrite=options.overwrite,
+    )
+    for benchmark, score in release.scores.items():
+        console.print(f"{benchmark}: {score.psnr:.2f} dB / {score.ssim:.4f}", highlight=False)
+    for path in released_files(release.name):
+        console.print(f"{path}: {path.stat().st_size:,} bytes", highlight=False, soft_wrap=True)
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(lambda: main(tyro.cli(Options)))

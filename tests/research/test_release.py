@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from release import make_release
 from rich.console import Console
 from safetensors.numpy import load_file, save_file
 
@@ -23,7 +24,6 @@ from subpixel.sr.models import released
 from subpixel.sr.models.released import load_released, read_release, released_names
 from subpixel.sr.models.trained import named_params
 from subpixel.sr.models.weights import load_weights
-from subpixel.sr.releasing.make import make_release
 from subpixel.sr.workdir import weights_file
 
 CONSOLE = Console(file=io.StringIO())
@@ -124,7 +124,7 @@ def test_a_workdir_that_is_not_finished_is_refused(workdir):
 
 def test_weights_of_another_training_are_refused(workdir):
     shutil.copy(
-        Path(__file__).parents[3] / "results/espcn_x4_bsds/weights/subpixel.safetensors",
+        Path(__file__).parents[2] / "results/espcn_x4_bsds/weights/subpixel.safetensors",
         weights_file(workdir, "subpixel"),
     )
     with pytest.raises(InputError, match="are not of one training"):
