@@ -101,15 +101,12 @@ class RouteScores:
 
 
 def routes_to(scale: int, model: str) -> list[Route]:
-    """Returns bicubic, and the routes of a model to a scale: direct, consistent, and by others."""
+    """Returns bicubic, and the routes of a model to a scale: direct, and by others."""
     bicubic = find_models("bicubic")
-    network, consistent = find_models(model), find_models(model, consistent=True)
+    network = find_models(model)
     routes = [Route("bicubic", bicubic, (scale,))]
     if scale in network.scales:
-        routes += [
-            Route(f"x{scale}", network, (scale,)),
-            Route(f"x{scale}, consistent", consistent, (scale,)),
-        ]
+        routes.append(Route(f"x{scale}", network, (scale,)))
     routes += [Route(f"x{r}, shrunk", network, (r,)) for r in network.scales if r > scale]
     for first in network.scales:
         for second in network.scales:

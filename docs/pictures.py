@@ -24,7 +24,7 @@ from subpixel.sr.export.runtime import OnnxNetwork
 from subpixel.sr.models.find import find_model
 from subpixel.sr.photo.engine import DEFAULT_MODEL, find_models
 from subpixel.sr.photo.photographs import Settings
-from subpixel.sr.photo.video import VideoEncoding, upscale_video
+from subpixel.sr.photo.video import upscale_video
 
 DOCS = Path(__file__).parent
 SCALE = 3
@@ -53,7 +53,7 @@ def clip() -> Image.Image:
         small, large = Path(folder, "small.mp4"), Path(folder, "large.mp4")
         _write_clip(small)
         settings = Settings(find_models(DEFAULT_MODEL))
-        upscale_video(small, large, settings, VideoEncoding(), lambda *_: None)
+        upscale_video(small, large, settings)
         before, after = (_frame(path, 6) for path in (small, large))
     squares = before.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
     return beside(squares, after)

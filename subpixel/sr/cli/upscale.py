@@ -1,6 +1,5 @@
 """The command `upscale`."""
 
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +10,11 @@ import tyro
 from subpixel.sr._support.console import make_console, one_line
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.activation_names import Activation, OutputActivation
-from subpixel.sr.photo.batch import jobs_beside, other_files, plan_jobs, run_jobs
+from subpixel.sr.photo.batch import plan_jobs, run_jobs
 from subpixel.sr.photo.engine import DEFAULT_MODEL, Engine, find_models
 from subpixel.sr.photo.photographs import Settings
 from subpixel.sr.photo.plan import Size, parse_fit
 from subpixel.sr.photo.progress import BatchProgress
-from subpixel.sr.photo.reading import MAX_MEGAPIXELS, header
-from subpixel.sr.photo.video import (
-    VIDEO_SUFFIXES,
-    VideoEncoding,
-    video_megapixels,
-    video_size,
-)
-from subpixel.sr.photo.writing import Encoding
 
 
 @dataclass(frozen=True)
@@ -58,20 +49,14 @@ class Options:
     (default: that of the network's paper, "tanh" for ESPCN)."""
     output_activation: OutputActivation | None = None
     """Activation at the end of a PyTorch checkpoint, which does not state it (default: "none")."""
-    consistent: bool = False
-    """Changes the result until bicubic shrinks it to the input (back-projection)."""
-    format: Literal["png", "jpg", "webp", "tiff", "bmp", "avif"] | None = None
+    format: Literal["png", "jpg", "webp", "tiff", "avif"] | None = None
     """Format of the images (default: each keeps its own)."""
     quality: int | None = None
     """Quality of JPEG, WebP and AVIF, 1 to 100 (default: 95, 90 and 80)."""
-    lossless: bool = False
-    """Keeps every value in WebP."""
     crf: int = 18
     """Quality of videos in H.264 and VP9: 0 is the best, 51 the worst."""
     overwrite: bool = False
     """Replaces existing results; by default those files are skipped."""
-    max_megapixels: float = MAX_MEGAPIXELS
-    """Images with more megapixels are refused."""
 
 
 def run(options: Options) -> int:
@@ -85,62 +70,34 @@ def run(options: Options) -> int:
     """
     if not options.inputs:
         raise InputError("name at least one image, video or folder")
-    fit = parse_fit(options.fit) if options.fit is not None else None
-    size = Size(options.scale, options.width, options.height, fit)
     models = find_models(
         options.model,
         options.engine,
-        options.consistent,
         activation=options.activation,
         output_activation=options.output_activation,
     )
-    size = size.or_scale_of(models.scales)
-    settings = Settings(
-        models,
-        size,
-        Encoding(options.quality, options.lossless),
-        options.consistent,
-        options.max_megapixels,
-    )
-    video = VideoEncoding(options.crf)
+    fit = parse_fit(options.fit) if options.fit is not None else None
+    size = Size(options.scale, options.width, options.height, fit).or_scale_of(models.scales)
+    settings = Settings(models, size, options.quality, options.crf)
     suffix = f".{options.format}" if options.format else None
-    if options.output is None:
-        jobs = jobs_beside(options.inputs, size.label, suffix)
-    else:
-        jobs = plan_jobs(options.inputs, options.output, suffix)
+    jobs, others = plan_jobs(options.inputs, options.output, size.label, suffix)
     console = make_console(stderr=True)
     for note in models.notes:
         console.print(note, soft_wrap=True, highlight=False)
-    sizes = [_megapixels(job.source) for job in jobs]
     began = time.perf_counter()
-    with BatchProgress(console, sizes) as progress:
-        outcome = run_jobs(jobs, settings, video, options.overwrite, progress)
-    counts = [f"{outcome.done} enlarged"]
+    with BatchProgress(console, len(jobs)) as progress:
+        outcome = run_jobs(jobs, settings, options.overwrite, progress)
+    told = f"{outcome.done} enlarged"
     if outcome.present:
-        counts.append(f"{outcome.present} there already (--overwrite replaces them)")
+        told += f", {outcome.present} there already (--overwrite replaces them)"
     if outcome.failed:
-        counts.append(f"{outcome.failed} failed")
-    if others := other_files(options.inputs, options.output):
-        suffixes = ", ".join(sorted(others))
-        counts.append(f"{others.total()} of other kinds left out ({suffixes})")
-    told = ", ".join(counts)
+        told += f", {outcome.failed} failed"
+    if others:
+        told += f", {others.total()} of other kinds left out ({', '.join(sorted(others))})"
     if outcome.done:
         engine = f" ({models.engine})" if models.engine else ""
         told += f"; {models.name}{engine}, {time.perf_counter() - began:.1f} s"
-    if outcome.done == len(jobs) == 1:
-        width, height = _result_size(jobs[0].target)
-        told += f"; {jobs[0].target} has {width}x{height}"
+    if outcome.last is not None and len(jobs) == 1:
+        told += f"; {jobs[0].target} has {outcome.last.width}x{outcome.last.height}"
     console.print(one_line(told), soft_wrap=True, highlight=False)
-    return outcome.exit_code
-
-
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_SUFFIXES
-
-
-def _megapixels(path: Path) -> float:
-    return video_megapixels(path) if _is_video(path) else math.prod(header(path)) / 1e6
-
-
-def _result_size(path: Path) -> tuple[int, int]:
-    return video_size(path) if _is_video(path) else header(path)
+    return 1 if outcome.failed else 0

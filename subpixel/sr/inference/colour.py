@@ -5,7 +5,6 @@ at the end.
 """
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,6 @@ from jaxtyping import Float, Float32, Shaped
 
 from subpixel.image import imresize, rgb_to_luma, rgb_to_ycbcr, ycbcr_to_rgb
 from subpixel.image._arrays import ImageArray, namespace
-from subpixel.image._resize import resize_axis
-
-# One round of back-projection shrinks (2 LR pixels to each side) and enlarges (2 more).
-BACK_PROJECTION_RADIUS = 4
 
 
 def enlarge_opaque(
@@ -117,40 +112,6 @@ def spread_colours(
         reached = ~known & (count > 0)
         colours, known = np.where(reached, mean, colours), known | reached
     return colours
-
-
-def back_project(
-    lr: Float[ImageArray, "h w c"],
-    hr: Float[ImageArray, "{scale}*h {scale}*w c"],
-    scale: int,
-    rounds: int,
-) -> Float[ImageArray, "{scale}*h {scale}*w c"]:
-    """Changes an enlarged image until MATLAB's bicubic shrinks it to its LR image.
-
-    Reference: Irani and Peleg, "Improving resolution by image registration", 1991.
-    """
-    xp: Any = namespace(hr)
-    sizes = lr.shape[:2]
-    # Products with whole matrices are many times faster than gathers of single taps.
-    up_y, up_x = (xp.asarray(resize_matrix(size, scale)) for size in sizes)
-    down_y, down_x = (xp.asarray(resize_matrix(size * scale, 1 / scale)) for size in sizes)
-    for _ in range(rounds):
-        missing = lr - _apply(hr, down_y, down_x)
-        hr = (hr + _apply(missing, up_y, up_x)).clip(0, 1)
-    return hr
-
-
-@cache
-def resize_matrix(size: int, scale: float) -> Float32[np.ndarray, "outputs {size}"]:
-    """Returns MATLAB's bicubic of one axis as a matrix, float32 (outputs, size)."""
-    identity = np.eye(size)[..., None]
-    return resize_axis(identity, 0, scale, True, "symmetric")[..., 0].astype(np.float32)
-
-
-def _apply(image: ImageArray, rows: ImageArray, columns: ImageArray) -> ImageArray:
-    xp: Any = namespace(image)
-    planes = xp.moveaxis(image, -1, 0)
-    return xp.moveaxis(rows @ planes @ columns.T, 0, -1)
 
 
 def _enlarge_alpha(alpha: np.ndarray, opaque: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

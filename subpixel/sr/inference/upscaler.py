@@ -24,7 +24,7 @@ from subpixel.image import (
 from subpixel.sr._support.errors import InputError, NonFiniteError
 from subpixel.sr._support.threads import map_in_threads
 from subpixel.sr.inference.bicubic import BICUBIC_RADIUS
-from subpixel.sr.inference.colour import back_project, enlarge_opaque, rounded
+from subpixel.sr.inference.colour import enlarge_opaque, rounded
 from subpixel.sr.inference.tiling import TILES_AT_ONCE, tiles
 from subpixel.sr.models.base import Network, Params
 
@@ -168,7 +168,7 @@ class NetworkUpscaler:
           NonFiniteError: if the output is not finite.
         """
         run = ensemble if self.self_ensemble else forward
-        given = self.graph, self.scale, self.channels, 0, self.params
+        given = self.graph, self.scale, self.channels, self.params
 
         def enlarge(tile: np.ndarray) -> np.ndarray:
             return _finite(np.asarray(enlarge_image(*given, tile, run)))
@@ -252,12 +252,11 @@ def ensemble(
     return jnp.mean(jnp.stack(outputs), axis=0)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3, 6))
+@partial(jax.jit, static_argnums=(0, 1, 2, 5))
 def enlarge_image(
     graph: nnx.GraphDef[Any],
     scale: int,
     channels: int,
-    rounds: int,
     params: Params,
     tile: Float[Array, "h w c"],
     run: Callable[..., Any] = forward,
@@ -268,7 +267,6 @@ def enlarge_image(
       graph: the network's definition.
       scale: r.
       channels: of the network, 1 or 3.
-      rounds: of back-projection.
       params: the network's parameters.
       tile: the image.
       run: `forward` or `ensemble`.
@@ -277,5 +275,4 @@ def enlarge_image(
     def network(x: jax.Array) -> jax.Array:
         return run(graph, params, x[None])[0]
 
-    hr = enlarge_opaque(jnp.asarray(tile), network, scale, channels)
-    return back_project(tile, hr.clip(0, 1), scale, rounds) if rounds else hr
+    return enlarge_opaque(jnp.asarray(tile), network, scale, channels)

@@ -1,7 +1,6 @@
 """Enlarges many files: plans the output of each, runs them, and counts the outcomes."""
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,19 +9,17 @@ from pathlib import Path
 from subpixel.sr._support.errors import InputError, NonFiniteError, describe
 from subpixel.sr._support.files import check_folder
 from subpixel.sr._support.interrupt import Interrupt
-from subpixel.sr.photo.photographs import Settings, upscale_photograph
+from subpixel.sr.photo.photographs import Advance, Result, Settings, upscale_photograph
 from subpixel.sr.photo.progress import BatchProgress
 from subpixel.sr.photo.reading import SUFFIXES, check_name
-from subpixel.sr.photo.video import VIDEO_SUFFIXES, VideoEncoding, result_suffix, upscale_video
-from subpixel.sr.photo.video_streams import WRITTEN_VIDEOS
-from subpixel.sr.photo.writing import WRITTEN
+from subpixel.sr.photo.video import RESULT_SUFFIXES, upscale_video
+from subpixel.sr.photo.video_streams import CONTAINERS
+from subpixel.sr.photo.writing import FORMATS
 
 # A still GIF has a palette, which an enlarged image does not fit into; HEIC is read only.
-_REPLACED_SUFFIXES = {".gif": ".png", ".heic": ".jpg", ".heif": ".jpg"}
-_SAME_FORMAT = {".jpeg": ".jpg", ".jfif": ".jpg", ".tif": ".tiff"}
-_READ = SUFFIXES | VIDEO_SUFFIXES
-# The end of a file's name; "results.2" is a folder.
-_FILE_SUFFIX = re.compile(r"\.[A-Za-z]\w{1,4}")
+_REPLACED_SUFFIXES = {".bmp": ".png", ".gif": ".png", ".heic": ".jpg", ".heif": ".jpg"}
+_VIDEOS = CONTAINERS.keys() | RESULT_SUFFIXES.keys()
+_WRITTEN = FORMATS.keys() | CONTAINERS.keys()
 
 
 @dataclass(frozen=True)
@@ -42,125 +39,116 @@ class Job:
 
 @dataclass
 class Outcome:
-    """The numbers of files that were enlarged, present already, and failed."""
+    """The numbers of files that were enlarged, present already, and failed.
+
+    Attributes:
+      done: enlarged files.
+      present: files whose result was there.
+      failed: files that could not be enlarged.
+      last: the size and notes of the last enlarged file.
+    """
 
     done: int = 0
     present: int = 0
     failed: int = 0
-
-    @property
-    def exit_code(self) -> int:
-        """0, or 1 if a file failed."""
-        return 1 if self.failed else 0
+    last: Result | None = None
 
 
-def jobs_beside(inputs: Sequence[Path], label: str, suffix: str | None = None) -> list[Job]:
-    """Returns the jobs for files and folders whose results lie beside them.
+def plan_jobs(
+    inputs: Sequence[Path], output: Path | None, label: str, suffix: str | None = None
+) -> tuple[list[Job], Counter[str]]:
+    """Returns the jobs for files and folders, and how many files of other kinds there are.
 
-    Args:
-      inputs: files and folders.
-      label: the end of the results' names: "x3" makes photo_x3.jpg of photo.jpg.
-      suffix: as in `plan_jobs`.
-
-    Raises:
-      InputError: as in `plan_jobs`.
-    """
-    jobs, taken = [], {}
-    for given in inputs:
-        if given.is_dir():
-            jobs += _jobs_of_folder(given, label, suffix)
-            continue
-        renamed = _renamed(given, suffix)
-        job = Job(given, renamed.with_name(f"{renamed.stem}_{label}{renamed.suffix}"))
-        if (checked := _checked(job, taken)) is not None:
-            jobs.append(checked)
-    return jobs
-
-
-def _jobs_of_folder(folder: Path, label: str, suffix: str | None) -> list[Job]:
-    # "." has no name of its own.
-    whole = folder.resolve()
-    return plan_jobs([folder], whole.with_name(f"{whole.name}_{label}"), suffix)
-
-
-def plan_jobs(inputs: Sequence[Path], output: Path, suffix: str | None = None) -> list[Job]:
-    """Returns the jobs for files and folders.
-
-    A folder is kept as a tree under the output folder. One file may be given a file's name;
-    several files, and folders, need a folder. A file that is given twice is done once.
+    A folder is kept as a tree. A file that is given twice is done once.
 
     Args:
       inputs: files and folders.
-      output: file or folder.
-      suffix: of the results, such as ".png"; by default each keeps its own.
+      output: a folder, which may be a file for one input; None puts results beside their inputs.
+      label: the end of the names of results beside their inputs: "x3" makes photo_x3.jpg.
+      suffix: of the resulting images, such as ".png"; by default each keeps its own.
 
     Raises:
       InputError: if the output cannot be used, or a folder holds no images or videos.
     """
+    if output is not None:
+        if _names_file(inputs, output):
+            if suffix is not None:
+                raise InputError(f"{output} has a format by its name: leave out --format")
+            check_folder(output.parent)
+            return [_checked(Job(inputs[0], output), {})], Counter()
+        check_folder(output)
+    jobs: dict[tuple[str, str], Job] = {}
+    taken: dict[str, Path] = {}
+    others: Counter[str] = Counter()
+    for given in inputs:
+        folder = output or _folder_beside(given, label)
+        found = False
+        for source, problem in _files(given, folder):
+            own = source.suffix.lower()
+            if given.is_dir() and not problem and own not in SUFFIXES | _VIDEOS:
+                others.update([own] if own and source.is_file() else [])
+                continue
+            found = True
+            target = folder / (source.relative_to(given) if given.is_dir() else source.name)
+            if own in _VIDEOS:
+                target = target.with_suffix(RESULT_SUFFIXES.get(own, source.suffix))
+            elif new := suffix or _REPLACED_SUFFIXES.get(own):
+                target = target.with_suffix(new)
+            if output is None and not given.is_dir():
+                target = target.with_name(f"{target.stem}_{label}{target.suffix}")
+            jobs.setdefault(
+                (os.path.realpath(source), str(target)),
+                _checked(Job(source, target, problem), taken),
+            )
+        if not found:
+            raise InputError(f"the folder {given} holds no images or videos")
+    return list(jobs.values()), others
+
+
+def _names_file(inputs: Sequence[Path], output: Path) -> bool:
+    """Returns whether the output is the file of a single input, and not a folder."""
     if str(output) == "-":
         raise InputError("results are not written to stdout: name a file or a folder")
-    known = WRITTEN | WRITTEN_VIDEOS
-    single = len(inputs) == 1 and not inputs[0].is_dir()
-    names_file = output.suffix.lower() in known and not output.is_dir()
-    if single and names_file:
-        check_folder(output.parent)
-        if suffix is not None and _other_format(output.suffix.lower(), suffix):
+    if output.is_dir():
+        return False
+    known = output.suffix.lower() in _WRITTEN
+    if len(inputs) == 1 and not inputs[0].is_dir():
+        if output.suffix and not known:
             raise InputError(
-                f"{output} is no {suffix[1:]} file: leave out the format, or change it"
+                f"{output} has no suffix of a format that is written "
+                f"({', '.join(sorted(_WRITTEN))}): change it; or, if it is to be a folder, create "
+                "it first"
             )
-        return [job for job in [_checked(Job(inputs[0], output), {})] if job is not None]
-    if single and _FILE_SUFFIX.fullmatch(output.suffix) and not output.is_dir():
-        raise InputError(
-            f"{output} has no suffix of a format that is written ({', '.join(sorted(known))}): "
-            "change it; or, if it is to be a folder, create it first"
-        )
-    if names_file or (output.exists() and not output.is_dir() and not single):
+        return known
+    if known or output.exists():
         raise InputError(f"several files cannot be written to the one file {output}: name a folder")
-    check_folder(output)
-    jobs, taken = [], {}
-    for given in inputs:
-        for source, relative, problem in _files(given, output):
-            job = _checked(Job(source, output / _renamed(relative, suffix), problem), taken)
-            if job is not None:
-                jobs.append(job)
-    return jobs
+    return False
 
 
-def other_files(inputs: Sequence[Path], output: Path | None) -> Counter[str]:
-    """Returns how many files in the folders have each suffix that is not read."""
-    folders = (given for given in inputs if given.is_dir())
-    paths = (path for given in folders for path, _ in _walk(given, output or given))
-    suffixes = (path.suffix.lower() for path in paths if path.suffix and path.is_file())
-    return Counter(suffix for suffix in suffixes if suffix not in _READ)
-
-
-def _files(given: Path, output: Path) -> Iterator[tuple[Path, Path, str]]:
-    """Yields every file that is read, its path below the given folder, and its problem or ""."""
+def _folder_beside(given: Path, label: str) -> Path:
     if not given.is_dir():
-        yield given, Path(given.name), ""
-        return
-    found = False
-    for path, problem in _walk(given, output):
-        if problem or path.suffix.lower() in _READ:
-            found = True
-            yield path, path.relative_to(given), problem
-    if not found:
-        raise InputError(f"the folder {given} holds no images or videos")
+        return given.parent
+    # "." has no name of its own.
+    whole = given.resolve()
+    return whole.with_name(f"{whole.name}_{label}")
 
 
-def _walk(given: Path, output: Path) -> Iterator[tuple[Path, str]]:
-    """Yields the files below a folder, and the folders that cannot be listed with the reason.
+def _files(given: Path, output: Path) -> Iterator[tuple[Path, str]]:
+    """Yields a file, or those below a folder; folders that cannot be listed with the reason.
 
     Names that begin with a dot are left out: they are of programs, as "._a.jpg" of macOS.
     """
+    if not given.is_dir():
+        yield given, ""
+        return
     closed: list[OSError] = []
-    seen = {given.resolve()}
+    # Results of an earlier run are not enlarged again, and a link may lead to itself.
+    seen = {given.resolve(), output.resolve()}
     for folder, folders, names in os.walk(given, onerror=closed.append, followlinks=True):
         here, kept = Path(folder), []
         for name in sorted(folders):
             whole = (here / name).resolve()
-            # Results of an earlier run are not enlarged again, and a link may lead to itself.
-            if not (name.startswith(".") or whole in seen or _same(whole, output)):
+            if not name.startswith(".") and whole not in seen:
                 kept.append(name)
                 seen.add(whole)
         folders[:] = kept
@@ -168,61 +156,29 @@ def _walk(given: Path, output: Path) -> Iterator[tuple[Path, str]]:
     yield from ((Path(error.filename), str(error)) for error in closed)
 
 
-def _renamed(relative: Path, suffix: str | None) -> Path:
-    own = relative.suffix.lower()
-    if own in VIDEO_SUFFIXES:
-        return relative.with_suffix(result_suffix(relative.suffix))
-    new = suffix or _REPLACED_SUFFIXES.get(own)
-    return relative.with_suffix(new) if new else relative
-
-
-def _other_format(one: str, other: str) -> bool:
-    return _SAME_FORMAT.get(one, one) != _SAME_FORMAT.get(other, other)
-
-
-def _checked(job: Job, taken: dict[str, Path]) -> Job | None:
-    """Returns the job, with its problem if it has one; None if it was planned already."""
-    if job.problem:
-        return job
+def _checked(job: Job, taken: dict[str, Path]) -> Job:
+    """Returns the job, with its problem if its target is another job's or its own source."""
+    problem = job.problem
     # Two names that differ in case only are one file on macOS and Windows.
-    key = str(job.target).casefold()
-    first = taken.setdefault(key, job.source)
-    if first is not job.source and _same(first, job.source):
-        return None
-    if first is not job.source:
-        return Job(
-            job.source,
-            job.target,
+    first = taken.setdefault(str(job.target).casefold(), job.source)
+    if os.path.realpath(first) != os.path.realpath(job.source):
+        problem = (
             f"{job.source} and {first} would both become {job.target}: enlarge them one after "
-            "the other, into two folders",
+            "the other, into two folders"
         )
-    if _same(job.source, job.target):
-        return Job(
-            job.source, job.target, f"{job.source} would be replaced by its result: name another"
-        )
-    return job
-
-
-def _same(a: Path, b: Path) -> bool:
-    try:
-        return a.exists() and b.exists() and a.samefile(b)
-    except OSError:
-        return False
+    elif job.target.exists() and job.source.exists() and job.source.samefile(job.target):
+        problem = f"{job.source} would be replaced by its result: name another"
+    return Job(job.source, job.target, problem)
 
 
 def run_jobs(
-    jobs: Sequence[Job],
-    settings: Settings,
-    video: VideoEncoding,
-    overwrite: bool,
-    progress: BatchProgress,
+    jobs: Sequence[Job], settings: Settings, overwrite: bool, progress: BatchProgress
 ) -> Outcome:
     """Runs every job, and reports the failures.
 
     Args:
       jobs: the files to enlarge.
       settings: models, size and encoding.
-      video: encoding of videos.
       overwrite: whether results that are there already are replaced.
       progress: receives every event.
 
@@ -232,64 +188,35 @@ def run_jobs(
     outcome = Outcome()
     # An exception from a signal handler is lost while libvips or FFmpeg call Python.
     with Interrupt() as interrupt:
+
+        def advance(done: float, total: float | None) -> None:
+            if interrupt.signal is not None:
+                raise KeyboardInterrupt(interrupt.signal)
+            progress.advance(done, total)
+
         for job in jobs:
-            _stop_after(interrupt)
-            _do(job, settings, video, overwrite, progress, outcome, interrupt)
+            progress.begin(job.source)
+            advance(0, None)
+            # A device or a pipe is written into, and holds no result of an earlier call.
+            if not job.problem and job.target.is_file() and not overwrite:
+                outcome.present += 1
+                continue
+            try:
+                outcome.last = _run(job, settings, advance)
+            except (InputError, NonFiniteError, OSError) as error:
+                outcome.failed += 1
+                progress.say(f"error: {describe(error)}")
+            else:
+                outcome.done += 1
+                progress.note(job.source, outcome.last.notes)
     return outcome
 
 
-def _stop_after(interrupt: Interrupt) -> None:
-    if interrupt.signal is not None:
-        raise KeyboardInterrupt(interrupt.signal)
-
-
-def _do(
-    job: Job,
-    settings: Settings,
-    video: VideoEncoding,
-    overwrite: bool,
-    progress: BatchProgress,
-    outcome: Outcome,
-    interrupt: Interrupt,
-) -> None:
-    # A device or a pipe is written into, and holds no result of an earlier call.
-    if not job.problem and job.target.is_file() and not overwrite:
-        outcome.present += 1
-        progress.skip()
-        return
-    try:
-        if job.problem:
-            raise InputError(job.problem)
-        notes = _run(job, settings, video, progress, interrupt)
-    except (InputError, NonFiniteError, OSError) as error:
-        outcome.failed += 1
-        progress.fail(describe(error))
-    else:
-        outcome.done += 1
-        progress.finish(job.source, notes)
-
-
-def _run(
-    job: Job,
-    settings: Settings,
-    video: VideoEncoding,
-    progress: BatchProgress,
-    interrupt: Interrupt,
-) -> Sequence[str]:
-    check_name(job.source)
-    check_name(job.target)
+def _run(job: Job, settings: Settings, advance: Advance) -> Result:
+    if job.problem:
+        raise InputError(job.problem)
     if job.target.is_dir():
         raise InputError(f"{job.target} is a folder, where the result of {job.source} belongs")
-
-    def advance(pixels: int) -> None:
-        _stop_after(interrupt)
-        progress.advance(pixels)
-
-    def advance_video(done: float, total: float | None, pixels: int) -> None:
-        _stop_after(interrupt)
-        progress.video(job.source, done, total, pixels)
-
-    progress.begin(job.source)
-    if job.source.suffix.lower() in VIDEO_SUFFIXES:
-        return upscale_video(job.source, job.target, settings, video, advance_video)
-    return upscale_photograph(job.source, job.target, settings, advance)
+    check_name(job.target)
+    upscale = upscale_video if job.source.suffix.lower() in _VIDEOS else upscale_photograph
+    return upscale(job.source, job.target, settings, advance)

@@ -1,7 +1,6 @@
-"""Colours that a file states by numbers instead of by a profile, which libvips does not read.
+"""Colours that a file states by code points of ITU-T H.273, which libvips does not read.
 
-HEIC and AVIF have a box "colr" of the type "nclx", and PNG has the chunk cICP, with code points of
-ITU-T H.273; older PNG files have the chunks gAMA and cHRM.
+HEIC and AVIF have a box "colr" of the type "nclx", and PNG has the chunk cICP.
 """
 
 from pathlib import Path
@@ -11,16 +10,16 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr.photo.metadata import png_chunks
 from subpixel.sr.photo.vips import libvips
 
-# Code points of ITU-T H.273: BT.709, unspecified, and two of BT.601, which differ little.
+# BT.709, unspecified, and two of BT.601, which differ little.
 _SRGB_PRIMARIES, _DISPLAY_P3 = (1, 2, 5, 6), 12
-# Unspecified, sRGB, and those of SDR video, whose images are shown as sRGB.
+# BT.709, unspecified, sRGB, and those of SDR video, whose images are shown as sRGB.
 _SDR_TRANSFERS = (1, 2, 4, 6, 13, 14, 15)
-# Gamma of sRGB and primaries of BT.709 as PNG states them, PNG specification, 11.3.2.
-_SRGB_GAMMA = 45455
-_SRGB_POINTS = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
-# Programs round these numbers differently.
-_GAMMA_TOLERANCE, _POINT_TOLERANCE = 2000, 500
-_UNSPECIFIED = 2
+# Gamma and primaries of sRGB as older PNG files state them, PNG specification, 11.3.2, and how
+# differently programs round them.
+_SRGB = {
+    "gAMA": ((45455,), 2000),
+    "cHRM": ((31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000), 500),
+}
 
 
 def profile_of(path: Path, primaries: int, transfer: int) -> bytes | None:
@@ -63,10 +62,9 @@ def with_profile(path: Path, image: Any) -> tuple[Any, list[str]]:
             )
     elif loader == "pngload":
         chunks = dict(png_chunks(path))
-        stated = chunks.get("cICP", b"")
-        if len(stated) == 4:
+        if len(stated := chunks.get("cICP", b"")) == 4:
             codes = stated[0], stated[1]
-        elif "sRGB" not in chunks and not _is_srgb(chunks):
+        elif "sRGB" not in chunks and not all(_is_srgb(name, chunks) for name in _SRGB):
             notes.append("gamma and primaries of the PNG are left out: it is taken for sRGB")
     profile = profile_of(path, *codes) if codes is not None else None
     if profile is not None:
@@ -75,13 +73,11 @@ def with_profile(path: Path, image: Any) -> tuple[Any, list[str]]:
     return image, notes
 
 
-def _is_srgb(chunks: dict[str, bytes]) -> bool:
-    """Returns whether gAMA and cHRM are absent or those of sRGB."""
-    gamma, points = chunks.get("gAMA", b""), chunks.get("cHRM", b"")
-    stated = [int.from_bytes(points[i : i + 4]) for i in range(0, len(points), 4)]
-    return (
-        len(gamma) != 4 or abs(int.from_bytes(gamma) - _SRGB_GAMMA) <= _GAMMA_TOLERANCE
-    ) and all(abs(a - b) <= _POINT_TOLERANCE for a, b in zip(stated, _SRGB_POINTS, strict=False))
+def _is_srgb(name: str, chunks: dict[str, bytes]) -> bool:
+    """Returns whether a chunk is absent or has the values of sRGB."""
+    content, (values, tolerance) = chunks.get(name, b""), _SRGB[name]
+    stated = [int.from_bytes(content[i : i + 4]) for i in range(0, len(content), 4)]
+    return all(abs(a - b) <= tolerance for a, b in zip(stated, values, strict=False))
 
 
 def _avif_codes(path: Path) -> tuple[int, int] | None:
@@ -96,4 +92,4 @@ def _avif_codes(path: Path) -> tuple[int, int] | None:
             return int(context.color_primaries), int(context.color_trc)
     except (OSError, ValueError, IndexError):
         # libvips decides whether the pixels can be decoded.
-        return _UNSPECIFIED, _UNSPECIFIED
+        return 2, 2

@@ -1,10 +1,11 @@
-"""The models that enlarge tiles: bicubic, a network in JAX, or its exported graph."""
+"""The models that enlarge tiles: bicubic, a network in JAX, or its exported graph.
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+This module imports neither JAX nor Flax, which bicubic and an exported file do not need.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
-from importlib.util import find_spec
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,18 +15,16 @@ from jaxtyping import Float32
 from subpixel.image import imresize
 from subpixel.sr._support.command import command_name
 from subpixel.sr._support.errors import InputError, NonFiniteError
+from subpixel.sr._support.files import digest_of
 from subpixel.sr.activation_names import Activation, OutputActivation
+from subpixel.sr.export.runtime import OnnxNetwork
 from subpixel.sr.inference.bicubic import BICUBIC_NAME, BICUBIC_RADIUS
-from subpixel.sr.inference.colour import BACK_PROJECTION_RADIUS, back_project
-from subpixel.sr.inference.tiling import TILES_AT_ONCE
-from subpixel.sr.photo.onnx_files import is_onnx_file, load_onnx_file
+from subpixel.sr.inference.colour import enlarge_opaque
+from subpixel.sr.provenance import UNKNOWN
 
 Engine = Literal["auto", "jax", "onnxruntime"]
-ENGINE_NAMES = {"jax": "JAX", "onnxruntime": "ONNX Runtime"}
 DEFAULT_MODEL = "espcn"
 BICUBIC_SCALES = tuple(range(2, 17))
-# After this many rounds the changes are smaller than the rounding to 8 bits.
-BACK_PROJECTION_ROUNDS = 6
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class ModelFamily:
 
     Args:
       name: as a user gives it.
-      loaders: functions that load the model of each scale.
+      loaders: functions that return the model of each scale, the same at each call.
       engine: the library that computes them; "" for bicubic.
       notes: notes for the user, one line each.
     """
@@ -72,21 +71,14 @@ class ModelFamily:
         """The available scales."""
         return tuple(sorted(self.loaders))
 
-    @cached_property
-    def _loaded(self) -> dict[int, Model]:
-        return {}
-
     def of_scale(self, scale: int) -> Model:
         """Returns the model of a scale."""
-        if scale not in self._loaded:
-            self._loaded[scale] = self.loaders[scale]()
-        return self._loaded[scale]
+        return self.loaders[scale]()
 
 
 def find_models(
     name: str,
     engine: Engine = "jax",
-    consistent: bool = False,
     *,
     activation: Activation | None = None,
     output_activation: OutputActivation | None = None,
@@ -95,10 +87,10 @@ def find_models(
 
     Args:
       name: "bicubic"; the name of a released model, without its scale ("espcn") or with it
-        ("espcn_x3"); a weights file, a workdir or a PyTorch checkpoint.
+        ("espcn_x3"); a weights file, a workdir or a PyTorch checkpoint; or a file of
+        `python -m subpixel export`.
       engine: the library that computes a network; "auto" is ONNX Runtime where it is installed and
         JAX has no accelerator, and else JAX.
-      consistent: whether back-projection changes the result until it shrinks to its input.
       activation: after the hidden layers of a PyTorch checkpoint, which does not state it.
       output_activation: at the end of a PyTorch checkpoint, which does not state it.
 
@@ -108,92 +100,89 @@ def find_models(
     """
     if engine not in get_args(Engine):
         raise InputError(f"engine must be one of {', '.join(get_args(Engine))}; got {engine!r}")
-    rounds = BACK_PROJECTION_ROUNDS if consistent else 0
     choices = {"activation": activation, "output_activation": output_activation}
-    if any(choices.values()):
-        if is_onnx_file(name):
+    if Path(name).suffix.lower() == ".onnx":
+        if any(choices.values()):
             raise InputError(f"{name} has its activations in its graph: leave out --activation")
-        with _importing_jax(name):
-            from subpixel.sr.models.find import check_options
-        check_options(name, activation=activation, output_activation=output_activation)
-    if name == BICUBIC_NAME:
-        return ModelFamily(name, {r: partial(_bicubic, r, rounds) for r in BICUBIC_SCALES})
-    engine = _fastest(name) if engine == "auto" else engine
-    if released := _released_scales(name):
-        loaders = {r: partial(_network, each, each, engine, rounds) for r, each in released.items()}
-        return ModelFamily(name, loaders, ENGINE_NAMES[engine])
-    model = _network(name, Path(name).name, engine, rounds, **choices)
-    return ModelFamily(name, {model.scale: lambda: model}, ENGINE_NAMES[engine], model.notes)
-
-
-def _fastest(name: str) -> Engine:
-    """Returns the engine that "auto" stands for."""
-    if is_onnx_file(name):
-        return "onnxruntime"
-    # A network is exported by `onnx` first.
-    if any(find_spec(package) is None for package in ("onnx", "onnxruntime")):
-        return "jax"
-    with _importing_jax(name):
-        import jax
-    return "onnxruntime" if jax.devices()[0].platform == "cpu" else "jax"
-
-
-def _released_scales(name: str) -> dict[int, str]:
-    """Returns the released models of a name by their scales; none for an exported file."""
-    if is_onnx_file(name):
-        return {}
-    # This import loads Flax, which bicubic and an exported file do not need.
-    with _importing_jax(name):
-        from subpixel.sr.models.released import released_scales
-    return released_scales(name)
-
-
-@contextmanager
-def _importing_jax(target: str) -> Iterator[None]:
-    """Surrounds an import that loads JAX, which may not be installed."""
+        if engine == "jax":
+            raise InputError(f"{name} is run by ONNX Runtime: leave out --engine=jax")
+        model = _onnx_file(name)
+        return ModelFamily(name, {model.scale: lambda: model}, "ONNX Runtime")
+    if name == BICUBIC_NAME and not any(choices.values()):
+        return ModelFamily(name, {r: cache(partial(_bicubic, r)) for r in BICUBIC_SCALES})
     try:
-        yield
+        from subpixel.sr.photo.networks import find_networks
     except ImportError as error:
         package = (error.name or "").partition(".")[0]
         if package not in ("jax", "jaxlib", "flax"):
             raise
         raise InputError(
-            f"{target} needs the package {package}, which is not installed: install it, or give "
-            f"--engine=onnxruntime and --model=FILE.onnx, a file of `{command_name()} export`"
+            f"{name} needs the package {package}, which is not installed: install it, or give "
+            f"--model=FILE.onnx, a file of `{command_name()} export`"
         ) from None
+    return find_networks(name, engine, **choices)
 
 
-def _bicubic(scale: int, rounds: int) -> Model:
+def _bicubic(scale: int) -> Model:
+    return Model(BICUBIC_NAME, "", scale, BICUBIC_RADIUS, lambda tile: imresize(tile, scale))
+
+
+def _onnx_file(name: str) -> Model:
+    path = Path(name)
+    if not path.is_file():
+        raise InputError(f"{name} is no file: name one that `{command_name()} export` wrote")
+    network = OnnxNetwork(path)
+    version = network.metadata.get("version", UNKNOWN)
+    if version == UNKNOWN:
+        version = digest_of(path.read_bytes())
+    return onnx_model(network, name, version)
+
+
+def onnx_model(
+    network: OnnxNetwork, target: str, version: str, notes: tuple[str, ...] = ()
+) -> Model:
+    """Returns the model of an exported network.
+
+    Args:
+      network: the network.
+      target: its name as the user gave it.
+      version: as in `Model`.
+      notes: as in `Model`.
+
+    Raises:
+      InputError: if the network rounds to 8 bits.
+    """
+    if network.uint8:
+        raise InputError(f"{target} rounds to 8 bits inside: export it without --uint8")
+
     def run(tile: np.ndarray) -> np.ndarray:
-        hr = imresize(tile, scale)
-        return back_project(tile, hr.clip(0, 1), scale, rounds) if rounds else hr
+        with np.errstate(invalid="ignore", over="ignore"):
+            return enlarge_opaque(
+                tile, lambda x: network(x[None])[0], network.scale, network.channels
+            )
 
-    return Model(BICUBIC_NAME, "", scale, BICUBIC_RADIUS + rounds * BACK_PROJECTION_RADIUS, run)
-
-
-def _network(target: str, name: str, engine: Engine, rounds: int, **choices: Any) -> Model:
-    if engine == "onnxruntime" and is_onnx_file(target):
-        loaded = load_onnx_file(target, rounds)
-    elif is_onnx_file(target):
-        raise InputError(f"{target} is run by ONNX Runtime: leave out --engine=jax")
-    else:
-        # This import loads JAX, which bicubic and an exported file do not need.
-        with _importing_jax(target):
-            from subpixel.sr.photo.networks import load_exported, load_with_jax
-        load = load_exported if engine == "onnxruntime" else load_with_jax
-        loaded = load(target, rounds, **choices)
-    radius = max(loaded.radius, BICUBIC_RADIUS) + rounds * BACK_PROJECTION_RADIUS
-    run = _finite(loaded.run, target)
-    # ONNX Runtime divides each tile among all processors itself.
-    at_once = TILES_AT_ONCE if engine == "jax" else 1
-    return Model(name, loaded.version, loaded.scale, radius, run, loaded.notes, at_once)
+    return network_model(target, version, network.scale, network.radius, run, notes)
 
 
-def _finite(run: Callable[[np.ndarray], Any], target: str) -> Callable[[np.ndarray], np.ndarray]:
+def network_model(
+    target: str,
+    version: str,
+    scale: int,
+    radius: int,
+    run: Callable[[np.ndarray], Any],
+    notes: tuple[str, ...],
+    tiles_at_once: int = 1,
+) -> Model:
+    """Returns the model of a network, which raises `NonFiniteError` where its output is not finite.
+
+    The arguments are those of `Model`; `radius` is the network's, and bicubic enlarges colours.
+    """
+
     def checked(tile: np.ndarray) -> np.ndarray:
         output = np.asarray(run(tile))
         if not np.isfinite(output).all():
             raise NonFiniteError(f"the output of {target} is not finite: check its weights")
         return output
 
-    return checked
+    radius = max(radius, BICUBIC_RADIUS)
+    return Model(Path(target).name, version, scale, radius, checked, notes, tiles_at_once)

@@ -13,18 +13,12 @@ from subpixel.sr.photo.vips import from_array, libvips
 
 SUFFIXES = frozenset({".heic", ".heif"})
 # Brands of images in HEVC: ISO/IEC 23008-12, annex B.
-_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"})
+_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
 
 
-def is_heic(path: Path) -> bool:
-    """Returns whether the first box of a file lists an image in HEVC: ISO/IEC 14496-12, 4.3."""
-    with path.open("rb") as file:
-        head = file.read(256)
-    if head[4:8] != b"ftyp":
-        return False
-    end = min(int.from_bytes(head[:4]), len(head))
-    brands = {head[8:12], *(head[start : start + 4] for start in range(16, end, 4))}
-    return not _BRANDS.isdisjoint(brands)
+def is_heic(head: bytes) -> bool:
+    """Returns whether the first 64 bytes of a file list an image in HEVC: ISO/IEC 14496-12, 4.3."""
+    return head[4:8] == b"ftyp" and any(brand in head[8:] for brand in _BRANDS)
 
 
 def open_heic(path: Path) -> Any:
@@ -46,14 +40,14 @@ def open_heic(path: Path) -> Any:
             f"{path} is HEIC, which needs pillow-heif ({error}): pip install 'subpixel[heic]', or "
             "save the photograph as JPEG"
         ) from None
-    opened = pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
+    opened = pillow_heif.open_heif(path)
     if len(opened) > 1:
         raise InputError(f"{path} has {len(opened)} images: save them as single files")
     return opened
 
 
-def decode_heic(path: Path, opened: Any) -> Any:
-    """Returns the libvips image of a HEIC file, upright, with EXIF, XMP and colour profile.
+def decode_heic(path: Path, opened: Any) -> tuple[Any, list[str]]:
+    """Returns the libvips image of a HEIC file, upright and of 8 bits, and notes.
 
     Args:
       path: the file.
@@ -66,16 +60,10 @@ def decode_heic(path: Path, opened: Any) -> Any:
     profile, codes = info.get("icc_profile"), info.get("nclx_profile")
     if not profile and codes is not None:
         profile = profile_of(path, codes["color_primaries"], codes["transfer_characteristics"])
-    image = from_array(_values(opened))
-    if opened.premultiplied_alpha:
-        image = (
-            image.unpremultiply()
-            .rint()
-            .cast(image.format)
-            .copy(interpretation=image.interpretation)
-        )
-    else:
-        image = image.copy()
+    pillow = opened.to_pillow()
+    # Colours may be stored as multiplied by alpha.
+    values = np.asarray(pillow.convert("RGBA") if pillow.mode == "RGBa" else pillow)
+    image = from_array(np.ascontiguousarray(values.reshape(*values.shape[:2], -1))).copy()
     pyvips = libvips()
     fields = {"exif-data": info.get("exif"), "xmp-data": info.get("xmp")}
     for name, content in {**fields, "icc-profile-data": profile}.items():
@@ -83,15 +71,4 @@ def decode_heic(path: Path, opened: Any) -> Any:
             image.set_type(pyvips.GValue.blob_type, name, content)
     # The decoder has rotated the pixels; the orientation in EXIF is that of the camera.
     image.set_type(pyvips.GValue.gint_type, "orientation", 1)
-    return image
-
-
-def _values(opened: Any) -> np.ndarray:
-    """Returns the pixels (h, w, c), uint8 or, for 10 and 12 bits, uint16."""
-    values = np.asarray(opened)
-    bits = opened.info["bit_depth"]
-    if values.dtype == np.uint16:
-        # pillow-heif shifts to the left: white of 10 bits would be 65,472.
-        peak = np.float32(2**bits - 1)
-        values = ((values >> (16 - bits)) * (65535 / peak) + np.float32(0.5)).astype(np.uint16)
-    return values.reshape(*values.shape[:2], -1)
+    return image, [f"{info['bit_depth']} bits became 8"] if info["bit_depth"] > 8 else []

@@ -5,10 +5,10 @@ Pillow, without what holds in the original file only. Nothing is added but the m
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
@@ -32,6 +32,7 @@ _DESCRIBES_PIXELS = ('{"shape"', "ImageJ=", "<?xml")
 _PER_INCH = {2: 1.0, 3: 2.54}
 # A segment of a JPEG file holds 65,533 bytes, 29 of which are the name of XMP.
 MAX_SEGMENT = 65_500
+Read = TypeVar("Read")
 # XMP with these states something of the file: Adobe, XMP Specification, part 3; Android, Motion
 # Photo format 1.0 and Ultra HDR 1.1.
 _FURTHER_IMAGES = (b"hdrgm:", b"HDRGainMap", b"MotionPhoto", b"MicroVideo")
@@ -53,7 +54,7 @@ class Metadata:
     """What is copied into the enlarged photograph.
 
     Attributes:
-      kind: "jpeg", "png", "tiff", "webp", "heif" or "bmp".
+      kind: "jpeg", "png", "tiff", "webp", "heif", or "" for another.
       icc: the colour profile.
       exif: the tags of EXIF; of a TIFF file, those that describe the photograph.
       xmp: the block of XMP, if it holds for the result.
@@ -91,20 +92,45 @@ def png_chunks(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def tiff_tags(path: Path) -> Image.Exif:
     """Returns the first directory of a TIFF file, with its EXIF; empty if it is damaged."""
-    tags = Image.Exif()
-    with path.open("rb") as file, warnings.catch_warnings():
-        # Pillow warns about damaged tags; the pixels do not depend on them.
-        warnings.simplefilter("ignore")
-        try:
+
+    def load() -> Image.Exif:
+        tags = Image.Exif()
+        with path.open("rb") as file:
             head = file.read(8)
             tags.endian, tags.bigtiff = ("<" if head[:2] == b"II" else ">"), 43 in head[2:4]
             directory = ImageFileDirectory_v2(head + (file.read(8) if tags.bigtiff else b""))
             tags.load_from_fp(file, directory.next)
-            _load_inner(tags)
+            return _complete(tags)
+
+    return _undamaged(load, Image.Exif())
+
+
+def _exif_of(block: bytes) -> Image.Exif:
+    tags = Image.Exif()
+    tags.load(block)
+    return _complete(tags)
+
+
+def _complete(tags: Image.Exif) -> Image.Exif:
+    """Reads all tags, which Pillow would do when they are used."""
+    dict(tags)
+    tags.get_ifd(GPS_IFD)
+    inner = tags.get_ifd(EXIF_IFD)
+    if _INTEROPERABILITY_IFD in inner:
+        # As stored it is the place of that directory in the file.
+        inner[_INTEROPERABILITY_IFD] = dict(tags.get_ifd(_INTEROPERABILITY_IFD))
+    return tags
+
+
+def _undamaged(read: Callable[[], Read], otherwise: Read) -> Read:
+    """Returns what Pillow reads, or another value if it is damaged: pixels do not depend on it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return read()
         except Exception:
             # Pillow raises nearly every class of exception on damaged content.
-            return Image.Exif()
-    return tags
+            return otherwise
 
 
 def read_metadata(path: Path, image: Any) -> Metadata:
@@ -114,48 +140,52 @@ def read_metadata(path: Path, image: Any) -> Metadata:
       path: the file.
       image: its libvips image, before it is rotated upright.
     """
-    kind = image.get("vips-loader").removesuffix("load") if _has(image, "vips-loader") else "bmp"
-    icc, xmp, iptc = (
-        bytes(image.get(name)) if _has(image, name) else None
-        for name in ("icc-profile-data", "xmp-data", "iptc-data")
+
+    def found(name: str) -> Any:
+        return image.get(name) if image.get_typeof(name) != 0 else None
+
+    kind = (found("vips-loader") or "").removesuffix("load")
+    icc, xmp, iptc, block = (
+        found(f"{name}-data") and bytes(found(f"{name}-data"))
+        for name in ("icc-profile", "xmp", "iptc", "exif")
     )
-    exif, dpi, text, notes = Image.Exif(), None, {}, []
+    exif = _undamaged(lambda: _exif_of(block), Image.Exif()) if block else Image.Exif()
+    dpi, text, notes = None, {}, []
     if kind == "tiff":
         tags = tiff_tags(path)
         exif, dpi = _descriptive(tags), _dpi_of_tiff(tags)
         iptc = iptc and _in_file_order(iptc)
         if _PHOTOSHOP in tags:
             notes.append("the resources of Photoshop were left out")
-    elif _has(image, "exif-data"):
-        exif = _loaded(image.get("exif-data"))
-    if kind == "jpeg":
-        info = _jpeg_info(path)
-        dpi, xmp = _dpi_of_jpeg(info), info.get("xmp")
+    elif kind == "jpeg":
+        # libvips gives the last of several blocks of XMP.
+        info = _undamaged(lambda: JpegImageFile(path).info, {})
+        xmp = info.get("xmp")
+        per_inch = _PER_INCH.get(info.get("jfif_unit", 0) + 1, 0)
+        dpi = _dpi(per_inch, *info.get("jfif_density", (0, 0)))
         if "comment" in info:
             notes.append("the comment of the JPEG was left out")
-    if kind == "png":
-        dpi, text, behind = _of_png(path, image)
-        if behind:
+    elif kind == "png":
+        chunks = dict(png_chunks(path))
+        dpi = _dpi(25.4 * (chunks.get("pHYs", b"")[8:] == b"\1"), image.xres, image.yres)
+        names = (name for name in image.get_fields() if name.startswith("png-comment-"))
+        text = {name.split("-", 3)[3]: image.get(name) for name in names}
+        text = {key: value for key, value in text.items() if not key.startswith("Raw profile")}
+        if any(f"+{name}" in chunks for name in ("tEXt", "iTXt", "zTXt", "eXIf")):
             notes.append("metadata behind the pixels of the PNG were left out")
-    if kind == "bmp" and image.xres != 1:
+    elif not kind and image.xres != 1:
         dpi = image.xres * 25.4, image.yres * 25.4
     if _MAKER_NOTE in exif.get_ifd(EXIF_IFD):
         notes.append("maker notes were left out, which hold in the camera's own file only")
-    rotated = _has(image, "orientation") and image.get("orientation") != 1
-    if xmp is not None and (reason := _untrue(xmp, rotated)):
+    if xmp is not None and (reason := _untrue(xmp, found("orientation") not in (None, 1))):
         xmp, notes = None, [*notes, reason]
     return Metadata(kind, icc, exif, xmp, iptc, dpi, text, tuple(notes))
 
 
 def left_out(metadata: Metadata, kind: str) -> list[str]:
     """Returns notes on what a format cannot hold."""
-    held = kind != "bmp"
     wide = kind == "jpeg" and len(metadata.xmp or b"") > MAX_SEGMENT
     found = {
-        "BMP holds no colour profile: it was left out": metadata.icc and not held,
-        "BMP holds no EXIF and no XMP: they were left out": (
-            not held and (metadata.xmp or len(metadata.exif))
-        ),
         "XMP of more than 64 kB was left out, as JPEG holds less": wide,
         "IPTC was left out, which is copied within JPEG and within TIFF only": (
             metadata.iptc and metadata.kind != kind
@@ -209,33 +239,6 @@ def _text(value: Any) -> Any:
     return _Latin1(value) if isinstance(value, str) else value
 
 
-def _has(image: Any, name: str) -> bool:
-    return image.get_typeof(name) != 0
-
-
-def _loaded(block: bytes) -> Image.Exif:
-    tags = Image.Exif()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            tags.load(bytes(block))
-            _load_inner(tags)
-        except Exception:
-            # As in `tiff_tags`.
-            return Image.Exif()
-    return tags
-
-
-def _load_inner(tags: Image.Exif) -> None:
-    """Reads all tags, which Pillow would do when they are used."""
-    dict(tags)
-    tags.get_ifd(GPS_IFD)
-    inner = tags.get_ifd(EXIF_IFD)
-    if _INTEROPERABILITY_IFD in inner:
-        # As stored it is the place of that directory in the file.
-        inner[_INTEROPERABILITY_IFD] = dict(tags.get_ifd(_INTEROPERABILITY_IFD))
-
-
 def _descriptive(tags: Image.Exif) -> Image.Exif:
     found = Image.Exif()
     found.endian = tags.endian
@@ -259,48 +262,16 @@ def _in_file_order(iptc: bytes) -> bytes | None:
 
 
 def _dpi_of_tiff(tags: Image.Exif) -> tuple[float, float] | None:
-    factor = _PER_INCH.get(tags.get(RESOLUTION_UNIT, 2))
-    x, y = (_number(tags.get(tag)) for tag in (X_RESOLUTION, Y_RESOLUTION))
-    return (x * factor, y * factor) if factor and x and y else None
-
-
-def _number(value: Any) -> float:
+    unit = tags.get(RESOLUTION_UNIT, 2)
     try:
-        number = float(value)
-    except (TypeError, ValueError, ZeroDivisionError):
-        return 0.0
-    return number if 0 < number < 2**31 else 0.0
+        return _dpi(_PER_INCH.get(unit, 0), *(float(tags[t]) for t in (X_RESOLUTION, Y_RESOLUTION)))
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
 
 
-def _jpeg_info(path: Path) -> dict[Any, Any]:
-    """Returns what Pillow reads before the pixels: libvips gives the last of several XMP."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with JpegImageFile(path) as image:
-                return image.info
-        except Exception:
-            # As in `tiff_tags`: libvips decides whether the pixels can be decoded.
-            return {}
-
-
-def _dpi_of_jpeg(info: dict[Any, Any]) -> tuple[float, float] | None:
-    factor = _PER_INCH.get(info.get("jfif_unit", 0) + 1)
-    x, y = info.get("jfif_density", (0, 0))
-    return (x * factor, y * factor) if factor and x and y else None
-
-
-def _of_png(path: Path, image: Any) -> tuple[tuple[float, float] | None, dict[str, str], bool]:
-    chunks = dict(png_chunks(path))
-    physical = chunks.get("pHYs", b"")
-    dpi = (image.xres * 25.4, image.yres * 25.4) if physical[8:] == b"\1" else None
-    text = {
-        name.split("-", 3)[3]: image.get(name)
-        for name in image.get_fields()
-        if name.startswith("png-comment-")
-    }
-    text = {key: value for key, value in text.items() if not key.startswith("Raw profile")}
-    return dpi, text, any(f"+{name}" in chunks for name in ("tEXt", "iTXt", "zTXt", "eXIf"))
+def _dpi(per_inch: float, x: float, y: float) -> tuple[float, float] | None:
+    """Returns pixels per inch; None without a unit, or if a number cannot be one."""
+    return (x * per_inch, y * per_inch) if per_inch and all(0 < v < 2**31 for v in (x, y)) else None
 
 
 def _untrue(xmp: bytes, rotated: bool) -> str | None:

@@ -1,10 +1,12 @@
-"""Loads networks for tiles. This module imports JAX, which takes a second."""
+"""Finds the networks of a name. This module imports JAX, which takes a second."""
 
 import hashlib
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
+from importlib.util import find_spec
 from typing import Any
 
+import jax
 import numpy as np
 
 from subpixel import __version__
@@ -14,56 +16,61 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import write_bytes
 from subpixel.sr.export.formats import Choices, onnx_bytes
 from subpixel.sr.export.runtime import OnnxNetwork
+from subpixel.sr.inference.tiling import TILES_AT_ONCE
 from subpixel.sr.inference.upscaler import enlarge_image
-from subpixel.sr.models.find import find_model
+from subpixel.sr.models.find import check_options, find_model
+from subpixel.sr.models.released import released_scales
+from subpixel.sr.models.trained import TrainedNetwork
 from subpixel.sr.models.weights import weights_digest
-from subpixel.sr.photo.onnx_files import Loaded, with_onnx_runtime
+from subpixel.sr.photo.engine import Engine, Model, ModelFamily, network_model, onnx_model
 
 
-def load_with_jax(target: str, rounds: int, **choices: Any) -> Loaded:
-    """Returns a network that JAX runs, compiled once for each shape of a tile.
-
-    Args:
-      target: as in `find_model`.
-      rounds: of back-projection.
-      choices: the options of `find_model`.
+def find_networks(target: str, engine: Engine, **choices: Any) -> ModelFamily:
+    """Returns the networks of a released model or another target, as in `find_models`.
 
     Raises:
-      InputError: if there is no such target, or it cannot be read.
+      InputError: as in `find_models`.
     """
+    check_options(target, **choices)
+    if engine == "auto":
+        # A network is exported by `onnx` first.
+        installed = all(find_spec(package) for package in ("onnx", "onnxruntime"))
+        engine = "onnxruntime" if installed and jax.default_backend() == "cpu" else "jax"
+    load, name = (_exported, "ONNX Runtime") if engine == "onnxruntime" else (_with_jax, "JAX")
+    if released := released_scales(target):
+        loaders = {
+            r: cache(lambda each=each: load(each, find_model(each))) for r, each in released.items()
+        }
+        return ModelFamily(target, loaders, name)
+    model = load(target, find_model(target, **choices))
+    return ModelFamily(target, {model.scale: lambda: model}, name, model.notes)
+
+
+def _with_jax(target: str, trained: TrainedNetwork) -> Model:
+    """Returns a network that JAX runs, compiled once for each shape of a tile."""
     keep_compilations()
-    trained = find_model(target, **choices)
     scale, channels = trained.config.scale, trained.config.channels
-    run = partial(enlarge_image, trained.graph, scale, channels, rounds, trained.params)
-    return Loaded(weights_digest(trained), scale, trained.shapes.radius, run, trained.notes)
+    run = partial(enlarge_image, trained.graph, scale, channels, trained.params)
+    digest, radius = weights_digest(trained), trained.shapes.radius
+    return network_model(target, digest, scale, radius, run, trained.notes, TILES_AT_ONCE)
 
 
-def load_exported(target: str, rounds: int, **choices: Any) -> Loaded:
-    """Returns a network that is exported now and that ONNX Runtime runs.
-
-    Args:
-      target: as in `find_model`.
-      rounds: of back-projection.
-      choices: the options of `find_model`.
-
-    Raises:
-      InputError: if there is no such target, it cannot be read, or ONNX Runtime is not installed.
-    """
-    trained = find_model(target, **choices)
+def _exported(target: str, trained: TrainedNetwork) -> Model:
+    """Returns a network that is exported, or was earlier, and that ONNX Runtime runs."""
     digest = weights_digest(trained)
     # Activations are no part of the digest.
     options = hashlib.sha256(repr((trained.config, trained.upsampler)).encode()).hexdigest()[:16]
     kept = cache_root() / "onnx" / f"{digest.partition(':')[2]}-{options}-{__version__}.onnx"
     if kept.is_file():
         with suppress(InputError):
-            return with_onnx_runtime(OnnxNetwork(kept), target, digest, rounds, trained.notes)
+            return onnx_model(OnnxNetwork(kept), target, digest, trained.notes)
     try:
         with np.errstate(invalid="ignore", over="ignore"):
             content = onnx_bytes(trained, Choices())[0]
     except RuntimeError:
         # The graph cannot be compared with a network whose output is not finite: JAX names it.
-        return load_with_jax(target, rounds, **choices)
+        return _with_jax(target, trained)
     # Exporting takes seconds; without a place to keep the graph it is exported each time.
     with suppress(OSError, InputError):
         write_bytes(kept, content)
-    return with_onnx_runtime(OnnxNetwork(content), target, digest, rounds, trained.notes)
+    return onnx_model(OnnxNetwork(content), target, digest, trained.notes)

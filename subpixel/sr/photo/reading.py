@@ -1,8 +1,9 @@
 """Opens photographs for enlargement, or says in one line why not."""
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,8 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr.photo import heic
 from subpixel.sr.photo.colour_codes import with_profile
 from subpixel.sr.photo.metadata import Metadata, png_chunks, read_metadata, tiff_tags
-from subpixel.sr.photo.pixels import DTYPES, PEAKS
 from subpixel.sr.photo.strips import Strips
-from subpixel.sr.photo.vips import damaged, from_array, libvips
+from subpixel.sr.photo.vips import DTYPES, PEAKS, damaged, from_array, libvips
 
 SUFFIXES = heic.SUFFIXES | frozenset(
     {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
@@ -23,13 +23,10 @@ SUFFIXES = heic.SUFFIXES | frozenset(
 MAX_MEGAPIXELS = 400
 _ONE_IMAGE = "one image a file is enlarged. Save them as single files, or an animation as a video"
 _READ_BYTES = 8 * 2**20
-# TIFF 6.0, sections 8 and 19: tags, colour spaces that are read, and kinds of values.
-_BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 259, 262, 339
 _TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_READ_SPACES, _YCBCR, _JPEG = (0, 1, 2, 3, 5, 6), 6, (6, 7)
-_OTHER_SPACES = {8: "CIELab", 9: "ICCLab", 10: "ITULab", 32803: "CFA (raw)", 34892: "linear raw"}
-_KINDS = {1: "uint", 2: "int", 3: "float", 5: "complex", 6: "complex"}
-_REFUSED_KINDS = frozenset({"uint32", "uint64", "float64"})
+# TIFF 6.0, section 8: tags; grey, RGB, palettes, CMYK, and YCbCr in JPEG.
+_BITS, _COMPRESSION, _PHOTOMETRIC = 258, 259, 262
+_READ_SPACES, _YCBCR, _JPEG = (0, 1, 2, 3, 5), 6, (6, 7)
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class Photograph:
     path: Path
     image: Any
     metadata: Metadata
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def width(self) -> int:
@@ -72,46 +69,64 @@ class Photograph:
         return Strips(self.height, self.width, self.image.bands, self._rows())
 
     def _rows(self) -> Iterator[np.ndarray]:
-        pyvips = libvips()
         width, height, bands = self.width, self.height, self.image.bands
-        peak = np.float32(PEAKS[self.dtype])
-        dtype = DTYPES[self.dtype]
         step = max(_READ_BYTES // (width * bands * 4), 1)
-        try:
-            region = pyvips.Region.new(self.image)
+        with _decoding(self.path):
+            region = libvips().Region.new(self.image)
             for y in range(0, height, step):
                 count = min(step, height - y)
-                values = np.frombuffer(region.fetch(0, y, width, count), dtype)
+                values = np.frombuffer(region.fetch(0, y, width, count), DTYPES[self.dtype])
+                peak = np.float32(PEAKS[self.dtype])
                 yield values.reshape(count, width, bands).astype(np.float32) / peak
-        except pyvips.Error as error:
-            raise InputError(damaged(self.path, error)) from None
 
 
-def open_photograph(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photograph:
+def open_photograph(path: Path) -> Photograph:
     """Opens an image file; pixels are decoded when its strips are read.
 
     Args:
       path: the file.
-      max_megapixels: files with more are refused.
 
     Raises:
       InputError: naming the file, if it cannot be read, or holds several images.
       OSError: if the system refuses to open it.
     """
     refuse_unreadable(path)
-    image = _open(path, max_megapixels)
-    _refuse_larger(path, image.width, image.height, max_megapixels)
-    return _normalise(path, image)
+    image, notes = _open(path)
+    _refuse_large(path, image.width, image.height)
+    image, colour_notes = with_profile(path, image)
+    metadata = read_metadata(path, image)
+    with _decoding(path):
+        if image.interpretation == "cmyk":
+            # libvips takes no profile that does not begin as one, ICC.1:2022, section 7.2.
+            own = image.get_typeof("icc-profile-data") != 0
+            own = own and image.get("icc-profile-data")[36:40] == b"acsp"
+            image = image.icc_transform(
+                "srgb", embedded=True, input_profile="cmyk", intent="relative"
+            )
+            metadata = replace(metadata, icc=bytes(image.get("icc-profile-data")))
+            profile = "its own" if own else "a general"
+            notes.append(f"CMYK converted to sRGB by {profile} colour profile")
+        if image.get_typeof("orientation") != 0 and image.get("orientation") != 1:
+            image = image.autorot()
+        _refuse_pixels(path, image)
+    return Photograph(path, image, metadata, (*notes, *colour_notes, *metadata.notes))
 
 
-def _refuse_larger(path: Path, width: int, height: int, max_megapixels: float) -> None:
-    megapixels = width * height / 1e6
-    if megapixels > max_megapixels:
-        digits = 1 if megapixels >= 1 else 4
-        raise InputError(
-            f"{path} has {megapixels:,.{digits}f} megapixels, and at most {max_megapixels:,g} are "
-            "read: a file that claims more than it holds fills a disk. --max-megapixels allows more"
-        )
+def refuse_unreadable(path: Path) -> None:
+    """Refuses what is no plain file, such as a pipe, which would block, or an empty file.
+
+    Raises:
+      InputError: naming the path and the reason.
+      OSError: naming the path, if it does not exist, or the system refuses to open it.
+    """
+    check_name(path)
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise InputError(f"{path} is not a file")
+    if found.st_size == 0:
+        raise InputError(f"{path} is empty: copy it again")
+    # The error names a missing permission; libvips would call the file damaged.
+    path.open("rb").close()
 
 
 def check_name(path: Path) -> None:
@@ -126,115 +141,33 @@ def check_name(path: Path) -> None:
         raise InputError(f"{path} has a name that is not UTF-8: rename it") from None
 
 
-def refuse_unreadable(path: Path) -> None:
-    """Refuses what is no plain file, such as a pipe, which would block, or an empty file.
-
-    Raises:
-      InputError: naming the path and the reason.
-      OSError: if the system refuses to open the file.
-    """
-    try:
-        found = path.exists()
-    # Python before 3.13 raises RuntimeError at a loop of links.
-    except (OSError, RuntimeError) as error:
-        raise InputError(
-            f"{path} cannot be followed ({error}): a link may lead to itself"
-        ) from None
-    if not found:
-        why = "is a link that leads nowhere" if path.is_symlink() else "does not exist"
-        raise InputError(f"{path} {why}")
-    if not path.is_file():
-        raise InputError(f"{path} is not a file")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path} is empty: copy it again")
-    # The error names a missing permission; libvips would call the file damaged.
-    path.open("rb").close()
-    check_name(path)
-
-
-def _refuse_several(path: Path, image: Any) -> None:
-    count = image.get("n-pages") if image.get_typeof("n-pages") else 1
-    loader = image.get("vips-loader")
-    if loader == "pngload" and _is_animated_png(path):
-        raise InputError(f"{path} is animated: {_ONE_IMAGE}")
-    if count > 1:
-        what = "pages" if loader == "tiffload" else "frames"
-        animated = "has" if what == "pages" else "is animated, with"
-        raise InputError(f"{path} {animated} {count} {what}: {_ONE_IMAGE}")
-
-
-def _is_animated_png(path: Path) -> bool:
-    """Returns whether there is a chunk acTL; libvips reads the first image."""
-    return any(name == "acTL" for name, _ in png_chunks(path))
-
-
-def header(path: Path) -> tuple[int, int]:
-    """Returns width and height as the file's header states them; (0, 0) if it cannot be read."""
-    # Opening a pipe blocks until somebody writes into it.
-    if not path.is_file():
-        return 0, 0
-    try:
-        image = libvips().Image.new_from_file(str(path))
-    except (libvips().Error, UnicodeEncodeError):
-        return 0, 0
-    return image.width, image.height
-
-
-def _open(path: Path, max_megapixels: float) -> Any:
-    pyvips = libvips()
+def _open(path: Path) -> tuple[Any, list[str]]:
     with path.open("rb") as file:
-        head = file.read(12)
-    if head.startswith(b"BM"):
-        return _open_bmp(path, max_megapixels)
-    if head[4:] == b"ftypavis":
-        raise InputError(f"{path} is animated: {_ONE_IMAGE}")
-    if head[:4] in _TIFF_HEADS:
-        _refuse_tiff(path)
-    if heic.is_heic(path):
-        with _decoding(path):
+        head = file.read(64)
+    with _decoding(path):
+        if head.startswith(b"BM"):
+            return _open_bmp(path), []
+        if heic.is_heic(head):
             opened = heic.open_heic(path)
-            width, height = opened.size
-            _refuse_larger(path, width, height, max_megapixels)
+            _refuse_large(path, *opened.size)
             return heic.decode_heic(path, opened)
-    try:
-        # "error" stops at damage; by default the rest of a cut file would be grey.
-        image = pyvips.Image.new_from_file(str(path), fail_on="error")
-    except pyvips.Error as error:
-        if "is not a known file format" in str(error):
+        if head[4:12] == b"ftypavis":
+            raise InputError(f"{path} is animated: {_ONE_IMAGE}")
+        if head[:4] in _TIFF_HEADS:
+            _refuse_tiff(path)
+        try:
+            # "error" stops at damage; by default the rest of a cut file would be grey.
+            image = libvips().Image.new_from_file(str(path), fail_on="error")
+        except libvips().Error as error:
+            if "is not a known file format" not in str(error):
+                raise
             kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
             raise InputError(f"{path} is no image of a kind that is read ({kinds})") from None
-        raise InputError(damaged(path, error)) from None
-    _refuse_several(path, image)
-    return image
-
-
-def _refuse_tiff(path: Path) -> None:
-    tags = tiff_tags(path)
-    space, bits, sample = (tags.get(tag, 1) for tag in (_PHOTOMETRIC, _BITS, _SAMPLE_FORMAT))
-    if space == _YCBCR and tags.get(_COMPRESSION) not in _JPEG:
-        raise InputError(f"{path} holds YCbCr without JPEG compression: convert it to RGB")
-    if space not in _READ_SPACES:
-        name = _OTHER_SPACES.get(space, f"{space} of TIFF")
-        raise InputError(f"{path} has the colour space {name}: convert it to RGB or grey")
-    bits, sample = (value[0] if isinstance(value, tuple) else value for value in (bits, sample))
-    kind = f"{_KINDS.get(sample, 'uint')}{bits}"
-    if kind in _REFUSED_KINDS or kind.startswith(("int", "complex")):
-        raise InputError(_of_kind(path, kind))
-
-
-def _open_bmp(path: Path, max_megapixels: float) -> Any:
-    """Decodes BMP with Pillow, since libvips has no reader of its own for it."""
-    # `Image.open` has a limit of its own, which no option raises.
-    with _decoding(path), BmpImageFile(path) as opened:
-        _refuse_larger(path, opened.width, opened.height, max_megapixels)
-        dpi = opened.info.get("dpi")
-        mode = {"1": "L", "L": "L", "RGBA": "RGBA"}.get(opened.mode, "RGB")
-        values = np.array(opened.convert(mode))
-    values = values.reshape(*values.shape[:2], -1)
-    image = from_array(values)
-    if dpi:
-        image = image.copy(xres=dpi[0] / 25.4, yres=dpi[1] / 25.4)
-    return image
+    count = image.get("n-pages") if image.get_typeof("n-pages") else 1
+    if count > 1 or (head[1:4] == b"PNG" and "acTL" in dict(png_chunks(path))):
+        what = f"has {count} pages" if head[:4] in _TIFF_HEADS else "is animated"
+        raise InputError(f"{path} {what}: {_ONE_IMAGE}")
+    return image, []
 
 
 @contextmanager
@@ -242,33 +175,48 @@ def _decoding(path: Path) -> Iterator[None]:
     """Calls a file damaged if the decoder inside fails, unless the error says more."""
     try:
         yield
-    except (InputError, PermissionError, MemoryError):
+    except (InputError, PermissionError, MemoryError, GeneratorExit):
         raise
     except Exception as error:
         # Decoders of Pillow and pillow-heif raise nearly every class of exception.
-        raise InputError(damaged(path, error)) from None
+        raise damaged(path, error) from None
 
 
-def _normalise(path: Path, image: Any) -> Photograph:
-    pyvips = libvips()
-    image, notes = with_profile(path, image)
-    metadata = read_metadata(path, image)
-    try:
-        if image.interpretation == "cmyk":
-            own = image.get_typeof("icc-profile-data") != 0 and _is_profile(
-                image.get("icc-profile-data")
-            )
-            image = image.icc_transform(
-                "srgb", embedded=True, input_profile="cmyk", intent="relative"
-            )
-            metadata = replace(metadata, icc=bytes(image.get("icc-profile-data")))
-            notes.append(
-                f"CMYK converted to sRGB by {'its own' if own else 'a general'} colour profile"
-            )
-        if image.get_typeof("orientation") != 0 and image.get("orientation") != 1:
-            image = image.autorot()
-    except pyvips.Error as error:
-        raise InputError(damaged(path, error)) from None
+def _open_bmp(path: Path) -> Any:
+    """Decodes BMP with Pillow, since libvips has no reader of its own for it."""
+    # `Image.open` has a limit of its own, which no option raises.
+    with BmpImageFile(path) as opened:
+        _refuse_large(path, *opened.size)
+        dpi = opened.info.get("dpi")
+        mode = {"1": "L", "L": "L", "RGBA": "RGBA"}.get(opened.mode, "RGB")
+        values = np.array(opened.convert(mode))
+    image = from_array(values.reshape(*values.shape[:2], -1))
+    return image.copy(xres=dpi[0] / 25.4, yres=dpi[1] / 25.4) if dpi else image
+
+
+def _refuse_large(path: Path, width: int, height: int) -> None:
+    if width * height > MAX_MEGAPIXELS * 1e6:
+        raise InputError(
+            f"{path} has {width * height / 1e6:,.1f} megapixels, and at most {MAX_MEGAPIXELS} are "
+            "read, since a file that claims more than it holds fills a disk: cut it into parts"
+        )
+
+
+def _refuse_tiff(path: Path) -> None:
+    tags = tiff_tags(path)
+    space, bits = tags.get(_PHOTOMETRIC, 1), tags.get(_BITS, 1)
+    if space not in _READ_SPACES and (space, tags.get(_COMPRESSION) in _JPEG) != (_YCBCR, True):
+        raise InputError(
+            f"{path} has the colour space {space} of TIFF, and grey, RGB, palettes, CMYK and JPEG "
+            "are read: convert it to RGB or grey"
+        )
+    # libvips reads such values in some layouts only.
+    if max(bits if isinstance(bits, tuple) else (bits,)) > 32:
+        raise InputError(_of_kind(path, "of 64 bits"))
+
+
+def _refuse_pixels(path: Path, image: Any) -> None:
+    """Refuses what is not grey or RGB, with or without alpha, of values that are written."""
     if image.interpretation not in ("b-w", "grey16", "srgb", "rgb16", "rgb", "scrgb", "multiband"):
         raise InputError(
             f"{path} has the colour space {image.interpretation}: convert it to RGB or grey"
@@ -276,32 +224,19 @@ def _normalise(path: Path, image: Any) -> Photograph:
     if image.bands > 4:
         raise InputError(f"{path} has {image.bands} channels: convert it to RGB, with alpha or not")
     if image.format not in PEAKS:
-        raise InputError(_of_kind(path, image.format))
-    if image.format == "float":
-        _refuse_unless_unit(path, image)
-    return Photograph(path, image, metadata, (*notes, *metadata.notes))
-
-
-def _of_kind(path: Path, kind: str) -> str:
-    return f"{path} has values of the kind {kind}: convert them to unsigned 8 or 16 bits"
-
-
-def _is_profile(content: bytes) -> bool:
-    """Returns whether a colour profile begins as one, ICC.1:2022, section 7.2."""
-    return content[36:40] == b"acsp"
-
-
-def _refuse_unless_unit(path: Path, image: Any) -> None:
-    try:
-        low, high = image.min(), image.max()
-        # NaN, which libvips leaves out of its minimum, is not equal to itself.
-        numbers = image.relational(image, "equal").min() > 0
-    except libvips().Error as error:
-        raise InputError(damaged(path, error)) from None
-    if not numbers:
+        raise InputError(_of_kind(path, f"of the kind {image.format}"))
+    if image.format != "float":
+        return
+    # NaN, which libvips leaves out of its minimum, is not equal to itself.
+    if image.relational(image, "equal").min() == 0:
         raise InputError(f"{path} has values that are not a number (NaN): replace them")
+    low, high = image.min(), image.max()
     if not (low >= 0 and high <= 1):
         raise InputError(
             f"{path} has floating-point values from {low:g} to {high:g}, and black is 0 and white "
             "1 here: scale them to 0..1, or convert them to 16 bits"
         )
+
+
+def _of_kind(path: Path, kind: str) -> str:
+    return f"{path} has values {kind}: convert them to unsigned 8 or 16 bits"

@@ -138,11 +138,6 @@ class RowBuffer:
         self._kept: list[np.ndarray] = []
         self._first = self._next = 0
 
-    def blocks(self, height: int, count: int) -> Iterator[Shaped[np.ndarray, "rows _ c"]]:
-        """Yields the rows of an image of a height in blocks of `count`; the last may be lower."""
-        for start in range(0, height, count):
-            yield self.take(start, min(start + count, height))
-
     def take(self, start: int, stop: int) -> Shaped[np.ndarray, "rows _ c"]:
         """Returns rows start to stop; rows before `start` are dropped."""
         while self._next < stop:

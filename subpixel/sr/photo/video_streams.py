@@ -1,4 +1,4 @@
-"""What a video holds beside its frames: audio, subtitles, chapters, a cover image, and more."""
+"""What a video holds beside its frames: audio, subtitles, chapters, and more."""
 
 import shlex
 from pathlib import Path
@@ -6,8 +6,6 @@ from typing import Any
 
 from subpixel.sr._support.errors import InputError
 
-# The tag by which WebM states that a second stream inside the video is its transparency.
-ALPHA = "alpha_mode"
 # The containers that are written, as FFmpeg names them, and the encoder for their videos.
 CONTAINERS = {
     ".m4v": ("mp4", "libx264"),
@@ -16,10 +14,7 @@ CONTAINERS = {
     ".mp4": ("mp4", "libx264"),
     ".webm": ("webm", "libvpx-vp9"),
 }
-WRITTEN_VIDEOS = frozenset(CONTAINERS)
-_COPIED = ("audio", "subtitle")
-# In other containers a cover becomes a second video, which some players show instead.
-_COVERS = frozenset({".m4v", ".mov", ".mp4"})
+COPIED = ("audio", "subtitle")
 
 
 def pyav() -> Any:
@@ -36,19 +31,12 @@ def pyav() -> Any:
 
 
 def is_cover(stream: Any) -> bool:
-    """Returns whether a video stream is one image, which players show as the file's cover."""
-    attached = pyav().stream.Disposition.attached_pic
-    return stream.type == "video" and bool(stream.disposition & attached)
-
-
-def copied_streams(source: Any, target: Path) -> list[Any]:
-    """Returns the streams whose packets are copied: audio, subtitles, a cover if it can be."""
-    covers = target.suffix.lower() in _COVERS
-    return [s for s in source.streams if s.type in _COPIED or (covers and is_cover(s))]
+    """Returns whether a stream is one image, which players show as the file's cover."""
+    return bool(stream.disposition & pyav().stream.Disposition.attached_pic)
 
 
 def add_copies(sink: Any, source: Any, path: Path, target: Path) -> dict[int, Any]:
-    """Adds the copied streams and the chapters to a new file, and writes its header.
+    """Adds audio, subtitles and chapters to a new file, and writes its header.
 
     Args:
       sink: the file, in which the video is the first stream.
@@ -62,8 +50,8 @@ def add_copies(sink: Any, source: Any, path: Path, target: Path) -> dict[int, An
     Raises:
       InputError: if the container cannot hold the audio or the subtitles.
     """
-    copied, errors = {}, pyav().error
-    streams = copied_streams(source, target)
+    copied = {}
+    streams = [stream for stream in source.streams if stream.type in COPIED]
     try:
         for stream in streams:
             copy = sink.add_stream_from_template(stream)
@@ -72,48 +60,35 @@ def add_copies(sink: Any, source: Any, path: Path, target: Path) -> dict[int, An
             copied[stream.index] = copy
         sink.set_chapters(source.chapters())
         sink.start_encoding()
-    except (ValueError, errors.FFmpegError) as error:
+    except (ValueError, pyav().error.FFmpegError) as error:
         if getattr(error, "filename", None) and isinstance(error, OSError):
             raise
         kinds = " and ".join(sorted({stream.type for stream in streams})) or "video"
         codecs = ", ".join(stream.codec_context.name for stream in streams)
-        written = [path.suffix] if path.suffix.lower() in WRITTEN_VIDEOS else []
-        suffixes = [s for s in (*written, ".mkv") if s.lower() != target.suffix.lower()]
-        command = (
-            f"ffmpeg -i {shlex.quote(str(path))} -c:v copy -c:a "
-            f"{'libopus' if target.suffix.lower() == '.webm' else 'aac'} "
-            f"-sn {shlex.quote(path.stem + '_converted.mkv')}"
-        )
-        other = (
-            f"give it the suffix {' or '.join(dict.fromkeys(suffixes))}, or " if suffixes else ""
-        )
+        suffix = target.suffix.lower()
+        other = "" if suffix == ".mkv" else "give it the suffix .mkv, or "
+        sound = "libopus" if suffix == ".webm" else "aac"
+        names = (shlex.quote(str(name)) for name in (path, f"{path.stem}_converted.mkv"))
+        command = f"ffmpeg -i {next(names)} -c:v copy -c:a {sound} -sn {next(names)}"
         raise InputError(
             f"{target} cannot hold the {kinds} of {path} ({codecs}): {other}convert it: {command}"
         ) from None
     return copied
 
 
-def left_out(source: Any, stream: Any, target: Path) -> list[str]:
+def left_out(source: Any, video: Any) -> list[str]:
     """Returns notes on what the result does not keep, one line each.
 
     Args:
       source: the file that is read.
-      stream: its video.
-      target: the path of the new file.
+      video: its stream that is enlarged.
     """
-    suffix = target.suffix.lower()
-    kept = {stream.index, *(copied.index for copied in copied_streams(source, target))}
-    others = [other for other in source.streams if other.index not in kept]
-    kinds = {"cover" if is_cover(other) else other.type for other in others}
+    others = [s for s in source.streams if s.type not in COPIED and s.index != video.index]
+    kinds = {"cover" if is_cover(stream) else stream.type for stream in others}
     found = {
-        "further video streams were left out": "video" in kinds,
-        "attached files, such as fonts, were left out": "attachment" in kinds,
-        "data streams, such as time codes and positions, were left out": "data" in kinds,
-        f"the cover image was left out, which {suffix} does not mark as one": "cover" in kinds,
+        "video": "further video streams were left out",
+        "attachment": "attached files, such as fonts, were left out",
+        "data": "data streams, such as time codes and positions, were left out",
+        "cover": "the cover image was left out",
     }
-    return [note for note, applies in found.items() if applies]
-
-
-def has_alpha(stream: Any) -> bool:
-    """Returns whether WebM states transparency for a video."""
-    return any(name.lower() == ALPHA and value == "1" for name, value in stream.metadata.items())
+    return [note for kind, note in found.items() if kind in kinds]

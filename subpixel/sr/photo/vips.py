@@ -7,9 +7,14 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt
+from jaxtyping import Float32, Shaped, UInt
 
 from subpixel.sr._support.errors import InputError
+from subpixel.sr.inference.colour import rounded
+
+# Formats of values in libvips, their types in NumPy, and white.
+DTYPES = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
+PEAKS = {"uchar": 255, "ushort": 65535, "float": 1}
 
 
 def libvips() -> ModuleType:
@@ -32,27 +37,25 @@ def libvips() -> ModuleType:
     return pyvips
 
 
-def first_line(error: Exception) -> str:
-    """Returns the part of libvips's message that tells most, without its stack of causes."""
+def damaged(path: Path, error: Exception) -> InputError:
+    """Returns the error for a file that libvips or Pillow do not decode."""
     text = getattr(error, "detail", "") or str(error)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[0] if lines else "unknown error"
-
-
-def damaged(path: Path, error: Exception) -> str:
-    """Returns the line that a file gets that libvips or Pillow do not decode."""
-    return (
-        f"{path} cannot be decoded ({first_line(error)}): it may be damaged, or of a form that is "
-        "not read; copy it again, or convert it to PNG"
+    # The first line of libvips's message tells most; the others are its stack of causes.
+    line = next(filter(None, map(str.strip, text.splitlines())), "unknown error")
+    return InputError(
+        f"{path} cannot be decoded ({line}): it may be damaged, or of a form that is not read; "
+        "copy it again, or convert it to PNG"
     )
 
 
 def from_array(values: UInt[np.ndarray, "h w c"]) -> Any:
-    """Returns a libvips image of uint8 or uint16 (h, w, 1 to 4)."""
+    """Returns a libvips image of uint8 or uint16 (h, w, 1 to 4), which shares the memory."""
     height, width, bands = values.shape
-    wide = values.dtype == np.uint16
-    image = libvips().Image.new_from_memory(
-        values.tobytes(), width, height, bands, "ushort" if wide else "uchar"
-    )
-    grey, rgb = ("grey16", "rgb16") if wide else ("b-w", "srgb")
-    return image.copy(interpretation=grey if bands < 3 else rgb)
+    names = ("uchar", "b-w", "srgb") if values.dtype == np.uint8 else ("ushort", "grey16", "rgb16")
+    image = libvips().Image.new_from_memory(values.data, width, height, bands, names[0])
+    return image.copy(interpretation=names[1 if bands < 3 else 2])
+
+
+def quantised(values: Float32[np.ndarray, "h w c"], dtype: str) -> Shaped[np.ndarray, "h w c"]:
+    """Returns values in 0..1 as a format of libvips stores them; "float" stays as it is."""
+    return values if dtype == "float" else rounded(values, DTYPES[dtype])

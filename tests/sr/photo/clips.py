@@ -10,7 +10,7 @@ from skimage import data
 from subpixel.sr.photo.engine import find_models
 from subpixel.sr.photo.photographs import Settings
 from subpixel.sr.photo.plan import Size
-from subpixel.sr.photo.video import VideoEncoding, upscale_video
+from subpixel.sr.photo.video import upscale_video
 
 COFFEE = data.coffee()
 # Milliseconds between frames differ, as in the videos of telephones.
@@ -82,7 +82,23 @@ def read_packets(path: Path, kind: str) -> list[tuple[float, bytes]]:
         return [(float(p.pts * p.time_base), bytes(p)) for p in packets]
 
 
-def enlarge(source: Path, target: Path, scale: float = 2.0, advance=lambda *_: None) -> list[str]:
-    """Enlarges a video by bicubic, without loss."""
-    settings = Settings(find_models("bicubic"), Size(scale=scale))
-    return list(upscale_video(source, target, settings, VideoEncoding(crf=0), advance))
+def enlarge(
+    source: Path, target: Path, size: Size | float = 2.0, advance=None, model="bicubic"
+) -> list[str]:
+    """Enlarges a video without loss, and returns the notes."""
+    size = size if isinstance(size, Size) else Size(scale=size)
+    settings = Settings(find_models(model), size, crf=0)
+    return list(upscale_video(source, target, settings, advance).notes)
+
+
+def remux(source: Path, target: Path, change) -> Path:
+    """Copies the video of a file into another, which `change(sink, stream)` alters first."""
+    with av.open(str(source)) as given, av.open(str(target), "w") as sink:
+        stream = given.streams.video[0]
+        copy = sink.add_stream_from_template(stream)
+        change(sink, copy)
+        for packet in given.demux(stream):
+            if packet.dts is not None:
+                packet.stream = copy
+                sink.mux(packet)
+    return target

@@ -8,6 +8,11 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
+from subpixel.sr.photo.engine import find_models
+from subpixel.sr.photo.photographs import Settings, upscale_photograph
+from subpixel.sr.photo.plan import Size
+from subpixel.sr.photo.reading import open_photograph
+
 COFFEE = data.coffee()[100:160, 200:280]
 HEIGHT, WIDTH = COFFEE.shape[:2]
 
@@ -31,13 +36,25 @@ def save(path: Path, values: np.ndarray = COFFEE, **options) -> Path:
     return path
 
 
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """Returns a chunk of a PNG file."""
+    checked = kind + content
+    return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+
 def write_bomb(path: Path, width: int, height: int) -> None:
     """Writes a PNG that claims a size and holds nothing."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        checked = kind + content
-        return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    body = header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+
+
+def enlarge(source: Path, target: Path, model: str = "bicubic", **options) -> list[str]:
+    """Enlarges an image by 2, and returns the notes."""
+    settings = Settings(find_models(model), **{"size": Size(scale=2), **options})
+    return list(upscale_photograph(source, target, settings).notes)
+
+
+def read_pixels(path: Path) -> np.ndarray:
+    """Returns the pixels of a file as the application reads them, in 0..1."""
+    return np.concatenate(list(open_photograph(path).strips().rows))

@@ -1,6 +1,5 @@
 """`subpixel.sr.upscale` on arrays and files."""
 
-import io
 import subprocess
 import sys
 
@@ -35,12 +34,8 @@ def test_arrays_keep_their_axes_and_dtype(image, shape):
 def test_a_batch_equals_single_images():
     batch = np.stack([COFFEE, COFFEE[::-1]])
     result = subpixel.sr.upscale(batch, "bicubic")
-    several = subpixel.sr.upscale([COFFEE, COFFEE[::-1]], "bicubic")
-    assert isinstance(several, list)
-    for one, same, image in zip(result, several, batch, strict=True):
-        single = subpixel.sr.upscale(image, "bicubic")
-        np.testing.assert_array_equal(one, single)
-        np.testing.assert_array_equal(same, single)
+    for one, image in zip(result, batch, strict=True):
+        np.testing.assert_array_equal(one, subpixel.sr.upscale(image, "bicubic"))
 
 
 def test_dtypes_agree():
@@ -60,19 +55,14 @@ def test_a_file_is_turned_upright(tmp_path):
     assert np.abs(result.astype(int) - expected).max() <= 1
 
 
+def test_a_grey_file_has_no_channel(tmp_path):
+    result = subpixel.sr.upscale(save(tmp_path / "a.png", COFFEE[..., 0]), "bicubic", scale=2)
+    assert (type(result), result.shape) == (np.ndarray, (2 * HEIGHT, 2 * WIDTH))
+
+
 def test_any_size():
     assert subpixel.sr.upscale(COFFEE, "bicubic", scale=2.5).shape == (150, 200, 3)
     assert subpixel.sr.upscale(COFFEE, "bicubic", size=(300, 300)).shape == (225, 300, 3)
-
-
-def test_a_notebook_shows_an_image_and_no_batch():
-    result = subpixel.sr.upscale(COFFEE, "bicubic")
-    shown = np.asarray(Image.open(io.BytesIO(result._repr_png_())))
-    np.testing.assert_array_equal(shown, result)
-    assert subpixel.sr.upscale(COFFEE[None], "bicubic")._repr_png_() is None
-    sixteen = subpixel.sr.upscale(COFFEE.astype(np.uint16) * 257, "bicubic")
-    difference = np.asarray(Image.open(io.BytesIO(sixteen._repr_png_()))) - result.astype(int)
-    assert np.abs(difference).max() <= 1
 
 
 @pytest.mark.parametrize(
@@ -128,19 +118,3 @@ def test_images_that_eval_saves_have_the_same_pixels(model):
     np.testing.assert_array_equal(upscaler.image(COFFEE), result)
     # Rounded once: more exact than luma and chroma rounded by themselves.
     assert (upscaler.rgb(COFFEE) != result).mean() > 0.01
-
-
-def test_what_is_computed_from_a_result_is_plain():
-    result = subpixel.sr.upscale(COFFEE, "bicubic")
-    plain = np.asarray(result)
-    assert type(result.max()) is np.uint8
-    assert type(result.mean()) is np.float64
-    for computed, expected in (
-        (result.astype(float), plain.astype(float)),
-        (result / 2, plain / 2),
-        (result.sum(axis=0), plain.sum(axis=0)),
-        (np.clip(result, 10, 20), np.clip(plain, 10, 20)),
-    ):
-        assert type(computed) is np.ndarray
-        np.testing.assert_array_equal(computed, expected)
-    assert type(result[:10, :10]) is type(result)

@@ -12,42 +12,51 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-import pyvips
-from files import COFFEE, rgba, save
+from files import COFFEE, enlarge, save
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from rich.console import Console
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.photo import writing
-from subpixel.sr.photo.batch import Outcome, jobs_beside, other_files, plan_jobs, run_jobs
+from subpixel.sr.photo.batch import Outcome, plan_jobs, run_jobs
 from subpixel.sr.photo.engine import find_models
-from subpixel.sr.photo.photographs import Settings, upscale_photograph
+from subpixel.sr.photo.photographs import Settings
 from subpixel.sr.photo.plan import Size
 from subpixel.sr.photo.progress import BatchProgress
-from subpixel.sr.photo.video import VideoEncoding
 
 
-def run(inputs, output, overwrite=False, suffix=None) -> tuple[Outcome, str]:
-    jobs = plan_jobs([Path(path) for path in inputs], output, suffix)
+def run(inputs, output, overwrite=False, suffix=None, scale=2) -> tuple[Outcome, str]:
+    jobs, _ = plan_jobs([Path(path) for path in inputs], output, "x2", suffix)
     console = Console(record=True, width=1000, file=io.StringIO())
-    settings = Settings(find_models("bicubic"), Size(scale=2))
-    with BatchProgress(console, [0.0] * len(jobs)) as progress:
-        outcome = run_jobs(jobs, settings, VideoEncoding(), overwrite, progress)
+    settings = Settings(find_models("bicubic"), Size(scale=scale))
+    with BatchProgress(console, len(jobs)) as progress:
+        outcome = run_jobs(jobs, settings, overwrite, progress)
     return outcome, console.export_text()
+
+
+def targets(inputs, output, label="x2", suffix=None) -> list[Path]:
+    return [job.target for job in plan_jobs(inputs, output, label, suffix)[0]]
 
 
 def tree(root: Path) -> list[str]:
     return sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
 
 
+def save_all(root: Path, *names: str) -> list[Path]:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+    return [save(root / name) for name in names]
+
+
 def test_a_folder_is_kept_as_a_tree(tmp_path):
-    for name in ("a.png", "deep/er/b.jpg", "deep/c.png"):
-        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
-        save(tmp_path / "in" / name)
-    (tmp_path / "in/notes.txt").write_text("not an image")
-    outcome, _ = run([tmp_path / "in"], tmp_path / "out")
-    assert (outcome.done, outcome.failed) == (3, 0)
+    save_all(tmp_path / "in", "a.png", "deep/er/b.jpg", "deep/c.png")
+    for name in ("a.dng", "deep/b.DNG", "c.txt", "README", ".hidden"):
+        (tmp_path / "in" / name).write_text("not an image")
+    outcome, printed = run([tmp_path / "in"], tmp_path / "out")
+    # No bar is drawn into a log.
+    assert (outcome.done, outcome.failed, printed) == (3, 0, "")
     assert tree(tmp_path / "out") == ["a.png", "deep/c.png", "deep/er/b.jpg"]
+    assert plan_jobs([tmp_path / "in"], None, "x2")[1] == {".dng": 2, ".txt": 1}
 
 
 def test_results_inside_the_source_are_not_enlarged_again(tmp_path):
@@ -58,12 +67,11 @@ def test_results_inside_the_source_are_not_enlarged_again(tmp_path):
 
 
 def test_what_is_there_is_left_unless_it_is_to_be_replaced(tmp_path):
-    save(tmp_path / "a.png")
-    save(tmp_path / "b.png")
+    save_all(tmp_path, "a.png", "b.png")
     (tmp_path / "out").mkdir()
     (tmp_path / "out/a.png").write_bytes(b"precious")
     outcome, _ = run([tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "out")
-    assert (outcome.done, outcome.present, outcome.exit_code) == (1, 1, 0)
+    assert (outcome.done, outcome.present, outcome.failed) == (1, 1, 0)
     assert (tmp_path / "out/a.png").read_bytes() == b"precious"
     outcome, _ = run([tmp_path / "a.png"], tmp_path / "out", overwrite=True)
     assert outcome.done == 1
@@ -71,21 +79,36 @@ def test_what_is_there_is_left_unless_it_is_to_be_replaced(tmp_path):
         assert image.size == (160, 120)
 
 
-def test_two_inputs_with_one_name(tmp_path):
-    for folder in ("x", "y"):
-        (tmp_path / folder).mkdir()
-        save(tmp_path / folder / "a.png")
-    outcome, printed = run([tmp_path / "x/a.png", tmp_path / "y/a.png"], tmp_path / "out")
-    assert (outcome.done, outcome.failed, outcome.exit_code) == (1, 1, 1)
-    assert "x/a.png would both become" in printed
+def folder_of_the_result(root: Path):
+    (root / "out/a.png").mkdir(parents=True)
 
 
-def test_a_result_never_replaces_its_source(tmp_path):
-    before = save(tmp_path / "a.png").read_bytes()
-    outcome, printed = run([tmp_path / "a.png"], tmp_path, overwrite=True)
-    assert outcome.failed == 1
-    assert "would be replaced by its result" in printed
-    assert (tmp_path / "a.png").read_bytes() == before
+def file_for_a_folder(root: Path):
+    (root / "out").mkdir()
+    (root / "out/y").write_text("a file")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "prepare", "done", "said"),
+    [
+        (["x/a.png", "y/a.png"], "out", None, 1, "x/a.png would both become"),
+        (["x/a.png"], "x", None, 0, "would be replaced by its result"),
+        (["x/a.png"], "out", folder_of_the_result, 0, "out/a.png is a folder, where the result of"),
+        (["."], "out", file_for_a_folder, 1, "out/y"),
+    ],
+)
+def test_a_result_that_has_no_place_is_named(
+    inputs, output, prepare, done, said, tmp_path, monkeypatch
+):
+    files = save_all(tmp_path / "in", "x/a.png", "y/a.png")
+    before = files[0].read_bytes()
+    monkeypatch.chdir(tmp_path / "in")
+    if prepare:
+        prepare(tmp_path / "in")
+    outcome, printed = run(inputs, Path(output), overwrite=True)
+    assert (outcome.done, outcome.failed) == (done, 1)
+    assert said in printed
+    assert files[0].read_bytes() == before
 
 
 def test_formats_are_chosen(tmp_path):
@@ -95,44 +118,46 @@ def test_formats_are_chosen(tmp_path):
         assert image.format == "WEBP"
 
 
-@pytest.mark.parametrize("name", ["out.png", "there"])
-def test_several_files_need_a_folder(name, tmp_path):
+@pytest.mark.parametrize(
+    ("names", "output", "suffix", "message"),
+    [
+        ("ab", "out.png", None, "several files cannot be written to the one file"),
+        ("ab", "there", None, "several files cannot be written to the one file"),
+        ("a", "there", None, "there is a file where a folder must be"),
+        (
+            "a",
+            "b.gif",
+            None,
+            r"b\.gif has no suffix of a format that is written .* create it first",
+        ),
+        ("a", "b.bmp", None, r"b\.bmp has no suffix of a format that is written"),
+        ("a", "b.jpeg", ".webp", r"b\.jpeg has a format by its name: leave out --format"),
+        ("a", "-", None, "not written to stdout: name a file or a folder"),
+        ("", "out", None, "in holds no images or videos"),
+    ],
+)
+def test_an_output_that_cannot_be_is_refused(names, output, suffix, message, tmp_path):
     (tmp_path / "there").write_text("a file")
-    paths = [save(tmp_path / "a.png"), save(tmp_path / "b.png")]
-    with pytest.raises(InputError, match="cannot be written to the one file"):
-        plan_jobs(paths, tmp_path / name)
+    (tmp_path / "in").mkdir()
+    inputs = [save(tmp_path / f"{name}.png") for name in names] or [tmp_path / "in"]
+    path = Path(output) if output == "-" else tmp_path / output
+    with pytest.raises(InputError, match=message):
+        plan_jobs(inputs, path, "x2", suffix)
 
 
-def test_an_output_that_looks_like_a_file_of_another_kind_is_refused(tmp_path):
-    save(tmp_path / "a.png")
-    with pytest.raises(InputError, match=r"b\.gif has no suffix of a format that is written"):
-        plan_jobs([tmp_path / "a.png"], tmp_path / "b.gif")
-    (tmp_path / "b.gif").mkdir()
+def test_a_folder_may_look_like_a_file_if_it_is_there(tmp_path):
+    source = save(tmp_path / "a.png")
     for name in ("b.gif", "2024.05", "large"):
-        (job,) = plan_jobs([tmp_path / "a.png"], tmp_path / name)
-        assert job.target == tmp_path / name / "a.png"
-
-
-def test_a_format_must_fit_the_name_of_the_output(tmp_path):
-    save(tmp_path / "a.png")
-    with pytest.raises(InputError, match=r"b\.jpeg is no webp file"):
-        plan_jobs([tmp_path / "a.png"], tmp_path / "b.jpeg", ".webp")
-    (job,) = plan_jobs([tmp_path / "a.png"], tmp_path / "b.jpeg", ".jpg")
-    assert job.target == tmp_path / "b.jpeg"
+        (tmp_path / name).mkdir()
+        assert targets([source], tmp_path / name) == [tmp_path / name / "a.png"]
+    assert targets([source], tmp_path / "new") == [tmp_path / "new/a.png"]
+    assert targets([source], tmp_path / "b.jpeg") == [tmp_path / "b.jpeg"]
 
 
 def test_a_file_given_twice_is_done_once(tmp_path):
-    save(tmp_path / "a.png")
-    jobs = plan_jobs([tmp_path / "a.png", tmp_path / "a.png", tmp_path], tmp_path / "out")
+    source = save(tmp_path / "a.png")
+    jobs, _ = plan_jobs([source, source, tmp_path], tmp_path / "out", "x2")
     assert [job.problem for job in jobs] == [""]
-
-
-def test_files_of_other_kinds_are_counted(tmp_path):
-    for name in ("in/a.dng", "in/deep/b.DNG", "in/c.txt", "in/README", "in/.hidden"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("not an image")
-    save(tmp_path / "in/d.png")
-    assert other_files([tmp_path / "in"], tmp_path / "out") == {".dng": 2, ".txt": 1}
 
 
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
@@ -152,26 +177,15 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
 
 
 def test_errors_of_a_size_name_the_file(tmp_path):
-    jobs = plan_jobs([save(tmp_path / "a.png")], tmp_path / "out")
-    console = Console(record=True, width=1000, file=io.StringIO())
-    settings = Settings(find_models("espcn", consistent=True), Size(scale=2.5), consistent=True)
-    with BatchProgress(console, [0.0]) as progress:
-        run_jobs(jobs, settings, VideoEncoding(), False, progress)
-    assert f"{tmp_path / 'a.png'}: consistent goes with a scale of the model" in (
-        console.export_text()
+    _, printed = run([save(tmp_path / "a.png")], tmp_path / "out", scale=5000)
+    assert printed == (
+        f"error: {tmp_path / 'a.png'}: the result would be 5e+03 times larger, and x4096 is the "
+        "most that this model reaches: ask for less\n"
     )
 
 
-def test_no_bar_is_drawn_into_a_log(tmp_path):
-    _, printed = run([save(tmp_path / "a.png")], tmp_path / "out")
-    assert printed == ""
-
-
 def test_links_to_folders_are_followed_once(tmp_path):
-    (tmp_path / "in/real").mkdir(parents=True)
-    (tmp_path / "elsewhere").mkdir()
-    save(tmp_path / "in/real/a.png")
-    save(tmp_path / "elsewhere/b.png")
+    save_all(tmp_path, "in/real/a.png", "elsewhere/b.png")
     (tmp_path / "in/link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "in/real/loop").symlink_to(tmp_path / "in")
     (tmp_path / "in/again").symlink_to(tmp_path / "elsewhere")
@@ -181,9 +195,7 @@ def test_links_to_folders_are_followed_once(tmp_path):
 
 
 def test_hidden_files_and_folders_are_left_out(tmp_path):
-    (tmp_path / "in/.thumbnails").mkdir(parents=True)
-    save(tmp_path / "in/.thumbnails/a.png")
-    save(tmp_path / "in/b.jpg")
+    save_all(tmp_path / "in", ".thumbnails/a.png", "b.jpg")
     (tmp_path / "in/._b.jpg").write_bytes(b"\0\x05\x16\x07 a fork of macOS")
     outcome, printed = run([tmp_path / "in"], tmp_path / "out")
     assert (outcome.done, outcome.failed, printed) == (1, 0, "")
@@ -201,17 +213,11 @@ def test_hidden_files_and_folders_are_left_out(tmp_path):
     ],
 )
 def test_results_lie_beside_their_inputs_by_default(size, label, tmp_path):
-    (tmp_path / "in").mkdir()
-    inputs = [save(tmp_path / "a.png"), tmp_path / "in", tmp_path / "b.heic", tmp_path / "c.avi"]
-    save(tmp_path / "in/d.png")
-    targets = [job.target.relative_to(tmp_path) for job in jobs_beside(inputs, size.label)]
-    names = [f"a_{label}.png", f"in_{label}/d.png", f"b_{label}.jpg", f"c_{label}.mkv"]
-    assert [str(target) for target in targets] == names
-
-
-def test_stdout_is_no_output(tmp_path):
-    with pytest.raises(InputError, match="not written to stdout: name a file or a folder"):
-        plan_jobs([save(tmp_path / "a.png")], Path("-"))
+    save_all(tmp_path, "a.png", "in/d.png")
+    inputs = [tmp_path / name for name in ("a.png", "in", "b.heic", "c.avi", "e.bmp")]
+    names = ("a_{}.png", "in_{}/d.png", "b_{}.jpg", "c_{}.mkv", "e_{}.png")
+    found = targets(inputs, None, size.label)
+    assert found == [tmp_path / name.format(label) for name in names]
 
 
 def test_a_note_is_shown_once_and_counted(tmp_path):
@@ -221,6 +227,20 @@ def test_a_note_is_shown_once_and_counted(tmp_path):
     _, printed = run(inputs, tmp_path / "out")
     note = "maker notes were left out, which hold in the camera's own file only"
     assert printed.splitlines() == [f"{inputs[0]}: {note}", f"2 more files: {note}"]
+
+
+def test_a_log_says_how_much_of_a_file_is_done(monkeypatch):
+    console = Console(record=True, width=1000, file=io.StringIO())
+    monkeypatch.setattr("subpixel.sr.photo.progress.LOG_SECONDS", 0)
+    with BatchProgress(console, 2) as progress:
+        progress.begin(Path("a\n.mp4"))
+        for done, total in ((1, 4), (3, 4), (5, None)):
+            progress.advance(done, total)
+    lines = console.export_text().splitlines()
+    assert [line.partition(",")[0] for line in lines] == [
+        r"a\n.mp4: 25%", r"a\n.mp4: 75%", r"a\n.mp4: 0%"
+    ]  # fmt: skip
+    assert lines[1].endswith(" s remain")
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
@@ -234,23 +254,9 @@ def test_two_runs_with_one_target_leave_one_whole_result(suffix, tmp_path):
         run([source], target, overwrite=True)
         whole.append(target.read_bytes())
     with ThreadPoolExecutor(4) as pool:
-        settings = Settings(find_models("bicubic"), Size(scale=2))
-        list(pool.map(lambda i: upscale_photograph(inputs[i % 2], target, settings), range(8)))
+        list(pool.map(lambda i: enlarge(inputs[i % 2], target), range(8)))
     assert target.read_bytes() in whole
     assert tree(tmp_path / "out") == [f"a.{suffix}"]
-
-
-def test_an_empty_folder_is_named(tmp_path):
-    (tmp_path / "in").mkdir()
-    with pytest.raises(InputError, match="in holds no images or videos"):
-        plan_jobs([tmp_path / "in"], tmp_path / "out")
-
-
-def test_a_folder_where_the_result_belongs(tmp_path):
-    (tmp_path / "out/a.png").mkdir(parents=True)
-    outcome, printed = run([save(tmp_path / "a.png")], tmp_path / "out")
-    assert outcome.failed == 1
-    assert "out/a.png is a folder, where the result of" in printed
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write and read everything")
@@ -261,32 +267,33 @@ def test_what_may_not_be_read_or_written_is_named(tmp_path):
     assert "Permission denied" in printed
 
 
-def test_a_file_where_a_folder_must_be(tmp_path):
-    (tmp_path / "in/sub").mkdir(parents=True)
-    save(tmp_path / "in/sub/a.png")
-    save(tmp_path / "in/b.png")
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/sub").write_text("a file")
-    outcome, printed = run([tmp_path / "in"], tmp_path / "out")
-    assert (outcome.done, outcome.failed) == (1, 1)
-    assert str(tmp_path / "out/sub") in printed
-
-
-def test_a_full_disk_leaves_no_half_file(tmp_path):
-    large = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
-    save(tmp_path / "a.png", large)
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [("b.jpg", "pixels"), ("b.tif", "pixels"), ("b.webp", "pixels"), ("b.png", "text")],
+)
+def test_a_full_disk_leaves_no_half_file(name, of, tmp_path):
+    noise = np.random.default_rng(0).bytes(300_000)
+    if of == "pixels":
+        save(tmp_path / "a.png", np.frombuffer(noise, np.uint8)[:270_000].reshape(300, 300, 3))
+    else:
+        # The pixels have less than the limit, the text more.
+        text = PngInfo()
+        text.add_text("Title", noise.hex())
+        save(tmp_path / "a.png", pnginfo=text)
     code = (
-        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000));"
         "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "from subpixel.sr.cli._run import run_command; from subpixel.__main__ import main;"
         "run_command(main)"
     )
-    words = ["upscale", tmp_path / "a.png", "-o", tmp_path / "b.png", "--model=bicubic"]
+    words = ["upscale", tmp_path / "a.png", "-o", tmp_path / name, "--model=bicubic"]
     ended = subprocess.run(
         [sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, check=False
     )
     assert ended.returncode == 1, ended.stderr
-    assert "b.png cannot be written" in ended.stderr
+    error = ended.stderr.splitlines()[0]
+    assert error.startswith("error: ")
+    assert error.endswith(f": {tmp_path / name}")
     assert "Traceback" not in ended.stderr
     assert tree(tmp_path) == ["a.png"]
 
@@ -333,15 +340,3 @@ def test_memory_is_flat_over_a_thousand_files(tmp_path):
         run(inputs, tmp_path / "out", overwrite=i > 0)
         sizes.append(memory().rss / 2**20)
     assert max(sizes[10:]) - sizes[5] < 16, sizes
-
-
-@pytest.mark.parametrize("values", [COFFEE, COFFEE[..., 0], rgba(), rgba()[..., 2:]])
-def test_results_larger_than_memory_wait_in_a_file(values, tmp_path, monkeypatch):
-    save(tmp_path / "a.png", values)
-    run([tmp_path / "a.png"], tmp_path / "b.png")
-    monkeypatch.setattr(writing, "MEMORY_BYTES", 0)
-    run([tmp_path / "a.png"], tmp_path / "c.png")
-    assert tree(tmp_path) == ["a.png", "b.png", "c.png"]
-    first, second = (pyvips.Image.new_from_file(tmp_path / f"{name}.png") for name in "bc")
-    assert first.interpretation == second.interpretation
-    np.testing.assert_array_equal(first.numpy(), second.numpy())

@@ -49,10 +49,9 @@ def pieces(values: np.ndarray, step: int) -> Strips:
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("network", [1, 3])
-@pytest.mark.parametrize("consistent", [False, True])
-def test_strips_of_tiles_equal_the_whole_image(channels, network, consistent, weights, monkeypatch):
+def test_strips_of_tiles_equal_the_whole_image(channels, network, weights, monkeypatch):
     values = image(152, 184, channels)
-    model = find_models(str(weights[network]), consistent=consistent).of_scale(3)
+    model = find_models(str(weights[network])).of_scale(3)
     expected = enlarge_tile(values, model.run, model.radius)
     # As if the image were much wider: the lowest tiles.
     monkeypatch.setattr(strips, "STRIP_BYTES", 1)
@@ -145,18 +144,6 @@ def test_sixteen_bits_do_not_pass_through_eight():
     assert len(np.unique(result)) > 250
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_consistent_results_shrink_to_their_input(channels, weights):
-    smooth = imresize(COFFEE, 0.5)[..., :channels]
-    shrunk = {}
-    for consistent in (False, True):
-        result = upscale(smooth, str(weights[1]), scale=3, consistent=consistent)
-        difference = imresize(np.asarray(result), 1 / 3).astype(int) - smooth
-        shrunk[consistent] = (difference == 0).mean()
-    assert shrunk[True] > 0.98
-    assert shrunk[True] > shrunk[False]
-
-
 def test_a_network_that_is_not_finite_is_named(weights, tmp_path):
     config = ESPCNConfig(scale=3, features=(6, 5))
     _, state = nnx.split(config.build("subpixel", seed=0))
@@ -167,13 +154,11 @@ def test_a_network_that_is_not_finite_is_named(weights, tmp_path):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("consistent", [False, True])
-def test_onnx_runtime_computes_what_jax_computes(channels, consistent, weights):
+def test_onnx_runtime_computes_what_jax_computes(channels, weights):
     pytest.importorskip("onnxruntime")
     values = COFFEE / np.float32(255)
     results = [
-        upscale(values, str(weights[channels]), engine=engine, consistent=consistent)
-        for engine in ("jax", "onnxruntime")
+        upscale(values, str(weights[channels]), engine=engine) for engine in ("jax", "onnxruntime")
     ]
     np.testing.assert_allclose(*results, rtol=0, atol=1e-5)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import enlarge
+from clips import enlarge, remux
 
 from subpixel.sr._support.errors import InputError
 
@@ -133,20 +133,6 @@ def test_other_videos_are_refused(options, message, tmp_path):
         enlarge(source, tmp_path / "b.mkv")
 
 
-def with_matrix(path: Path, matrix: tuple[int, ...]) -> Path:
-    """Writes a video with a display matrix."""
-    plain = make(path.with_suffix(".mkv"), "-c:v", "libx264", "-crf", "0")
-    with av.open(str(plain)) as given, av.open(str(path), "w") as sink:
-        stream = given.streams.video[0]
-        copy = sink.add_stream_from_template(stream)
-        copy.set_display_matrix(matrix)
-        for packet in given.demux(stream):
-            if packet.dts is not None:
-                packet.stream = copy
-                sink.mux(packet)
-    return path
-
-
 ONE = 1 << 16
 
 
@@ -156,7 +142,9 @@ ONE = 1 << 16
 )
 def test_mirrored_and_slanted_videos_are_refused(corner, tmp_path):
     a, b, c, d = corner
-    source = with_matrix(tmp_path / "a.mp4", (a, b, 0, c, d, 0, 0, 0, 1 << 30))
+    matrix = (a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    plain = make(tmp_path / "a.mkv", "-c:v", "libx264", "-crf", "0")
+    source = remux(plain, tmp_path / "a.mp4", lambda _, copy: copy.set_display_matrix(matrix))
     with pytest.raises(InputError, match="is to be shown mirrored or at an angle: ffmpeg -i"):
         enlarge(source, tmp_path / "b.mp4")
 
@@ -238,8 +226,8 @@ def test_further_containers_are_read(suffix, codecs, tmp_path):
 
 def test_an_unstated_matrix_of_sd_is_stated_where_the_result_is_larger(tmp_path):
     source = make(tmp_path / "a.mkv", "-pix_fmt", "yuv420p", "-c:v", "libx264")
-    enlarge(source, tmp_path / "b.mkv", scale=13)
-    enlarge(source, tmp_path / "c.mkv", scale=2)
+    enlarge(source, tmp_path / "b.mkv", 13)
+    enlarge(source, tmp_path / "c.mkv", 2)
     for name, expected in (("b", 6), ("c", 2)):
         with av.open(str(tmp_path / f"{name}.mkv")) as result:
             assert result.streams.video[0].codec_context.colorspace == expected
