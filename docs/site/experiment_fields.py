@@ -41,11 +41,11 @@ def rows_of(kind: type[Any]) -> Iterator[tuple[str, str, str]]:
     for field in dataclasses.fields(kind):
         if field.name not in ("model", "data", "optimizer", "degradation"):
             text = meanings.get(field.name, "")
-            choices = ", ".join(
-                f'"{word}"' for word in get_args(field.type) if isinstance(word, str)
-            )
-            if choices and not all(f'"{word}"' in text for word in get_args(field.type)):
-                text = f"{text} One of {choices}.".strip()
+            choices = [f'"{word}"' for word in get_args(field.type) if isinstance(word, str)]
+            if len(choices) == 1:
+                text = "Names the network, as in config.json."
+            elif not all(choice in text for choice in choices):
+                text = f"{text} One of {', '.join(choices)}.".strip()
             yield field.name, default_of(field), text.replace("|", "\\|")
 
 

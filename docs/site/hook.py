@@ -18,7 +18,7 @@ from subpixel import equinox, image, initializers, kernels, linen, nnx, ops
 ROOT = Path(__file__).parents[2]
 # Place in the site: place in the repository.
 PAGES = {"contribute.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
-BACK = '<p class="source"><a href="../index.html">subpixel</a></p>\n</header>'
+BACK = '<p class="source"><a href="../index.html">The documentation of subpixel</a></p>\n</header>'
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -44,6 +44,16 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if place.startswith("research/"):
         return re.sub(r"\]\(\.\./docs/", "](../", markdown)
     return re.sub(r"\]\(((?:\.\./)*)\.\./research/", r"](\1research/", markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Keeps an option in one line: browsers break lines after the hyphens of --name."""
+    option = r"(?<![\w-])--[\w.-]+"
+    return re.sub(
+        "<code>[^<]*--[^<]*</code>",
+        lambda found: re.sub(option, r'<span class="option">\g<0></span>', found[0]),
+        html,
+    )
 
 
 def on_post_build(config: MkDocsConfig) -> None:
