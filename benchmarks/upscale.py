@@ -25,7 +25,7 @@ UNITS = ("dB", "% equal", "s/MP")
 
 @dataclass(frozen=True)
 class Options:
-    """Measures PSNR and time of the routes to enlarge to a size: docs/upscale.md."""
+    """Measures PSNR and time of the routes to enlarge to a size: docs/enlarge.md."""
 
     benchmarks: tuple[str, ...] = ("Set5", "Set14")
     """Folders of original images, under the data root or anywhere, or "embedded:test"."""

@@ -62,7 +62,7 @@ def whole_along(x: jax.Array, dimensions: range) -> jax.Array:
     """Keeps an array whole along some dimensions, where XLA divides it over the devices by itself.
 
     XLA's partitioner gives wrong values for convolutions of stride 1, and for kernel gradients of
-    strided ones, whose images are divided along a spatial axis (docs/transposed-convolution.md).
+    strided ones, whose images are divided along a spatial axis (docs/accelerators.md).
     """
     mesh: Any = getattr(getattr(jax.typeof(x), "sharding", None), "mesh", None)
     if set(getattr(mesh, "axis_types", None) or ()) != {AxisType.Auto} or mesh.size == 1:

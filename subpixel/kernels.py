@@ -2,13 +2,11 @@
 
 With a scale of r, low-resolution kernels of k taps and d dimensions, the layouts are
 
-===============  ===========================  =============================================
-name             kernel's shape               computed as
-===============  ===========================  =============================================
-subpixel         (k, ..., in, r**d * out)     a convolution, then `pixel_shuffle`
-zero_insert      (k*r, ..., in, out)          zeros between the pixels, then a convolution
-conv_transpose   (k*r, ..., in, out)          `jax.lax.conv_transpose`, stride r
-===============  ===========================  =============================================
+| name | kernel's shape | computed as |
+| --- | --- | --- |
+| `subpixel` | `(k, ..., in, r**d * out)` | a convolution, then `pixel_shuffle` |
+| `zero_insert` | `(k*r, ..., in, out)` | zeros between the pixels, then a convolution |
+| `conv_transpose` | `(k*r, ..., in, out)` | `jax.lax.conv_transpose`, stride r |
 
 Per dimension, over the zero-inserted image, output pixel ``r*q + b`` of phase ``b`` uses only
 every r-th tap. These taps are the low-resolution kernel of that phase (a polyphase decomposition)::

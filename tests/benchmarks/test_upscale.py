@@ -43,7 +43,7 @@ def test_the_command_prints_a_table(capsys, monkeypatch):
 
 
 def test_the_page_has_the_scores_of_the_released_models():
-    page = (Path(__file__).parents[2] / "docs/upscale.md").read_text()
+    page = (Path(__file__).parents[2] / "docs/enlarge.md").read_text()
     rows = re.findall(r"^\| x([234]) \| [^|]+ \| [^|]+ \| ([\d./ ]+) \| x", page, re.MULTILINE)
     expected = []
     for scale in (2, 3, 4):

@@ -16,7 +16,7 @@ DEFAULT_MODELS = tuple(f"{name}_x{r}" for name in ("espcn", "plain_10x18") for r
 
 @dataclass(frozen=True)
 class Options:
-    """Builds the folder of a page that enlarges images in the browser: docs/demo.md."""
+    """Builds the folder of a page that enlarges images in the browser: docs/enlarge.md."""
 
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """The folder. It must be new, empty, or an earlier demo."""

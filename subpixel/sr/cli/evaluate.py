@@ -44,7 +44,7 @@ class Options:
     """Folders of original images, under the data root or anywhere, or "embedded:test"."""
     protocol: ProtocolName = "matlab"
     """The convention that scores follow; the options from --crop to --shave change single
-    choices of it. See docs/protocol.md."""
+    choices of it. See docs/evaluate.md."""
     crop: int | None = None
     """Originals are cropped to a multiple of this many pixels."""
     channel: Channel | None = None

@@ -50,7 +50,7 @@ def run(_: Options) -> int:
     console.print(table)
     console.print(_advice(releases), soft_wrap=True, highlight=False)
     protocols = ", ".join(dict.fromkeys(release.protocol["name"] for release in releases))
-    console.print(f"protocol: {protocols} (docs/protocol.md)", soft_wrap=True, highlight=False)
+    console.print(f"protocol: {protocols} (docs/evaluate.md)", soft_wrap=True, highlight=False)
     console.print(f"model cards: {RELEASED}", soft_wrap=True, highlight=False)
     return 0
 

@@ -61,7 +61,8 @@ class DataConfig:
         require(
             len(self.shrink) in (0, len(self.train)) and all(0 < f <= 1 for f in self.shrink),
             "data.shrink must have one factor for each set of data.train, above 0 and at most 1; "
-            f"got {list(self.shrink)} for {len(self.train)}",
+            f"got {list(self.shrink)} for {len(self.train)}: give it beside data.train, "
+            f"such as --data.shrink {' '.join('1' for _ in self.train)}",
         )
         require(
             self.patch_size >= 1 and self.batch_size >= 1 and self.validation_images >= 1,

@@ -20,7 +20,7 @@ class OptimizerConfig:
 
     retired: ClassVar = {
         "reparameterization": Retired(
-            "none", "training with branches gained nothing (docs/recipe.md) and was removed"
+            "none", "training with branches gained nothing (research/recipe.md) and was removed"
         )
     }
 

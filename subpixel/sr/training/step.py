@@ -27,7 +27,7 @@ Step = Callable[[TrainState, Any], tuple[TrainState, Metrics]]
 Gradient = Callable[[Params, DeviceBatch], tuple[Float[Array, ""], Params]]
 
 # The number of LR pixels whose activations stay in a CPU's cache, and the largest number of parts
-# of a batch, each of which is compiled: docs/training.md has the measurements.
+# of a batch, each of which is compiled: research/cpu.md has the measurements.
 PIXELS_IN_CACHE = 2400
 MAX_PARTS = 16
 

@@ -200,3 +200,21 @@ def test_training_and_its_measurements_run_without_jit(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert (tmp_path / "run" / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("command", "package", "extras"),
+    [
+        ("train", "threadpoolctl", "train"),
+        ("upscale", "tyro", "upscale"),
+        ("export", "safetensors", "upscale,export"),
+        ("", "tyro", "train"),
+    ],
+)
+def test_a_missing_package_is_one_line_with_its_extra(command, package, extras, tmp_path):
+    code = f"import sys; sys.modules[{package!r}] = None; import subpixel.__main__ as m; m.script()"
+    options = {"export": ["espcn_x3", "-o", str(tmp_path / "a.onnx")], "upscale": ["a.png"]}
+    words = [command, *options.get(command, [])] if command else []
+    run = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+    assert run.returncode == 2
+    assert run.stderr == f"error: {package} is not installed: pip install 'subpixel[{extras}]'\n"
