@@ -169,7 +169,7 @@ def network_model(
     version: str,
     scale: int,
     radius: int,
-    run: Callable[[np.ndarray], Any],
+    run: Callable[[Float32[np.ndarray, "h w c"]], Any],
     notes: tuple[str, ...],
     tiles_at_once: int = 1,
 ) -> Model:
