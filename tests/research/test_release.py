@@ -137,7 +137,7 @@ def change(alter):
         (change(lambda c: c["settings"].pop("seed")), "tiny_x4", "does not state seed"),
         (change(lambda c: c["environment"].pop("jax")), "tiny_x4", "does not state jax"),
         (change(lambda c: c["upsamplers"].pop("subpixel")), "tiny_x4", "scores of subpixel"),
-        (change(lambda c: c.update(settings=3)), "tiny_x4", "settings must be of the kind dict"),
+        (change(lambda c: c.update(settings=3)), "tiny_x4", "settings must be a JSON object"),
     ],
 )
 def test_what_is_not_one_finished_training_is_refused(workdir, damage, name, message):

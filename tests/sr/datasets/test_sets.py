@@ -208,7 +208,7 @@ def test_the_list_and_a_verification_of_a_damaged_set(tmp_path, run):
         (["verify"], "name a set: T91, "),
         (
             ["verfy", "Set5"],
-            "unknown command 'data verfy': the nearest is `python -m subpixel data v",
+            "unknown command 'data verfy': the nearest is `subpixel data verify`; ",
         ),
         ([], "nothing says where data sets lie"),
     ],
