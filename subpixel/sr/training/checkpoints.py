@@ -12,6 +12,7 @@ import math
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
@@ -159,6 +160,7 @@ class Checkpoints:
         # Both log the errors of a failed write, which `save` or `wait` raises as one error.
         for name in ("absl", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
+        sys.unraisablehook = _print_unless_late
         self._folder = workdir / "checkpoints"
         self._config = to_json(config)
         with self._write_errors():
@@ -268,10 +270,21 @@ class Checkpoints:
         del self._manager
 
 
+def _print_unless_late(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Prints an error of a thread, unless a write of a failed save has ended after Orbax's loop.
+
+    TensorStore's own threads report each write to the event loop, which then complains.
+    """
+    if str(unraisable.exc_value) != "Event loop is closed":
+        sys.__unraisablehook__(unraisable)
+
+
 def _reason(error: Exception) -> str:
     """Returns the cause; Orbax passes on storage errors as a ValueError of thousands of chars."""
     code = re.search(r"os_error_code='(\d+)'", str(error))
-    return os.strerror(int(code[1])) if code else str(error)
+    if code:
+        return os.strerror(int(code[1]))
+    return getattr(error, "strerror", None) or str(error)
 
 
 def write_manifest(folder: Path) -> None:
