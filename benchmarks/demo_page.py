@@ -27,7 +27,7 @@ from skimage import data
 
 from subpixel.sr.cli.demo import DEFAULT_MODELS
 from subpixel.sr.demo.build import build_demo
-from subpixel.sr.models.find import find_model
+from subpixel.sr.find import find_model
 
 IMAGE = Path(__file__).parents[1] / "docs/demo.webp"
 MODEL = "espcn_x3"

@@ -167,8 +167,7 @@ def _torch_request(experiment: Experiment, compiled: bool) -> dict[str, Any]:
 def compile_step(experiment: Experiment) -> Program:
     """Compiles the training step of an experiment's first upsampler, for a batch of noise."""
     batch = noise_batch(experiment.model, experiment.data, experiment.seed)
-    name, model = experiment.upsamplers[0], experiment.model
-    start = start_training(model, experiment.optimizer, experiment.steps, name, experiment.seed)
+    start = start_training(experiment, experiment.upsamplers[0])
     platform = run_platform()
     compiled, seconds = compile_anew(
         lambda: lower_step(start, batch, platform=platform),

@@ -21,7 +21,7 @@ import subpixel.sr
 from subpixel.image import imresize, rgb_to_luma
 from subpixel.sr.export.formats import Choices, onnx_bytes
 from subpixel.sr.export.runtime import OnnxNetwork
-from subpixel.sr.models.find import find_model
+from subpixel.sr.find import find_model
 from subpixel.sr.photo.engine import DEFAULT_MODEL, find_models
 from subpixel.sr.photo.photographs import Settings
 from subpixel.sr.photo.video import upscale_video

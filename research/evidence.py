@@ -35,6 +35,7 @@ from subpixel.sr.data.degradation import make_lr
 from subpixel.sr.data.pairs import Pair, data_root, find_benchmarks
 from subpixel.sr.data.training_set import load_training_set
 from subpixel.sr.evaluation import Protocol, evaluate
+from subpixel.sr.find import find_start
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.base import Network
 from subpixel.sr.sweep import seeded
@@ -146,6 +147,7 @@ class Cell:
         self.benchmarks = {name: benchmarks[name] for name in data.benchmarks}
         self.checkerboard = (options.checkerboard, benchmarks[options.checkerboard])
         first = workdir / f"seed-{next(iter(self.experiments))}"
+        self.start_from = find_start(experiment)
         self.images = load_training_set(model, data, root, benchmarks=benchmarks, workdir=first)
 
     def train(self) -> int | None:
@@ -155,7 +157,7 @@ class Cell:
             claim_workdir(folder, experiment)
             self.images.record(folder)
             pairs, validation = self.images.pairs, self.images.validation
-            trained = train(experiment, pairs, validation, folder, self.console)
+            trained = train(experiment, self.start_from, pairs, validation, folder, self.console)
             if trained.signal is not None:
                 return trained.signal
             self.trained[seed] = trained

@@ -24,9 +24,9 @@ from subpixel.sr.comparison.result import FILE_NAME, Comparison, read_comparison
 from subpixel.sr.config import Experiment
 from subpixel.sr.data.pairs import Pair, data_root, find_benchmarks
 from subpixel.sr.evaluation import Protocol, Scores, evaluate
+from subpixel.sr.find import find_model
 from subpixel.sr.inference.bicubic import BICUBIC_NAME
 from subpixel.sr.inference.upscaler import BicubicUpscaler
-from subpixel.sr.models.find import find_model
 from subpixel.sr.models.released import MeanScores, Release, released_files, split_name
 from subpixel.sr.models.trained import TrainedNetwork
 from subpixel.sr.models.weights import save_weights

@@ -27,7 +27,7 @@ import ast
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any
@@ -51,10 +51,11 @@ from subpixel.sr.data.pairs import Pair, data_root, find_pairs
 from subpixel.sr.data.patches import PixelPair
 from subpixel.sr.data.training_set import load_training_set
 from subpixel.sr.evaluation import Protocol, evaluate
+from subpixel.sr.find import find_start
 from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models.released import load_released
-from subpixel.sr.models.trained import named_params
-from subpixel.sr.models.weights import save_weights
+from subpixel.sr.models.trained import TrainedNetwork, named_params
+from subpixel.sr.provenance import Provenance
 from subpixel.sr.training.loop import Trained, train
 
 HELD_OUT_FROM = ("BSDS500/test",)
@@ -196,11 +197,12 @@ def measure(
             training, watched = stage_pairs(stage, measured, teacher, root)
             workdir = Path(folder) / str(number)
             workdir.mkdir()
+            start_from = find_start(stage)
             if runs:
-                weights = workdir / "start.safetensors"
-                save_weights(weights, runs[-1].params[name], model, name)
-                stage = replace(stage, start_from=str(weights))
-            runs.append(train(stage, training, watched, workdir, console))
+                before = Provenance(name=f"stage {number}")
+                params = runs[-1].params[name]
+                start_from = TrainedNetwork(before.name, before, model, name, params)
+            runs.append(train(stage, start_from, training, watched, workdir, console))
     trained = runs[-1]
     params = trained.params[name]
     protocol = Protocol(model.scale, degradation=data.degradation)

@@ -17,7 +17,6 @@ from rich.console import Console
 from subpixel.sr.models.weights import load_weights
 from subpixel.sr.training.checkpoints import MANIFEST, list_steps, restore
 from subpixel.sr.training.records import WALL_CLOCK
-from subpixel.sr.training.state import start_training
 from subpixel.sr.workdir import read_config, weights_file
 
 ROOT = Path(__file__).parent.parent
@@ -123,14 +122,7 @@ def before_the_manifest(workdir: Path) -> bool:
 
 def final_state(workdir: Path) -> dict:
     """Returns the contents of the last checkpoint without the times."""
-    experiment = read_config(workdir)
-    states = {
-        name: start_training(
-            experiment.model, experiment.optimizer, experiment.steps, name, experiment.seed
-        ).state
-        for name in experiment.upsamplers
-    }
-    run = restore(workdir, experiment, states, Console(quiet=True))
+    run = restore(workdir, read_config(workdir), Console(quiet=True))
     assert run is not None
     return {**vars(run), "seconds": None}
 

@@ -11,6 +11,7 @@ from PIL import Image
 import train as train_command
 from subpixel.sr.config import CONFIGS, load_config
 from subpixel.sr.data.pairs import find_pairs
+from subpixel.sr.find import find_start
 from subpixel.sr.models.released import load_released
 from subpixel.sr.models.weights import load_weights
 from subpixel.sr.training.state import check_warm_start
@@ -63,6 +64,8 @@ def test_a_released_model_is_trained_further(photos, tmp_path, monkeypatch):
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.py")), ids=lambda path: path.stem)
 def test_every_config_can_start_from_what_it_names(path):
     config = load_config(path)
-    if config.start_from is not None:
-        check_warm_start(config.model, config.start_from)
+    start_from = find_start(config)
+    assert (start_from is None) == (config.start_from is None)
+    if start_from is not None:
+        check_warm_start(config.model, start_from)
     assert config.name == path.stem

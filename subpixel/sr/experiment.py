@@ -14,12 +14,13 @@ from subpixel import kernels
 from subpixel.sr._support.errors import InputError, NonFiniteError, UnfinishedError
 from subpixel.sr._support.files import write_text
 from subpixel.sr.comparison.compare import compare, cost_table, measure_conversion
-from subpixel.sr.comparison.result import FILE_NAME, Cost, write_comparison
+from subpixel.sr.comparison.result import FILE_NAME, write_comparison
 from subpixel.sr.comparison.speed import FAST, NATIVE, measure_speed, with_fast_upsampler
 from subpixel.sr.config import Experiment
 from subpixel.sr.data.training_set import TrainingSet, load_training_set
 from subpixel.sr.evaluation import Protocol, evaluate, scores_table
 from subpixel.sr.evaluation.scores import protocol_as_measured
+from subpixel.sr.find import find_start
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.weights import save_weights
 from subpixel.sr.report.images import select_images
@@ -59,8 +60,9 @@ def run(
     """
     model, data = experiment.model, experiment.data
     check_devices(experiment)
-    if experiment.start_from is not None:
-        check_warm_start(model, experiment.start_from)
+    start_from = find_start(experiment)
+    if start_from is not None:
+        check_warm_start(model, start_from)
     check_workdir(workdir, experiment)
     with first_before_others(), console.status("preparing images") as status:
         images = load_training_set(
@@ -81,7 +83,9 @@ def run(
         claim_workdir(workdir, experiment)
         images.record(workdir)
     traces = workdir / "profile" if profile else None
-    trained = train(experiment, images.pairs, images.validation, workdir, console, traces)
+    trained = train(
+        experiment, start_from, images.pairs, images.validation, workdir, console, traces
+    )
     if trained.signal is not None:
         console.print(
             f"stopped at step {trained.run.step} of {experiment.steps}, which is saved in "
@@ -106,8 +110,9 @@ def _write_results(
     model, data = experiment.model, experiment.data
     for name in experiment.upsamplers:
         save_weights(weights_file(workdir, name), trained.params[name], model, name)
-    with console.status("measuring speed"):
-        costs = _measure_speed(experiment, trained)
+    # JAX refuses to run compiled programs under JAX_DISABLE_JIT, and only those are measured.
+    with console.status("measuring speed"), jax.disable_jit(False):
+        costs = measure_speed(experiment, trained.steps)
     protocol = Protocol(model.scale, degradation=data.degradation)
     networks = _networks(trained)
     upscalers: dict[str, Upscaler] = {"bicubic": BicubicUpscaler(model.scale), **networks}
@@ -156,20 +161,6 @@ def _networks(trained: Trained) -> dict[str, NetworkUpscaler]:
         if name == NATIVE:
             networks[FAST] = NetworkUpscaler(with_fast_upsampler(graph, params), params)
     return networks
-
-
-def _measure_speed(experiment: Experiment, trained: Trained) -> dict[str, Cost]:
-    # JAX refuses to run compiled programs under JAX_DISABLE_JIT, and only those are measured.
-    with jax.disable_jit(False):
-        return measure_speed(
-            experiment.upsamplers,
-            experiment.model,
-            experiment.optimizer,
-            experiment.data,
-            experiment.steps,
-            experiment.seed,
-            trained.steps,
-        )
 
 
 def _settings(

@@ -14,7 +14,7 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr.cli._run import run_command
 from subpixel.sr.comparison.result import read_comparison
 from subpixel.sr.config import QUICKSTART, load_config
-from subpixel.sr.models.find import find_model
+from subpixel.sr.find import find_model
 from subpixel.sr.training.records import read_records
 from subpixel.sr.workdir import check_workdir, read_config
 

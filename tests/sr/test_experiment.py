@@ -17,7 +17,7 @@ from subpixel.sr.config import DataConfig, load_config
 from subpixel.sr.data.degradation import make_lr
 from subpixel.sr.data.leak import check_no_leak
 from subpixel.sr.data.pairs import find_pairs, find_training
-from subpixel.sr.models.find import find_model
+from subpixel.sr.find import find_model
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 

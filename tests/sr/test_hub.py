@@ -20,8 +20,8 @@ from subpixel.__main__ import main
 from subpixel.sr import hub
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.config import ESPCNConfig
+from subpixel.sr.find import find_model
 from subpixel.sr.hub import load_hub_folder, save_hub_folder
-from subpixel.sr.models.find import find_model
 from subpixel.sr.models.released import load_released, released_files
 from subpixel.sr.models.weights import save_weights
 

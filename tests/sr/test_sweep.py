@@ -11,7 +11,7 @@ import train as train_command
 from subpixel.kernels import LAYOUTS
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.config import ESPCNConfig
-from subpixel.sr.models.find import check_options, find_model
+from subpixel.sr.find import check_options, find_model
 
 
 @pytest.fixture(scope="module")

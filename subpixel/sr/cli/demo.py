@@ -8,7 +8,7 @@ import tyro
 
 from subpixel.sr._support.console import make_console
 from subpixel.sr.demo.build import build_demo
-from subpixel.sr.models.find import find_model
+from subpixel.sr.find import find_model
 
 # ESPCN first, as in `upscale`; the plain networks are more exact.
 DEFAULT_MODELS = tuple(f"{name}_x{r}" for name in ("espcn", "plain_10x18") for r in (3, 2, 4))

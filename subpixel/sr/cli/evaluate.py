@@ -20,9 +20,9 @@ from subpixel.sr.evaluation.measurement import (
     write_measurement,
 )
 from subpixel.sr.evaluation.protocol import Channel, Grey, LrFrom, Protocol, ProtocolName, Rounding
+from subpixel.sr.find import check_options, find_model
 from subpixel.sr.inference.bicubic import BICUBIC_NAME
 from subpixel.sr.inference.upscaler import BicubicUpscaler, Upscaler
-from subpixel.sr.models.find import check_options, find_model
 
 # The options that change single choices of a protocol.
 CHOICES = (

@@ -14,7 +14,7 @@ from subpixel.sr._support.files import check_outputs
 from subpixel.sr.activation_names import Activation, OutputActivation
 from subpixel.sr.export.formats import Choices, export_network
 from subpixel.sr.export.onnx_graph import DEFAULT_OPSET
-from subpixel.sr.models.find import find_model
+from subpixel.sr.find import find_model
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 import tyro
 
 from subpixel.sr._support.console import make_console
+from subpixel.sr.find import find_model
 from subpixel.sr.hub import save_hub_folder
-from subpixel.sr.models.find import find_model
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from subpixel.sr.training.step import lower_step
 def describe_upsampler(experiment: Experiment, name: Layout) -> Table:
     """Returns the layers of a network on a training batch, and the memory of its step."""
     model, data = experiment.model, experiment.data
-    start = start_training(model, experiment.optimizer, experiment.steps, name, experiment.seed)
+    start = start_training(experiment, name)
     batch = batch_shapes(model, data)
     shape = batch["lr"].shape
     lowered = lower_step(start, batch, platform=run_platform())

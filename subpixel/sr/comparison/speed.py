@@ -1,10 +1,9 @@
 """Measures times, work and memory of networks that differ in their upsampler."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -21,7 +20,7 @@ from subpixel.sr.data.config import DataConfig
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.base import Params
 from subpixel.sr.models.layers import Layer, gflop
-from subpixel.sr.training.config import OptimizerConfig
+from subpixel.sr.training.config import TrainingConfig
 from subpixel.sr.training.parallel import run_platform
 from subpixel.sr.training.state import Start, start_training
 from subpixel.sr.training.step import CompiledStep, compiler_options, lower_step, pixel_loss
@@ -33,37 +32,24 @@ FAST = "conv_transpose, auto"
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # as in a training
-def measure_speed(
-    upsamplers: Sequence[Layout],
-    model: ModelConfig,
-    optimizer: OptimizerConfig,
-    data: DataConfig,
-    steps: int,
-    seed: int,
-    compiled: Mapping[str, CompiledStep] = MappingProxyType({}),
-) -> dict[str, Cost]:
+def measure_speed(config: TrainingConfig, compiled: Mapping[str, CompiledStep]) -> dict[str, Cost]:
     """Measures networks that differ in their upsampler, interleaved, on a batch of random pixels.
 
     Args:
-      upsamplers: of the networks; for "conv_transpose" the network of `with_fast_upsampler` is
-        measured too, under the name `FAST`.
-      model: config of the network.
-      optimizer: config of the training step; the gradient is that of its loss.
-      data: size of a training batch.
-      steps: number of steps of the training, for the learning rate's schedule.
-      seed: of the parameters and of the batch.
+      config: of the training. For "conv_transpose" the network of `with_fast_upsampler` is measured
+        too, under the name `FAST`.
       compiled: the training steps that are compiled already, and are not compiled again.
 
     Returns:
-      The cost of each network. The compile time and the temporary memory are those of the training
-      step.
+      The cost of each network. The gradient is that of the loss of the training; the compile time
+      and the temporary memory are those of the training step.
     """
-    batch = noise_batch(model, data, seed)
+    batch = noise_batch(config.model, config.data, config.seed)
     starts: dict[str, Start] = {}
     layers: dict[str, list[Layer]] = {}
-    for upsampler in upsamplers:
-        start = start_training(model, optimizer, steps, upsampler, seed)
-        starts[upsampler], layers[upsampler] = start, model.layers(upsampler)
+    for upsampler in config.upsamplers:
+        start = start_training(config, upsampler)
+        starts[upsampler], layers[upsampler] = start, config.model.layers(upsampler)
         if upsampler == NATIVE:
             fast = with_fast_upsampler(start.graph, start.state.params)
             # The step donates its state, so each has its own.
@@ -79,7 +65,7 @@ def measure_speed(
     }
     for name, start in starts.items():
         params = jax.tree.map(jnp.copy, start.state.params)
-        apply, gradient = _passes(start.graph, optimizer.loss, target)
+        apply, gradient = _passes(start.graph, config.optimizer.loss, target)
         passes["forward_ms"][name] = partial(apply, params, x)
         passes["gradient_ms"][name] = partial(gradient, params, x)
         passes["train_step_ms"][name] = RepeatedStep(programs[name], start.state, batch)

@@ -100,9 +100,7 @@ def compile_forward(experiment: Experiment, name: str, target: Target) -> Progra
 
 def _start(experiment: Experiment, name: str) -> Start:
     """Returns what a training begins with; no trained network is read."""
-    start = start_training(
-        experiment.model, experiment.optimizer, experiment.steps, _layout(name), experiment.seed
-    )
+    start = start_training(experiment, _layout(name))
     if name != FAST:
         return start
     return replace(start, graph=with_fast_upsampler(start.graph, start.state.params))

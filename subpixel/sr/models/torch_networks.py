@@ -56,21 +56,6 @@ KNOWN = tuple(
 )
 
 
-@dataclass(frozen=True)
-class TorchChoices:
-    """What a PyTorch file does not state; None where the user does not say.
-
-    Attributes:
-      scale: r.
-      activation: after every hidden layer.
-      output_activation: at the end.
-    """
-
-    scale: int | None = None
-    activation: Activation | None = None
-    output_activation: OutputActivation | None = None
-
-
 @dataclass(frozen=True, eq=False)
 class _Conv:
     """A convolution: (out, in, k, k), or (in, out, k, k) if transposed; and its PReLU's slopes."""
@@ -89,7 +74,10 @@ class _Conv:
 
 
 def network_from_torch(
-    tensors: Tensors, choices: TorchChoices
+    tensors: Tensors,
+    scale: int | None = None,
+    activation: Activation | None = None,
+    output_activation: OutputActivation | None = None,
 ) -> tuple[ModelConfig, Any, tuple[str, ...]]:
     """Returns config, parameters for the upsampler "subpixel", and notes on what was assumed.
 
@@ -98,10 +86,12 @@ def network_from_torch(
 
     Args:
       tensors: a state dict.
-      choices: what it does not state.
+      scale: r, which a network that ends in a transposed convolution does not state.
+      activation: after every hidden layer.
+      output_activation: at the end.
 
     Raises:
-      InputError: if it is none of the networks in `KNOWN`, or a choice does not fit it.
+      InputError: if it is none of the networks in `KNOWN`, or an argument does not fit it.
     """
     if all(name.startswith(_PREFIX) for name in tensors):
         tensors = {name.removeprefix(_PREFIX): tensor for name, tensor in tensors.items()}
@@ -115,25 +105,23 @@ def network_from_torch(
             "its layers are not two or more convolutions from 1 or 3 channels, with a PReLU after "
             "all or none but the last: " + ", ".join(str(c.weight.shape) for c in (*hidden, head))
         )
-    activation = _activation(hidden, choices.activation, known)
-    if known.network != "espcn" and choices.output_activation not in (None, "none"):
+    if known.network != "espcn" and output_activation not in (None, "none"):
         raise InputError(
-            f"{known.about} has no activation at the end; got output_activation "
-            f"{choices.output_activation}"
+            f"{known.about} has no activation at the end; got output_activation {output_activation}"
         )
-    scale = choices.scale
     if known.network != "fsrcnn":
-        scale = _shuffle_scale(outputs, channels, choices.scale)
+        scale = _shuffle_scale(outputs, channels, scale)
     elif scale is None:
         raise InputError(
             "it ends in a transposed convolution, whose file does not state the scale: give the "
             "scale"
         )
-    config = _config(known, scale, hidden, head, activation, choices.output_activation)
+    found = _activation(hidden, activation, known)
+    config = _config(known, scale, hidden, head, found, output_activation)
     assumed = {}
-    if activation != "prelu" and choices.activation is None:
-        assumed["activation"] = activation
-    if known.network == "espcn" and choices.output_activation is None:
+    if found != "prelu" and activation is None:
+        assumed["activation"] = found
+    if known.network == "espcn" and output_activation is None:
         assumed["output-activation"] = "none"
     return config, _params(hidden, head, scale, config), _notes(assumed)
 

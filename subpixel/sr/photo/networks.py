@@ -16,9 +16,9 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import write_bytes
 from subpixel.sr.export.formats import Choices, onnx_bytes
 from subpixel.sr.export.runtime import OnnxNetwork
+from subpixel.sr.find import check_options, find_model
 from subpixel.sr.inference.tiling import TILES_AT_ONCE
 from subpixel.sr.inference.upscaler import enlarge_image
-from subpixel.sr.models.find import check_options, find_model
 from subpixel.sr.models.released import released_scales
 from subpixel.sr.models.trained import TrainedNetwork
 from subpixel.sr.models.weights import weights_digest

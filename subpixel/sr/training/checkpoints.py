@@ -30,7 +30,7 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import write_json
 from subpixel.sr.serialization import differences, from_json, to_json
 from subpixel.sr.training.config import TrainingConfig
-from subpixel.sr.training.state import RunState, TrainState
+from subpixel.sr.training.state import RunState, TrainState, start_training
 
 METRIC = "validation_psnr"
 # The metric of a checkpoint that was not measured: it is never the best.
@@ -46,18 +46,19 @@ STATES, RUN = "states", "progress"
 def restore(
     workdir: Path,
     config: TrainingConfig,
-    states: dict[str, TrainState],
     console: Console,
     which: str = "last",
+    states: dict[str, TrainState] | None = None,
 ) -> RunState | None:
     """Reads a checkpoint of a workdir; damaged checkpoints are named and skipped.
 
     Args:
       workdir: folder of the run.
       config: the config that the run was made with.
-      states: states of the expected structure, such as those before the first step.
       console: for warnings about damaged checkpoints.
       which: "last"; "best", the highest PSNR on the held-out images; or the number of a step.
+      states: states of the expected structure and placement (default: those before the first step,
+        on one device).
 
     Returns:
       The run state of the checkpoint, or None if the workdir has no checkpoint at all.
@@ -116,8 +117,10 @@ def _metric(folder: Path, step: int) -> float:
 
 
 def _read(
-    folder: Path, step: int, config: TrainingConfig, states: dict[str, TrainState]
+    folder: Path, step: int, config: TrainingConfig, states: dict[str, TrainState] | None
 ) -> RunState:
+    if states is None:
+        states = {name: start_training(config, name).state for name in config.upsamplers}
     abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, states)
     arguments = {RUN: ocp.args.JsonRestore(), STATES: ocp.args.StandardRestore(abstract)}
     try:

@@ -8,14 +8,13 @@ from typing import Any
 import grain
 import numpy as np
 from flax import nnx
-from jax.sharding import Mesh
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from subpixel.kernels import Layout
 from subpixel.sr._support.interrupt import Interrupt
 from subpixel.sr.data.patches import PatchCutter, PixelPair, batches
 from subpixel.sr.models.base import Params
+from subpixel.sr.models.trained import TrainedNetwork
 from subpixel.sr.training.checkpoints import Checkpoints, restore
 from subpixel.sr.training.config import TrainingConfig
 from subpixel.sr.training.display import Display, traced_steps
@@ -30,7 +29,7 @@ from subpixel.sr.training.parallel import (
     run_platform,
 )
 from subpixel.sr.training.records import Records
-from subpixel.sr.training.state import RunState, Start, initial_run, start_training
+from subpixel.sr.training.state import RunState, initial_run, start_training
 from subpixel.sr.training.step import CompiledStep, choose_accumulation, compile_step
 from subpixel.sr.training.stepping import Stepper
 from subpixel.sr.training.validation import validate, validation_batch
@@ -71,6 +70,7 @@ def check_devices(config: TrainingConfig) -> None:
 
 def train(
     config: TrainingConfig,
+    start_from: TrainedNetwork | None,
     pairs: Sequence[PixelPair],
     validation: Sequence[PixelPair],
     workdir: Path,
@@ -84,6 +84,7 @@ def train(
 
     Args:
       config: what to train.
+      start_from: the trained network that the config names, or None.
       pairs: training images, uint8 (h, w, c) and (r*h, r*w, c).
       validation: held-out images of the same kind.
       workdir: an existing folder.
@@ -96,10 +97,13 @@ def train(
       OSError: if a checkpoint or a record cannot be written.
     """
     mesh = data_mesh(config.data.batch_size)
-    starts = {name: _start(config, name, mesh) for name in config.upsamplers}
+    starts = {name: start_training(config, name, start_from) for name in config.upsamplers}
+    starts = {
+        name: replace(start, state=replicate(start.state, mesh)) for name, start in starts.items()
+    }
     graphs = {name: start.graph for name, start in starts.items()}
     states = {name: start.state for name, start in starts.items()}
-    restored = restore(workdir, config, states, console)
+    restored = restore(workdir, config, console, states=states)
     if restored is not None:
         console.print(f"resuming from step {restored.step} of {config.steps}")
         if restored.step == config.steps:
@@ -152,13 +156,6 @@ def train(
         _end(graphs, run, interrupt.signal),
         steps={k: step for k, step in compiled.items() if isinstance(step, CompiledStep)},
     )
-
-
-def _start(config: TrainingConfig, name: Layout, mesh: Mesh | None) -> Start:
-    start = start_training(
-        config.model, config.optimizer, config.steps, name, config.seed, config.start_from
-    )
-    return replace(start, state=replicate(start.state, mesh))
 
 
 def _cutter(config: TrainingConfig, pairs: Sequence[PixelPair]) -> PatchCutter:

@@ -14,9 +14,9 @@ from subpixel.kernels import Layout
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.base import Params
-from subpixel.sr.models.find import find_model
+from subpixel.sr.models.trained import TrainedNetwork
 from subpixel.sr.serialization import differences
-from subpixel.sr.training.config import OptimizerConfig
+from subpixel.sr.training.config import OptimizerConfig, TrainingConfig
 from subpixel.sr.training.optimizers import make_optimizer
 
 
@@ -100,75 +100,65 @@ class Start:
 
 
 def start_training(
-    model: ModelConfig,
-    config: OptimizerConfig,
-    steps: int,
-    upsampler: Layout,
-    seed: int,
-    start_from: str | None = None,
+    config: TrainingConfig, upsampler: Layout, trained: TrainedNetwork | None = None
 ) -> Start:
     """Returns the optimiser of a config, the network's definition and the first state.
 
     Args:
-      model: the network's config.
-      config: the optimiser's config.
-      steps: number of steps of the run, as in `make_optimizer`.
+      config: of the training.
       upsampler: of the network.
-      seed: of the initial parameters.
-      start_from: trained network whose parameters replace them; see `TrainingConfig`.
+      trained: the network that `config.start_from` names, whose parameters replace the initial
+        ones.
 
     Raises:
-      InputError: if the trained network cannot be read, or its parameters do not fit.
+      InputError: if the parameters of the trained network do not fit.
     """
-    optimizer = make_optimizer(config, steps, upsampler, model.scale)
-    network = model.build(upsampler, seed)
-    if start_from is not None:
+    model = config.model
+    network = model.build(upsampler, config.seed)
+    if trained is not None:
         network = network.with_upsampler("subpixel")
         params = nnx.to_pure_dict(nnx.state(network))
-        nnx.update(network, warm_start(params, model, start_from))
+        nnx.update(network, warm_start(params, model, trained))
         network = network.with_upsampler(upsampler)
     graph, state = nnx.split(network)
     params = nnx.to_pure_dict(state)
+    optimizer = make_optimizer(config.optimizer, config.steps, upsampler, model.scale)
     # The average is a copy: a donated state must not hold one buffer twice.
     ema = jax.tree.map(jnp.copy, params)
     first = TrainState(jnp.zeros((), jnp.int32), params, ema, optimizer.init(params))
-    return Start(config, optimizer, graph, first)
+    return Start(config.optimizer, optimizer, graph, first)
 
 
-def check_warm_start(model: ModelConfig, start_from: str) -> None:
+def check_warm_start(model: ModelConfig, trained: TrainedNetwork) -> None:
     """Checks that a network can start from a trained one; nothing is computed.
 
     Raises:
       InputError: as `warm_start` does.
     """
     shapes = nnx.to_pure_dict(nnx.state(model.build_abstract("subpixel")))
-    warm_start(shapes, model, start_from)
+    warm_start(shapes, model, trained)
 
 
-def warm_start(params: Params, model: ModelConfig, start_from: str) -> Params:
-    """Returns initial parameters from a trained network.
+def warm_start(params: Params, model: ModelConfig, trained: TrainedNetwork) -> Params:
+    """Returns initial parameters from a trained network, in the layout "subpixel".
 
     Args:
-      params: the parameters of the new network in the layout "subpixel". A trained network of
-        another scale leaves those of the upsampler and its bias as they are.
+      params: the parameters of the new network in this layout. A trained network of another scale
+        leaves those of the upsampler and its bias as they are.
       model: the config of the new network.
-      start_from: the name of a trained network, as in `find_model`.
-
-    Returns:
-      Parameters in the layout "subpixel".
+      trained: the trained network.
 
     Raises:
-      InputError: if the trained network cannot be read, its layers have other shapes, or the two
-        configs differ in what the parameters mean, such as the scale of the input.
+      InputError: if the layers of the trained network have other shapes, or the two configs differ
+        in what the parameters mean, such as the scale of the input.
     """
-    trained = find_model(start_from)
     found = nnx.to_pure_dict(nnx.state(trained.build().with_upsampler("subpixel")))
     head = () if trained.config.scale == model.scale else ("upsampler", "bias")
     result = {**found, **{key: params[key] for key in head if key in params}}
     shape = attrgetter("shape")
     if jax.tree.map(shape, result) != jax.tree.map(shape, params):
         raise InputError(
-            f"start_from: the layers of {start_from} have other shapes than the network's: give "
+            f"start_from: the layers of {trained.name} have other shapes than the network's: give "
             "the weights of a network with the same layers"
         )
     # Scale, dtype and initial values change no parameter's meaning.
@@ -181,7 +171,7 @@ def warm_start(params: Params, model: ModelConfig, start_from: str) -> Params:
     changed = differences(alike, model)
     if changed:
         raise InputError(
-            f"start_from: {start_from} computes another function than the network from the same "
+            f"start_from: {trained.name} computes another function than the network from the same "
             f"parameters (model.{'; model.'.join(changed)}): give these fields its values"
         )
     return result

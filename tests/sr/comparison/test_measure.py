@@ -12,17 +12,19 @@ from rich.console import Console
 
 from subpixel.sr.comparison import measure, speed
 from subpixel.sr.comparison.measure import compile_anew, time_interleaved
-from subpixel.sr.config import DataConfig, ESPCNConfig, OptimizerConfig
+from subpixel.sr.config import DataConfig, ESPCNConfig
+from subpixel.sr.training.config import TrainingConfig
 from subpixel.sr.training.state import start_training
 from subpixel.sr.training.step import CompiledStep, compile_step, lower_step
 
 MODEL = ESPCNConfig(scale=2, features=(3, 2), kernel_sizes=(3, 3, 3))
 DATA = DataConfig(batch_size=2, patch_size=6)
+CONFIG = TrainingConfig(model=MODEL, data=DATA, upsamplers=("subpixel", "conv_transpose"))
 BATCH = speed.noise_batch(MODEL, DATA, 0)
 
 
 def start(upsampler="subpixel"):
-    return start_training(MODEL, OptimizerConfig(), 1000, upsampler, 0)
+    return start_training(CONFIG, upsampler)
 
 
 def test_calls_are_interleaved_and_the_mean_of_repeated_calls_counts(monkeypatch):
@@ -93,11 +95,10 @@ def test_steps_that_are_compiled_are_neither_lost_nor_compiled_again(monkeypatch
 
     callers(1.0)
     given = compile_step(start("conv_transpose"), BATCH, platform="cpu")
-    upsamplers = ("subpixel", "conv_transpose")
     for seconds, count in ((1.5, 2), (None, 3)):
         compiled.clear()
         steps = {"conv_transpose": CompiledStep(given.program, seconds)}
-        costs = speed.measure_speed(upsamplers, MODEL, OptimizerConfig(), DATA, 1000, 0, steps)
+        costs = speed.measure_speed(CONFIG, steps)
         # "subpixel" and the fast form; a program from the cache is compiled again for its time.
         assert len(compiled) == count
         assert costs["conv_transpose"].compile_s == seconds or seconds is None

@@ -21,7 +21,7 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr.cli import upscale
 from subpixel.sr.demo.build import build_demo
 from subpixel.sr.demo.runtime import DIGESTS, runtime_files
-from subpixel.sr.models.find import find_model
+from subpixel.sr.find import find_model
 
 MODEL = "espcn_x3"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -11,7 +11,7 @@ import pytest
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.demo import runtime
 from subpixel.sr.demo.build import build_demo
-from subpixel.sr.models.find import find_model
+from subpixel.sr.find import find_model
 from subpixel.sr.models.trained import TrainedNetwork
 from subpixel.sr.provenance import Provenance
 

@@ -20,8 +20,8 @@ from subpixel.sr.data.degradation import Degradation
 from subpixel.sr.data.pairs import find_pairs
 from subpixel.sr.evaluation import Protocol, evaluate
 from subpixel.sr.evaluation.table import read_scores
+from subpixel.sr.find import find_model
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler
-from subpixel.sr.models.find import find_model
 from subpixel.sr.models.weights import save_weights
 
 # Bicubic, PSNR of luma on Set5; low resolution with MATLAB's older border.

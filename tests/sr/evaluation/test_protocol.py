@@ -10,8 +10,8 @@ from subpixel.sr.data.degradation import Degradation
 from subpixel.sr.data.pairs import find_pairs
 from subpixel.sr.evaluation import Protocol, Scores, evaluate, scores_table
 from subpixel.sr.evaluation.table import read_scores
+from subpixel.sr.find import find_model
 from subpixel.sr.inference.upscaler import BicubicUpscaler
-from subpixel.sr.models.find import find_model
 
 # The bicubic row of nearly every paper: PSNR and SSIM by scale.
 TABLE = {

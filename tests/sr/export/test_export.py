@@ -12,7 +12,7 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr.export.formats import Choices, export_network
 from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.export.torch_writer import torch_bytes
-from subpixel.sr.models.find import find_model
+from subpixel.sr.find import find_model
 from subpixel.sr.photo.engine import find_models
 
 

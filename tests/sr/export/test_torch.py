@@ -15,8 +15,8 @@ from subpixel.sr.export.formats import Choices, export_network
 from subpixel.sr.export.torch_layouts import exported_network
 from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.export.torch_writer import torch_bytes
+from subpixel.sr.find import find_model
 from subpixel.sr.models import SRCNNConfig
-from subpixel.sr.models.find import find_model
 from subpixel.sr.models.torch_files import read_checkpoint
 from subpixel.sr.training.state import check_warm_start
 
@@ -177,6 +177,6 @@ def test_the_scale_of_a_bare_checkpoint_follows_from_its_last_layer(make_model, 
 def test_a_training_can_start_from_a_checkpoint(make_model, tmp_path):
     model, path = make_model(), tmp_path / "m.pth"
     export_network(model, path, Choices())
-    check_warm_start(model.config, str(path))
+    check_warm_start(model.config, find_model(str(path)))
     with pytest.raises(InputError, match=r"start_from: the layers of .* have other shapes"):
-        check_warm_start(replace(model.config, features=(5, 3)), str(path))
+        check_warm_start(replace(model.config, features=(5, 3)), find_model(str(path)))

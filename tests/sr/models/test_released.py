@@ -18,9 +18,9 @@ import eval as eval_command
 import subpixel.sr
 from subpixel.__main__ import main
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.config import ESPCNConfig, OptimizerConfig, PlainConfig
+from subpixel.sr.config import ESPCNConfig, PlainConfig
+from subpixel.sr.find import find_model, find_start
 from subpixel.sr.models import released
-from subpixel.sr.models.find import find_model
 from subpixel.sr.models.released import (
     load_released,
     read_release,
@@ -30,6 +30,7 @@ from subpixel.sr.models.released import (
 )
 from subpixel.sr.models.weights import load_weights, save_weights
 from subpixel.sr.photo.engine import find_models
+from subpixel.sr.training.config import TrainingConfig
 from subpixel.sr.training.state import check_warm_start, start_training
 
 NAMES = released_names()
@@ -101,9 +102,8 @@ def test_one_name_serves_every_command(tmp_path, monkeypatch, capsys):
     expected = load_released("espcn_x3").params
     same = jax.tree_util.Partial(jax.tree.map, np.testing.assert_array_equal)
     same(find_model("espcn_x3").params, expected)
-    model = read_release("espcn_x3").model
-    state = start_training(model, OptimizerConfig(), 1000, "subpixel", 0, "espcn_x3").state
-    same(state.params, expected)
+    config = TrainingConfig(model=read_release("espcn_x3").model, start_from="espcn_x3")
+    same(start_training(config, "subpixel", find_start(config)).state.params, expected)
     image = LUMA[0].repeat(3, -1)
     by_name = find_models("espcn_x3").of_scale(3).run(image)
     by_file = find_models(str(released.released_files("espcn_x3")[0])).of_scale(3).run(image)
@@ -143,7 +143,7 @@ def test_the_list_names_parameters_and_scores(monkeypatch, capsys):
         (find_model, "escpn", "espcn"),
         (find_model, "plain10x18_x2", "plain_10x18_x2"),
         (find_model, "espcn_x5", "espcn_x4"),
-        (lambda name: check_warm_start(ESPCNConfig(scale=3), name), "espcn3", "espcn_x3"),
+        (lambda name: find_start(TrainingConfig(start_from=name)), "espcn3", "espcn_x3"),
     ],
 )
 def test_the_nearest_name_is_given_for_an_unknown_one(load, typed, nearest):
@@ -166,13 +166,13 @@ def test_a_family_has_the_model_of_a_scale(name, scale, message):
 
 
 def test_a_training_does_not_start_from_parameters_of_another_meaning():
+    trained = load_released("espcn_x3")
     with pytest.raises(InputError, match=r"model.input_scale: 6.4 there, 1.0 here; model.residual"):
-        check_warm_start(ESPCNConfig(scale=3), "espcn_x3")
-    model = read_release("espcn_x3").model
-    check_warm_start(model, "espcn_x3")
-    check_warm_start(replace(model, scale=4, dtype="bfloat16"), "espcn_x3")
+        check_warm_start(ESPCNConfig(scale=3), trained)
+    check_warm_start(trained.config, trained)
+    check_warm_start(replace(trained.config, scale=4, dtype="bfloat16"), trained)
     with pytest.raises(InputError, match="other shapes"):
-        check_warm_start(PlainConfig(scale=3), "espcn_x3")
+        check_warm_start(PlainConfig(scale=3), trained)
 
 
 def test_a_released_name_comes_before_a_path_and_says_so(tmp_path, monkeypatch):

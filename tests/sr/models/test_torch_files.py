@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.models.find import check_options, find_model
+from subpixel.sr.find import check_options, find_model
 from subpixel.sr.models.torch_files import read_checkpoint
 
 

@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.models.find import find_model
+from subpixel.sr.find import find_model
 from subpixel.sr.models.torch_files import read_checkpoint
 
 torch = pytest.importorskip("torch")

@@ -10,8 +10,8 @@ from PIL import Image
 
 import subpixel.sr
 from subpixel.sr._support.errors import InputError
+from subpixel.sr.find import find_model
 from subpixel.sr.inference.upscaler import BicubicUpscaler
-from subpixel.sr.models.find import find_model
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,6 @@ from subpixel.sr.training.state import RunState
 EXPERIMENT = ALONE
 
 
-def initial():
-    return {"subpixel": start(EXPERIMENT).state}
-
-
 def run(workdir):
     console = Console(file=io.StringIO(), width=400)
     return train_tiny(workdir, EXPERIMENT, console=console).run, console.file.getvalue()
@@ -30,7 +26,7 @@ def run(workdir):
 
 def read(workdir, which="last"):
     console = Console(file=io.StringIO(), width=400)
-    state = restore(workdir, EXPERIMENT, initial(), console, which)
+    state = restore(workdir, EXPERIMENT, console, which)
     return state, console.file.getvalue()
 
 
@@ -117,7 +113,7 @@ def test_a_run_killed_in_its_first_save_begins_again(workdir, trained):
 def test_a_checkpoint_of_another_config_is_refused(workdir):
     other = dataclasses.replace(EXPERIMENT, seed=5)
     with pytest.raises(InputError, match=r"another config \(seed: 0 there, 5 here\)"):
-        restore(workdir, other, initial(), Console(quiet=True))
+        restore(workdir, other, Console(quiet=True))
 
 
 def test_the_newest_and_the_best_are_kept_whatever_happens_in_between(workdir, tmp_path):
@@ -147,17 +143,17 @@ def test_a_checkpoint_is_the_state_of_its_step_while_training_continues(tmp_path
     """A save holds a copy before the next step takes over the state's memory."""
     advance = jax.jit(lambda tree: jax.tree.map(lambda x: x + 1, tree), donate_argnums=0)
     state = dataclasses.replace(
-        initial()["subpixel"],
+        start(EXPERIMENT).state,
         params={"kernel": jax.numpy.zeros((2000, 1000))},
         ema={},
         opt_state=(),
     )
-    start = RunState(0, {"subpixel": state}, {}, {}, {}, {}, {})
+    begun = RunState(0, {"subpixel": state}, {}, {}, {}, {}, {})
     with Checkpoints(tmp_path, EXPERIMENT, None) as checkpoints:
-        checkpoints.save(start)
+        checkpoints.save(begun)
         for _ in range(20):
             state = advance(state)
     wanted = {"subpixel": state}
-    saved = restore(tmp_path, EXPERIMENT, wanted, Console(quiet=True))
+    saved = restore(tmp_path, EXPERIMENT, Console(quiet=True), states=wanted)
     np.testing.assert_array_equal(saved.states["subpixel"].params["kernel"], 0)
     np.testing.assert_array_equal(state.params["kernel"], 20)

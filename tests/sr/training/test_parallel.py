@@ -21,7 +21,7 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr.config import ESPCNConfig
 from subpixel.sr.models.weights import load_weights
 from subpixel.sr.training.checkpoints import list_steps
-from subpixel.sr.training.config import OptimizerConfig
+from subpixel.sr.training.config import OptimizerConfig, TrainingConfig
 from subpixel.sr.training.parallel import data_mesh, divide, processes, replicate
 from subpixel.sr.training.state import start_training
 from subpixel.sr.training.step import compile_step
@@ -115,7 +115,7 @@ def test_eight_devices_are_one_run(root, one, monkeypatch):
 
 def _steps() -> None:
     """Asserts that a mesh of either type of axis gives the steps of one device."""
-    config = ESPCNConfig(scale=2, features=(4, 3))
+    model = ESPCNConfig(scale=2, features=(4, 3))
     rng = np.random.default_rng(0)
     batch = {
         "lr": rng.integers(0, 256, (8, 8, 8, 1), np.uint8),
@@ -125,7 +125,8 @@ def _steps() -> None:
         ended = []
         for kind in (None, AxisType.Auto, AxisType.Explicit):
             mesh = None if kind is None else data_mesh(8, kind)
-            start = start_training(config, choices, 3, "subpixel", seed=0)
+            config = TrainingConfig(model=model, optimizer=choices, steps=3)
+            start = start_training(config, "subpixel")
             state, divided = replicate(start.state, mesh), divide(batch, mesh)
             step = compile_step(replace(start, state=state), divided, mesh, platform="cpu")
             for _ in range(3):

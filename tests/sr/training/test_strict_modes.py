@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from subpixel.sr.models import ESPCNConfig, FSRCNNConfig, PlainConfig, SRCNNConfig
-from subpixel.sr.training.config import OptimizerConfig
+from subpixel.sr.training.config import OptimizerConfig, TrainingConfig
 from subpixel.sr.training.state import start_training
 from subpixel.sr.training.step import lower_step
 
@@ -27,11 +27,12 @@ STEPS = {
 @pytest.mark.parametrize("step", STEPS)
 def test_no_step_promotes_implicitly(step):
     model, choices = STEPS[step]
-    config = OptimizerConfig(warmup_steps=1, **choices)
+    optimizer = OptimizerConfig(warmup_steps=1, **choices)
+    config = TrainingConfig(model=model, optimizer=optimizer, steps=10)
     batch = {
         "lr": np.zeros((8, 8, 8, model.channels), np.uint8),
         "hr": np.zeros((8, 16, 16, model.channels), np.uint8),
     }
     with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
-        start = start_training(model, config, 10, "subpixel", seed=0)
+        start = start_training(config, "subpixel")
         lower_step(start, batch, platform="cpu")

@@ -18,7 +18,8 @@ from subpixel.sr.data.images import ImageSource
 from subpixel.sr.data.pairs import Pair
 from subpixel.sr.data.patches import PatchCutter, batches
 from subpixel.sr.data.preparation import prepare
-from subpixel.sr.models.weights import save_weights
+from subpixel.sr.models.trained import TrainedNetwork
+from subpixel.sr.provenance import Provenance
 from subpixel.sr.training import stepping
 from subpixel.sr.training.loop import train
 from subpixel.sr.training.records import WALL_CLOCK, Records, read_records
@@ -55,13 +56,11 @@ def pairs(count, channels=1, seed=0):
 def run(workdir, experiment=TINY, traces=None, console=None):
     workdir.mkdir(exist_ok=True)
     console = console or Console(quiet=True)
-    return train(experiment, pairs(4), pairs(1, seed=1), workdir, console, traces)
+    return train(experiment, None, pairs(4), pairs(1, seed=1), workdir, console, traces)
 
 
-def start(experiment=TINY, model=None, start_from=None):
-    model = model or experiment.model
-    arguments = (experiment.optimizer, experiment.steps, "subpixel", experiment.seed)
-    return start_training(model, *arguments, start_from)
+def start(experiment=TINY, trained=None, **changes):
+    return start_training(dataclasses.replace(experiment, **changes), "subpixel", trained)
 
 
 def records_of(workdir):
@@ -279,16 +278,17 @@ def test_records_after_the_checkpoint_and_torn_lines_are_dropped(tmp_path):
 
 
 @pytest.mark.parametrize("scale", [2, 3])
-def test_a_training_starts_from_weights_and_from_all_but_the_head_of_another_scale(tmp_path, scale):
+def test_a_training_starts_from_weights_and_from_all_but_the_head_of_another_scale(scale):
     network = TINY.model.build("conv_transpose", seed=5)
-    path = tmp_path / "start.safetensors"
-    save_weights(path, nnx.to_pure_dict(nnx.state(network)), TINY.model, "conv_transpose")
+    params = nnx.to_pure_dict(nnx.state(network))
+    provenance = Provenance(name="trained")
+    trained = TrainedNetwork("trained", provenance, TINY.model, "conv_transpose", params)
     model = dataclasses.replace(TINY.model, scale=scale)
     expected = nnx.to_pure_dict(nnx.state(network.with_upsampler("subpixel")))
     fresh = start(model=model).state.params
-    for layer, values in start(model=model, start_from=str(path)).state.params.items():
+    for layer, values in start(model=model, trained=trained).state.params.items():
         same = expected if scale == 2 or layer.startswith("conv") else fresh
         jax.tree.map(np.testing.assert_array_equal, values, same[layer])
     other = dataclasses.replace(TINY.model, features=(7, 4))
     with pytest.raises(InputError, match=r"start_from: .* have other shapes"):
-        start(model=other, start_from=str(path))
+        start(model=other, trained=trained)

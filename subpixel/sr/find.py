@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from subpixel.kernels import LAYOUTS, Layout
 from subpixel.sr._support.console import make_console
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.activation_names import Activation, OutputActivation
+from subpixel.sr.export.torch_layouts import exported_network
 from subpixel.sr.hub import download, is_hub_folder, is_hub_name, load_hub_folder
 from subpixel.sr.inference.bicubic import BICUBIC_NAME
-from subpixel.sr.models.base import Network, Params
+from subpixel.sr.models.base import Network
 from subpixel.sr.models.released import (
     load_released,
     nearest_released,
@@ -18,13 +18,12 @@ from subpixel.sr.models.released import (
     released_scales,
 )
 from subpixel.sr.models.torch_files import is_torch, read_checkpoint
-from subpixel.sr.models.torch_networks import KNOWN, TorchChoices, network_from_torch
+from subpixel.sr.models.torch_networks import KNOWN, network_from_torch
 from subpixel.sr.models.trained import TrainedNetwork, check_params
 from subpixel.sr.models.weights import load_weights
 from subpixel.sr.provenance import Provenance
-
-if TYPE_CHECKING:
-    from subpixel.sr.config import Experiment
+from subpixel.sr.training.config import TrainingConfig
+from subpixel.sr.workdir import read_config, weights_file
 
 
 def find_model(
@@ -58,7 +57,7 @@ def find_model(
         does not apply to it.
     """
     check_options(name, checkpoint, activation, output_activation)
-    network = _load(name, upsampler, checkpoint, TorchChoices(scale, activation, output_activation))
+    network = _load(name, scale, upsampler, checkpoint, activation, output_activation)
     if scale is not None and network.config.scale != scale:
         raise InputError(
             f"{name} enlarges x{network.config.scale}, but the scale asked for is x{scale}"
@@ -88,6 +87,15 @@ def load(target: str) -> Network:
     return find_model(target).build()
 
 
+def find_start(config: TrainingConfig) -> TrainedNetwork | None:
+    """Returns the trained network that a training starts from, or None.
+
+    Raises:
+      InputError: if there is no such model, or it cannot be read.
+    """
+    return None if config.start_from is None else find_model(config.start_from)
+
+
 def check_options(
     name: str,
     checkpoint: str | None = None,
@@ -113,14 +121,19 @@ def check_options(
 
 
 def _load(
-    name: str, upsampler: str | None, checkpoint: str | None, choices: TorchChoices
+    name: str,
+    scale: int | None,
+    upsampler: str | None,
+    checkpoint: str | None,
+    activation: Activation | None,
+    output_activation: OutputActivation | None,
 ) -> TrainedNetwork:
     path = Path(name)
     if name in released_names():
         return load_released(name)
     if scales := released_scales(name):
-        if choices.scale in scales:
-            return load_released(scales[choices.scale])
+        if scale in scales:
+            return load_released(scales[scale])
         raise InputError(
             f"{name} is released for {', '.join(f'x{r}' for r in scales)}: name one of "
             f"{', '.join(scales.values())}"
@@ -137,17 +150,21 @@ def _load(
             "workdir of train.py, a weights file, a PyTorch checkpoint or hf://OWNER/NAME; "
             + nearest_released(name)
         )
-    found = _from_torch(path, choices) if is_torch(path) else load_weights(path)
-    return replace(found, name=name)
+    if is_torch(path):
+        return replace(_from_torch(path, scale, activation, output_activation), name=name)
+    return replace(load_weights(path), name=name)
 
 
-def _from_torch(path: Path, choices: TorchChoices) -> TrainedNetwork:
-    from subpixel.sr.export.torch_layouts import exported_network
-
+def _from_torch(
+    path: Path,
+    scale: int | None,
+    activation: Activation | None,
+    output_activation: OutputActivation | None,
+) -> TrainedNetwork:
     checkpoint = read_checkpoint(path)
     exported = exported_network(checkpoint, str(path))
     if exported is not None:
-        if (choices.activation, choices.output_activation) != (None, None):
+        if activation is not None or output_activation is not None:
             raise InputError(
                 f"{path} was exported by this project and states its activations: leave out "
                 "activation and output_activation"
@@ -156,7 +173,9 @@ def _from_torch(path: Path, choices: TorchChoices) -> TrainedNetwork:
         facts, notes = {}, ()
     else:
         try:
-            config, params, notes = network_from_torch(checkpoint.tensors, choices)
+            config, params, notes = network_from_torch(
+                checkpoint.tensors, scale, activation, output_activation
+            )
         except InputError as error:
             known = ", ".join(each.about for each in KNOWN)
             raise InputError(f"{path} is not a network that is read ({known}): {error}") from None
@@ -170,15 +189,24 @@ def _from_torch(path: Path, choices: TorchChoices) -> TrainedNetwork:
 
 
 def _from_workdir(workdir: Path, upsampler: str | None, checkpoint: str | None) -> TrainedNetwork:
-    from subpixel.sr.workdir import read_config, weights_file
-
     experiment = read_config(workdir)
-    name = _chosen_upsampler(experiment.upsamplers, workdir, upsampler)
+    trained = experiment.upsamplers
+    names = [each for each in trained if upsampler is None or upsampler == each]
+    if not names:
+        raise InputError(
+            f"workdir {workdir} has no upsampler {upsampler!r}: it trained {', '.join(trained)}"
+        )
+    name = names[0]
     weights = weights_file(workdir, name)
     if checkpoint is None and weights.exists():
         network, step = load_weights(weights), experiment.steps
     else:
-        params, step = _averaged_params(workdir, experiment, name, checkpoint or "last")
+        from subpixel.sr.training.checkpoints import restore  # loads Orbax
+
+        run = restore(workdir, experiment, make_console(stderr=True), checkpoint or "last")
+        if run is None:
+            raise InputError(f"workdir {workdir} has neither weights nor a checkpoint yet")
+        params, step = run.states[name].ema, run.step
         network = TrainedNetwork(str(workdir), Provenance(name=""), experiment.model, name, params)
     provenance = Provenance(
         name=workdir.resolve().stem, training_data=", ".join(experiment.data.train)
@@ -192,35 +220,3 @@ def _from_workdir(workdir: Path, upsampler: str | None, checkpoint: str | None) 
             "a benchmark, which its comparison.json names",
         )
     return replace(network, provenance=provenance, facts=facts, notes=notes)
-
-
-def _averaged_params(
-    workdir: Path, experiment: "Experiment", upsampler: str, which: str
-) -> tuple[Params, int]:
-    """Returns the averaged parameters of a checkpoint, and its step."""
-    # These imports load Orbax, which only a checkpoint needs.
-    from subpixel.sr.training.checkpoints import restore
-    from subpixel.sr.training.state import start_training
-
-    states = {
-        each: start_training(
-            experiment.model, experiment.optimizer, experiment.steps, each, experiment.seed
-        ).state
-        for each in experiment.upsamplers
-    }
-    run = restore(workdir, experiment, states, make_console(stderr=True), which)
-    if run is None:
-        raise InputError(f"workdir {workdir} has neither weights nor a checkpoint yet")
-    return run.states[upsampler].ema, run.step
-
-
-def _chosen_upsampler(trained: tuple[Layout, ...], workdir: Path, wanted: str | None) -> Layout:
-    if wanted is None:
-        return trained[0]
-    for name in trained:
-        if name == wanted:
-            return name
-    raise InputError(
-        f"workdir {workdir} has no upsampler {wanted!r}: it trained {', '.join(trained)} (of "
-        f"{', '.join(LAYOUTS)})"
-    )
