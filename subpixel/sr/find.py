@@ -30,7 +30,7 @@ def find_model(
     name: str,
     scale: int | None = None,
     *,
-    upsampler: str | None = None,
+    upsampler: Layout | None = None,
     checkpoint: str | None = None,
     activation: Activation | None = None,
     output_activation: OutputActivation | None = None,
@@ -123,7 +123,7 @@ def check_options(
 def _load(
     name: str,
     scale: int | None,
-    upsampler: str | None,
+    upsampler: Layout | None,
     checkpoint: str | None,
     activation: Activation | None,
     output_activation: OutputActivation | None,
@@ -188,7 +188,7 @@ def _from_torch(
     return network
 
 
-def _from_workdir(workdir: Path, upsampler: str | None, checkpoint: str | None) -> TrainedNetwork:
+def _from_workdir(workdir: Path, upsampler: Layout | None, checkpoint: str | None) -> TrainedNetwork:
     experiment = read_config(workdir)
     trained = experiment.upsamplers
     names = [each for each in trained if upsampler is None or upsampler == each]
