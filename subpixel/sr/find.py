@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from subpixel.kernels import Layout
 from subpixel.sr._support.console import make_console
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.activation_names import Activation, OutputActivation
@@ -188,7 +189,9 @@ def _from_torch(
     return network
 
 
-def _from_workdir(workdir: Path, upsampler: Layout | None, checkpoint: str | None) -> TrainedNetwork:
+def _from_workdir(
+    workdir: Path, upsampler: Layout | None, checkpoint: str | None
+) -> TrainedNetwork:
     experiment = read_config(workdir)
     trained = experiment.upsamplers
     names = [each for each in trained if upsampler is None or upsampler == each]
