@@ -194,7 +194,7 @@ def _from_workdir(
 ) -> TrainedNetwork:
     experiment = read_config(workdir)
     trained = experiment.upsamplers
-    names = [each for each in trained if upsampler is None or upsampler == each]
+    names: list[Layout] = [each for each in trained if upsampler is None or upsampler == each]
     if not names:
         raise InputError(
             f"workdir {workdir} has no upsampler {upsampler!r}: it trained {', '.join(trained)}"
