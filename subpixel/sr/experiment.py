@@ -143,6 +143,7 @@ def _write_results(
         _validations(workdir, console),
         list(select_images(shown, images.benchmarks, scores, first, protocol)),
         np.asarray(kernels.convert(kernel, model.scale, first, "zero_insert")),
+        model.scale,
     )
     rows = {name: {b: scores[b][name] for b in scores} for name in upscalers}
     console.print(line)

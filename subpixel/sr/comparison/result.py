@@ -165,7 +165,9 @@ def psnr_spread(models: Mapping[str, ModelScores]) -> dict[str, Number]:
     spreads: dict[str, Number] = {}
     for benchmark in benchmarks:
         known = [psnr for of in models.values() if (psnr := of.psnr.get(benchmark)) is not None]
-        spreads[benchmark] = max(known) - min(known) if len(known) == len(models) else None
+        # The PSNR of equal images is infinite, and infinity minus infinity no number.
+        apart = max(known) - min(known) if len(set(known)) > 1 else 0.0
+        spreads[benchmark] = apart if len(known) == len(models) else None
     return spreads
 
 

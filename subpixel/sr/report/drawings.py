@@ -7,7 +7,7 @@ layer?", arXiv 1609.07009, whose figures colour the taps of each phase alike.
 import io
 import re
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from matplotlib.ticker import MaxNLocator
 
 from subpixel.kernels import convert
 from subpixel.ops.pixel_shuffle import split_phases
-from subpixel.sr.report.text import decibels, duration, finite, fixed
+from subpixel.sr.report.text import duration, fixed
 
 _INK, _FAINT = "#3d3d3a", "#e4e2dc"
 _FEATURES = 8
@@ -59,7 +59,7 @@ class Curve:
     def summary(self) -> str:
         """Text of the legend: the last record."""
         steps, seconds = fixed(self.steps[-1], 0), duration(self.seconds[-1])
-        return f"{decibels(self.psnr[-1])} after {steps} steps in {seconds}"
+        return f"{fixed(self.psnr[-1], 2)} dB after {steps} steps in {seconds}"
 
 
 @dataclass(frozen=True)
@@ -71,33 +71,31 @@ class Charts:
     clipped: bool
 
 
-def line_style(index: int, count: int) -> LineStyle:
-    """Returns the line of upsampler `index` of `count`."""
-    return LineStyle(_STYLES[1].colour, 2.5) if count == 1 else _STYLES[index % len(_STYLES)]
+def line_styles(upsamplers: Collection[str]) -> dict[str, LineStyle]:
+    """Returns the line of each upsampler."""
+    alone = (LineStyle(_STYLES[1].colour, 2.5),)
+    return dict(zip(upsamplers, alone if len(upsamplers) == 1 else _STYLES, strict=False))
 
 
-def draw_charts(history: Sequence[Mapping[str, Any]], names: Iterable[str]) -> Charts | None:
-    """Draws PSNR against steps and against time, or returns None if no record is complete.
+def draw_charts(
+    history: Sequence[Mapping[str, Any]], styles: Mapping[str, LineStyle]
+) -> Charts | None:
+    """Draws PSNR against steps and against time, or returns None without a record.
 
     Args:
-      history: records with "step", "upsampler", "seconds" and "validation_psnr"; those that lack a
-        finite number are left out.
-      names: upsamplers in the order of the table; other upsamplers with records follow them.
+      history: records with "step", "upsampler", "seconds" and "validation_psnr".
+      styles: line of each upsampler.
     """
-    records: dict[str, list[tuple[float, float, float]]] = {name: [] for name in names}
+    records: dict[str, list[tuple[float, float, float]]] = {}
     for record in history:
-        step, seconds, psnr = (
-            finite(record.get(key)) for key in ("step", "seconds", "validation_psnr")
-        )
-        if step is not None and seconds is not None and psnr is not None:
-            records.setdefault(str(record.get("upsampler")), []).append((step, seconds, psnr))
-    curves = tuple(
-        Curve(name, line_style(index, len(records)), *zip(*sorted(points), strict=True))
-        for index, (name, points) in enumerate(records.items())
-        if points
-    )
-    if not curves:
+        point = (record["step"], record["seconds"], record["validation_psnr"])
+        records.setdefault(record["upsampler"], []).append(point)
+    if not records:
         return None
+    curves = tuple(
+        Curve(name, styles[name], *zip(*sorted(points), strict=True))
+        for name, points in records.items()
+    )
     values = [value for curve in curves for value in curve.psnr]
     # The first records can be many dB lower than the last ones. The axis therefore covers at most
     # six times the distance from the highest record to the median.

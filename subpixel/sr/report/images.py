@@ -12,7 +12,7 @@ from PIL import Image
 from subpixel.sr.data.pairs import Pair, load_pair
 from subpixel.sr.evaluation import Protocol, Scores
 from subpixel.sr.inference.upscaler import Upscaler
-from subpixel.sr.report.text import decibels
+from subpixel.sr.report.text import fixed
 
 LOSSLESS_SIDE = 1000
 """Longest side, in pixels, up to which an image is embedded without loss."""
@@ -86,7 +86,7 @@ def encode(
     height, width, _ = views["original"].shape
     lossy = max(height, width) > LOSSLESS_SIDE
     panes = tuple(
-        Pane(label, decibels(psnr[label]) if label in psnr else "", _data_uri(view, lossy))
+        Pane(label, f"{fixed(psnr[label], 2)} dB" if label in psnr else "", _data_uri(view, lossy))
         for label, view in views.items()
     )
     focus = _focus(views["bicubic"], views["original"])

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from subpixel.sr._support.files import write_text
 from subpixel.sr.comparison.result import BOUND_DB, Comparison
-from subpixel.sr.report.drawings import draw_charts, draw_kernel, line_style
+from subpixel.sr.report.drawings import draw_charts, draw_kernel, line_styles
 from subpixel.sr.report.images import LOSSLESS_SIDE, ReportImage
 from subpixel.sr.report.table import results_table
 from subpixel.sr.report.text import (
@@ -29,36 +29,38 @@ def write_report(
     history: Sequence[Mapping[str, Any]],
     images: Sequence[ReportImage],
     kernel: Float[np.ndarray, "size size in out"],
+    scale: int,
 ) -> None:
     """Writes the report page of a comparison: one HTML file that loads nothing from elsewhere.
 
     Args:
       path: the file to write.
-      comparison: the result. A number that is not known is shown as a dash.
+      comparison: the result, of this version.
       history: validation records of metrics.jsonl: "step", "upsampler", "seconds" (training time
         so far) and "validation_psnr".
       images: test images to look at, in this order.
       kernel: the trained last layer in the layout of zero insertion, shape (k*r, k*r, in, out).
-
-    Raises:
-      ValueError: if the scale does not divide the size of the kernel.
+      scale: r.
     """
-    upsamplers, scale = comparison.upsamplers, comparison.scale
+    groups, rows = results_table(comparison)
+    styles = line_styles(comparison.upsamplers)
     protocol = dict(comparison.protocol)
     page = _environment().get_template("template.html")
     html = page.render(
-        title=_title(comparison),
+        title=_title(scale, len(styles)),
         name=comparison.name,
         finding=finding(comparison),
         gain=over_bicubic(comparison),
         conversion=conversion_sentence(comparison),
         bound=BOUND_DB,
-        table=results_table(comparison),
-        charts=draw_charts(history, upsamplers),
-        styles=[line_style(index, len(upsamplers)) for index in range(len(upsamplers))],
+        groups=groups,
+        rows=rows,
+        several=len(styles) > 1,
+        charts=draw_charts(history, styles),
+        styles=styles,
         images=images,
         lossless_side=LOSSLESS_SIDE,
-        kernel=None if scale is None else draw_kernel(kernel, scale),
+        kernel=draw_kernel(kernel, scale),
         protocol=protocol.pop("description", ""),
         details={
             "Protocol": _rows(protocol),
@@ -81,13 +83,9 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _title(comparison: Comparison) -> str:
-    """Returns the title of the page."""
-    count = len(comparison.upsamplers)
-    words = {0: "no upsampler", 1: "one upsampler", 2: "two upsamplers", 3: "three upsamplers"}
-    scale = comparison.scale
-    task = "Super-resolution" if scale is None else f"{TIMES}{scale} super-resolution"
-    return f"{task} with {words.get(count, f'{count} upsamplers')}"
+def _title(scale: int, count: int) -> str:
+    words = ("one upsampler", "two upsamplers", "three upsamplers", "four upsamplers")
+    return f"{TIMES}{scale} super-resolution with {words[count - 1]}"
 
 
 def _rows(values: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -80,9 +80,11 @@ def test_what_is_not_finite_is_null_in_the_file(tmp_path):
     read = read_comparison(path)
     assert read.upsamplers["subpixel"].psnr == {"Set5": None}
     assert read.upsamplers["subpixel"].images["Set5"]["image1"].psnr == 36.0
-    assert read.psnr_spread_db == {"Set5": None}
-    scored = {"a": ModelScores({"x": 1.0, "y": 2.0}), "b": ModelScores({"x": 1.25, "y": None})}
-    assert psnr_spread(scored) == {"x": 0.25, "y": None}
+    # Both upsamplers give the original images.
+    assert read.psnr_spread_db == {"Set5": 0.0}
+    first = ModelScores({"x": 1.0, "y": 2.0, "z": 3.0})
+    other = ModelScores({"x": 1.25, "y": None, "z": math.inf})
+    assert psnr_spread({"a": first, "b": other}) == {"x": 0.25, "y": None, "z": math.inf}
 
 
 NUMBER = "must be a finite number or none; got"
