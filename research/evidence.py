@@ -29,12 +29,13 @@ from subpixel.sr._support.environment import environment
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import write_json
 from subpixel.sr.cli._run import run_command
-from subpixel.sr.cli.train import Options
+from subpixel.sr.cli.train import Options, parse_with_config
 from subpixel.sr.config import Experiment, to_json
 from subpixel.sr.data.degradation import make_lr
 from subpixel.sr.data.pairs import Pair, data_root, find_benchmarks
 from subpixel.sr.data.training_set import load_training_set
-from subpixel.sr.evaluation import Protocol, evaluate
+from subpixel.sr.evaluation.protocol import Protocol
+from subpixel.sr.evaluation.scores import evaluate
 from subpixel.sr.find import find_start
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.base import Network
@@ -113,7 +114,7 @@ def read_table(path: Path) -> dict[str, Experiment]:
             continue
         if name in cells:
             raise InputError(f"{path} has two cells called {name}: give each its own name")
-        cells[name] = Options.parse(arguments, prog=name).experiment
+        cells[name] = parse_with_config(Options, arguments, name).experiment
     return cells
 
 

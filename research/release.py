@@ -23,7 +23,8 @@ from subpixel.sr.cli._run import run_command
 from subpixel.sr.comparison.result import FILE_NAME, Comparison, read_comparison
 from subpixel.sr.config import Experiment
 from subpixel.sr.data.pairs import Pair, data_root, find_benchmarks
-from subpixel.sr.evaluation import Protocol, Scores, evaluate
+from subpixel.sr.evaluation.protocol import Protocol
+from subpixel.sr.evaluation.scores import Scores, evaluate
 from subpixel.sr.find import find_model
 from subpixel.sr.inference.bicubic import BICUBIC_NAME
 from subpixel.sr.inference.upscaler import BicubicUpscaler

@@ -50,7 +50,8 @@ from subpixel.sr.config import (
 from subpixel.sr.data.pairs import Pair, data_root, find_pairs
 from subpixel.sr.data.patches import PixelPair
 from subpixel.sr.data.training_set import load_training_set
-from subpixel.sr.evaluation import Protocol, evaluate
+from subpixel.sr.evaluation.protocol import Protocol
+from subpixel.sr.evaluation.scores import evaluate
 from subpixel.sr.find import find_start
 from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models.released import load_released

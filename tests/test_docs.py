@@ -1,7 +1,6 @@
 """The documentation names what exists: files, commands, options, fields; and stays short."""
 
 import dataclasses
-import importlib
 import re
 import shlex
 from pathlib import Path
@@ -9,8 +8,7 @@ from pathlib import Path
 import experiment_fields
 import pytest
 
-from subpixel.sr.cli._run import parse_options
-from subpixel.sr.cli.table import COMMANDS
+from subpixel.sr.cli.table import COMMANDS, parse_named
 
 ROOT = Path(__file__).parents[1]
 TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
@@ -83,11 +81,7 @@ def test_commands_are_those_of_the_package(page, monkeypatch):
         name, options = " ".join(arguments[:length]), arguments[length:]
         if not name or options == ["--help"]:
             continue
-        command = importlib.import_module(f"subpixel.sr.cli.{COMMANDS[name][0]}")
-        if hasattr(command.Options, "parse"):
-            command.Options.parse(options, name)
-        else:
-            parse_options(command.Options, options, name)
+        parse_named(name, options)
 
 
 def test_pages_that_the_code_names_exist():

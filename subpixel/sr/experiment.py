@@ -18,8 +18,9 @@ from subpixel.sr.comparison.result import FILE_NAME, write_comparison
 from subpixel.sr.comparison.speed import FAST, NATIVE, measure_speed, with_fast_upsampler
 from subpixel.sr.config import Experiment
 from subpixel.sr.data.training_set import TrainingSet, load_training_set
-from subpixel.sr.evaluation import Protocol, evaluate, scores_table
-from subpixel.sr.evaluation.scores import protocol_as_measured
+from subpixel.sr.evaluation.protocol import Protocol
+from subpixel.sr.evaluation.scores import evaluate, protocol_as_measured
+from subpixel.sr.evaluation.table import scores_table
 from subpixel.sr.find import find_start
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.weights import save_weights

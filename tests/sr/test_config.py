@@ -21,7 +21,7 @@ from subpixel.sr.config import (
 )
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-parse_train = train.Options.parse
+parse_train = partial(train.parse_with_config, train.Options)
 parse_eval = partial(parse_options, evaluate.Options)
 
 

@@ -1,9 +1,8 @@
 """The command `compile`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
 import tyro
 
@@ -11,7 +10,6 @@ import subpixel.sr._support.quiet_jax  # noqa: F401  (before all that imports JA
 from subpixel.sr._support.console import make_console
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import check_outputs, write_json
-from subpixel.sr.cli.train import parse_with_config
 from subpixel.sr.config import QUICKSTART, Experiment
 
 
@@ -33,23 +31,9 @@ class Options:
     json: Path | None = None
     """File for all results."""
 
-    @classmethod
-    def parse(cls, arguments: Sequence[str], prog: str | None = None) -> Self:
-        """Reads the options: first the config file, then the fields that override it.
-
-        Raises:
-          InputError: if the config file cannot be used, or an option is unknown.
-        """
-        return parse_with_config(cls, arguments, prog)
-
 
 def run(options: Options) -> int:
-    """Compiles, prints the tables and writes the file that is asked for; returns the exit code.
-
-    Raises:
-      InputError: if a target is unknown, its compiler is not installed, its devices cannot divide
-        the batch, or a program does not fit into its memory.
-    """
+    """Compiles, prints the tables and writes the file that is asked for; returns the exit code."""
     # Imported here: --help stays quick.
     from subpixel.sr.compile.report import report_geometries, report_networks
 

@@ -28,14 +28,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Builds the folder and prints how to open the page.
-
-    Returns:
-      The exit code, 0.
-
-    Raises:
-      InputError: if a model, the folder or ONNX Runtime Web cannot be used.
-    """
+    """Builds the folder and prints how to open the page."""
     console = make_console(stderr=True)
     with console.status("reading the models") as status:
         models = [find_model(name) for name in options.models]

@@ -7,14 +7,7 @@ from subpixel.sr.data.pairs import data_root
 
 
 def run(options: Options) -> int:
-    """Prints layers, work and memory of every upsampler, and the sizes of the data sets.
-
-    Returns:
-      The exit code, 0.
-
-    Raises:
-      InputError: if a data set is not found.
-    """
+    """Prints layers, work and memory of every upsampler, and the sizes of the data sets."""
     console = make_console()
     for name in options.experiment.upsamplers:
         console.print(describe_upsampler(options.experiment, name))

@@ -103,24 +103,13 @@ class Options:
             raise InputError(f"worst must be a number of images; got {self.worst}")
 
     def choose_protocol(self) -> Protocol:
-        """Returns the protocol by its name, with the choices that were given.
-
-        Raises:
-          InputError: if they do not go together.
-        """
+        """Returns the protocol by its name, with the choices that were given."""
         choices = {name: getattr(self, name) for name in CHOICES}
-        return Protocol.chosen(self.protocol, self.scale, **choices)
+        return Protocol.named(self.protocol, self.scale, **choices)
 
 
 def run(options: Options) -> int:
-    """Measures a target on benchmarks, shows the scores and writes the files that are asked for.
-
-    Returns:
-      The exit code, 0.
-
-    Raises:
-      InputError: if the target, a benchmark or a choice of the protocol cannot be used.
-    """
+    """Measures a target on benchmarks, shows the scores and writes the files that are asked for."""
     console, protocol = make_console(), options.choose_protocol()
     check_outputs(options.json, options.csv)
     # The LR files of a set are used, unless --lr-from names what to make them from.

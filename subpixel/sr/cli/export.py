@@ -58,14 +58,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Writes the file and describes it.
-
-    Returns:
-      The exit code, 0.
-
-    Raises:
-      InputError: if the model cannot be read, the file exists, or the options do not fit together.
-    """
+    """Writes the file and describes it."""
     check_outputs(options.output)
     # A device or a pipe is written into, and holds nothing that could be lost.
     if options.output.is_file() and not options.overwrite:

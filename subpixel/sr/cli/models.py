@@ -24,14 +24,7 @@ class Options:
 
 
 def run(_: Options) -> int:
-    """Prints a table of the released models.
-
-    Returns:
-      The exit code, 0.
-
-    Raises:
-      InputError: if there is none, or a file of one is damaged.
-    """
+    """Prints a table of the released models."""
     releases = [read_release(name) for name in released_names()]
     if not releases:
         raise InputError("this installation has no released models: install the package again")

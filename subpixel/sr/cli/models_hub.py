@@ -26,14 +26,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Writes the folder and prints its files.
-
-    Returns:
-      The exit code, 0.
-
-    Raises:
-      InputError: if there is no such model, or the folder cannot be written.
-    """
+    """Writes the folder and prints its files."""
     save_hub_folder(find_model(options.model), options.folder)
     console = make_console()
     for path in sorted(options.folder.iterdir()):

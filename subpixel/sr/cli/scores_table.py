@@ -21,14 +21,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Prints the table.
-
-    Returns:
-      The exit code, 0.
-
-    Raises:
-      InputError: if no file is given, or one cannot be read.
-    """
+    """Prints the table."""
     if not options.files:
         raise InputError("name at least one JSON file that eval.py wrote")
     rows: dict[str, dict[str, Scores]] = {}

@@ -1,15 +1,17 @@
 """The table of all commands. A command's module is imported only when the command runs."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from difflib import get_close_matches
 from importlib import import_module
+from typing import Any
 
 from subpixel.sr._support.command import command_name
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.cli._run import parse_options
 
-# Name, module in this folder, summary. A module has a dataclass `Options` and a function `run`.
-# `Options` has a method `parse` where the options depend on a file.
+# Name, module in this folder, summary. A module has a dataclass `Options` and a function `run`,
+# which returns the exit code and raises InputError for what cannot be used.
 COMMANDS = {
     "compile": ("compile", "compiles training and network for a GPU or TPU that is not here"),
     "data": ("data", "lists the named data sets"),
@@ -26,12 +28,6 @@ COMMANDS = {
     "upscale": ("upscale", "enlarges photographs, folders and videos"),
 }
 HELP = ("-h", "--help")
-# Where the former commands are, by their first word; {} is the name of this one.
-MOVED = {
-    "bench": "the benchmarks are scripts of a checkout: python benchmarks/conv_transpose.py, "
-    "training.py, inference.py or upscale.py",
-    "figures": "its name is `{} scores table`",
-}
 
 
 def run_named(name: str, arguments: Sequence[str], prog: str | None = None) -> int:
@@ -40,11 +36,17 @@ def run_named(name: str, arguments: Sequence[str], prog: str | None = None) -> i
     Raises:
       InputError: if the options or the input cannot be used.
     """
-    command = import_module(f"subpixel.sr.cli.{COMMANDS[name][0]}")
-    parse = getattr(command.Options, "parse", None)
-    if parse is not None:
-        return command.run(parse(arguments, prog))
-    return command.run(parse_options(command.Options, arguments, prog))
+    command, options = parse_named(name, arguments, prog)
+    return command.run(options)
+
+
+def parse_named(name: str, arguments: Sequence[str], prog: str | None = None) -> tuple[Any, Any]:
+    """Returns the module of a command, and its options."""
+    command: Any = import_module(f"subpixel.sr.cli.{COMMANDS[name][0]}")
+    parse = parse_options
+    if "experiment" in {field.name for field in fields(command.Options)}:
+        from subpixel.sr.cli.train import parse_with_config as parse  # loads Flax
+    return command, parse(command.Options, arguments, prog)
 
 
 def run_any(arguments: Sequence[str]) -> int:
@@ -65,9 +67,6 @@ def run_any(arguments: Sequence[str]) -> int:
     if not words or (len(words) == 1 and _group(words[0])):
         print("\n".join(_listing(_group(words[0]) if words else list(COMMANDS))))
         return 0
-    if words[0] in MOVED:
-        moved = MOVED[words[0]].format(command_name())
-        raise InputError(f"`{words[0]}` is no command any more: {moved}")
     typed = " ".join(arguments[:2])
     nearest = get_close_matches(typed, COMMANDS, n=1, cutoff=0.0)[0]
     raise InputError(

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import tyro
 
@@ -35,17 +35,8 @@ class Options:
     wait: int = 300
     """Seconds to wait for all processes."""
 
-    @classmethod
-    def parse(cls, arguments: Sequence[str], prog: str | None = None) -> Self:
-        """Reads the options: first the config file, then the fields that override it.
 
-        Raises:
-          InputError: if the config file cannot be used, or an option is unknown.
-        """
-        return parse_with_config(cls, arguments, prog)
-
-
-def parse_with_config(options: Any, arguments: Sequence[str], prog: str | None) -> Any:
+def parse_with_config(options: Any, arguments: Sequence[str], prog: str | None = None) -> Any:
     """Reads a config file and the options that override it.
 
     Args:

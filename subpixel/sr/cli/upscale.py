@@ -62,14 +62,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Enlarges the inputs, and names the failures on the console.
-
-    Returns:
-      The exit code: 0, or 1 if at least one file failed.
-
-    Raises:
-      InputError: if an option or the output cannot be used.
-    """
+    """Enlarges the inputs, and names the failures on the console."""
     if not options.inputs:
         raise InputError("name at least one image, video or folder")
     models = find_models(

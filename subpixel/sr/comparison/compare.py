@@ -20,7 +20,8 @@ from subpixel.sr.comparison.result import (
     psnr_spread,
 )
 from subpixel.sr.data.pairs import Pair, load_pair
-from subpixel.sr.evaluation import Protocol, Scores, evaluate
+from subpixel.sr.evaluation.protocol import Protocol
+from subpixel.sr.evaluation.scores import Scores, evaluate
 from subpixel.sr.inference.upscaler import NetworkUpscaler, forward
 
 

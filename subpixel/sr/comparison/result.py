@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import write_json
-from subpixel.sr.evaluation import Scores
+from subpixel.sr.evaluation.scores import Scores
 from subpixel.sr.serialization import require, structure
 
 Number = float | None

@@ -14,7 +14,7 @@ srcnn        8-bit luma, shrunk and enlarged in double and rounded once at the e
 """
 
 from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 from subpixel.image import Border, LumaRange
 from subpixel.sr._support.errors import InputError
@@ -91,18 +91,7 @@ class Protocol:
             )
 
     @classmethod
-    def named(cls, name: ProtocolName, scale: int, **overrides: Any) -> Self:
-        """Returns a convention by its name, with some choices changed.
-
-        Raises:
-          InputError: if the name is unknown, or the values do not go together.
-        """
-        if name not in PROTOCOLS:
-            raise InputError(f"unknown protocol {name!r}: there is {', '.join(PROTOCOLS)}")
-        return cls(scale, **{**PROTOCOLS[name], **overrides})
-
-    @classmethod
-    def chosen(
+    def named(
         cls,
         name: ProtocolName,
         scale: int,
@@ -124,17 +113,17 @@ class Protocol:
         def given(**values: Any) -> dict[str, Any]:
             return {name: value for name, value in values.items() if value is not None}
 
-        named = cls.named(name, scale)
-        of_degradation = given(
-            kind=degradation, border=border, sigma=sigma, kernel_size=kernel_size
-        )
-        changed = replace(named.degradation, **of_degradation)
-        return replace(named, degradation=changed, **given(**choices))
+        if name not in PROTOCOLS:
+            raise InputError(f"unknown protocol {name!r}: there is {', '.join(PROTOCOLS)}")
+        values = {"degradation": BICUBIC, **PROTOCOLS[name], **given(**choices)}
+        changes = given(kind=degradation, border=border, sigma=sigma, kernel_size=kernel_size)
+        values["degradation"] = replace(values["degradation"], **changes)
+        return cls(scale, **values)
 
     @property
     def name(self) -> str:
         """The name of this convention, or "custom"; self-ensemble is not considered."""
-        for name in get_args(ProtocolName):
+        for name in PROTOCOLS:
             if self == self.named(name, self.scale, self_ensemble=self.self_ensemble):
                 return name
         return "custom"

@@ -10,7 +10,8 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from subpixel.sr.data.pairs import Pair, load_pair
-from subpixel.sr.evaluation import Protocol, Scores
+from subpixel.sr.evaluation.protocol import Protocol
+from subpixel.sr.evaluation.scores import Scores
 from subpixel.sr.inference.upscaler import Upscaler
 from subpixel.sr.report.text import fixed
 

@@ -115,9 +115,6 @@ def test_commands_are_listed_and_the_first_word_of_several_lists_those(capsys, m
     assert not any("subpixel" in line for line in rest)
 
 
-MOVED = "python benchmarks/conv_transpose.py, training.py, inference.py or upscale.py"
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -125,11 +122,9 @@ MOVED = "python benchmarks/conv_transpose.py, training.py, inference.py or upsca
         ("data verfy", "unknown command 'data verfy': the nearest is `subpixel data verify`"),
         ("scores tabel", "unknown command 'scores tabel': the nearest is `subpixel scores table`"),
         (
-            "bench",
-            f"`bench` is no command any more: the benchmarks are scripts of a checkout: {MOVED}",
+            "figures table a.json",
+            "unknown command 'figures table': the nearest is `subpixel scores",
         ),
-        ("bench upscale --help", "`bench` is no command any more: the benchmarks are scripts"),
-        ("figures table a.json", "`figures` is no command any more: its name is `subpixel scores "),
         ("upscale a.png -o b.png --heigth=3", "unknown option --heigth: the nearest is --height;"),
         ("upscale a.png -o b.png --scale=abc", "--scale must be a number; got 'abc'"),
         ("upscale a.png -o b.png --width=10.5", "--width must be a whole number; got '10.5'"),
@@ -170,24 +165,6 @@ def test_an_unknown_option_names_one_that_is_near_or_none(words, hint, monkeypat
         run_command(main)
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"error: unknown option {hint}--help lists all\n"
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ("--scale=abc", "--scale must be a number; got 'abc'"),
-        ("--width=10.5", "--width must be a whole number; got '10.5'"),
-        ("--crf=best", "--crf must be a whole number; got 'best'"),
-        ("--crf=52", "crf must be from 0 to 51; got 52"),
-        ("--quality=0", "quality must be from 1 to 100; got 0"),
-    ],
-)
-def test_an_option_that_is_no_number_is_named(given, said, monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["subpixel", "upscale", "a.png", "-o", "b.png", given])
-    with pytest.raises(SystemExit) as ended:
-        run_command(main)
-    assert ended.value.code == 2
-    assert capsys.readouterr().err == f"error: {said}\n"
 
 
 @pytest.mark.slow

@@ -22,7 +22,8 @@ from subpixel.sr.comparison.result import (
 )
 from subpixel.sr.comparison.seeds import seeds_table, summarise_seeds
 from subpixel.sr.data.pairs import find_pairs
-from subpixel.sr.evaluation import Protocol, Scores, evaluate
+from subpixel.sr.evaluation.protocol import Protocol
+from subpixel.sr.evaluation.scores import Scores, evaluate
 from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models import ESPCNConfig
 

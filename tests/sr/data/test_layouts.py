@@ -12,7 +12,8 @@ from subpixel.sr.data.config import DataConfig
 from subpixel.sr.data.degradation import Degradation, make_lr
 from subpixel.sr.data.pairs import find_pairs, load_pair, source_name
 from subpixel.sr.data.preparation import prepare
-from subpixel.sr.evaluation import Protocol, evaluate
+from subpixel.sr.evaluation.protocol import Protocol
+from subpixel.sr.evaluation.scores import evaluate
 from subpixel.sr.inference.upscaler import BicubicUpscaler
 
 

@@ -18,7 +18,8 @@ from subpixel.sr.comparison.speed import gflop
 from subpixel.sr.config import ESPCNConfig
 from subpixel.sr.data.degradation import Degradation
 from subpixel.sr.data.pairs import find_pairs
-from subpixel.sr.evaluation import Protocol, evaluate
+from subpixel.sr.evaluation.protocol import Protocol
+from subpixel.sr.evaluation.scores import evaluate
 from subpixel.sr.evaluation.table import read_scores
 from subpixel.sr.find import find_model
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from subpixel.sr.data.degradation import Degradation, make_lr
 from subpixel.sr.data.pairs import find_benchmarks
-from subpixel.sr.evaluation import Protocol
 from subpixel.sr.evaluation.measurement import measure_model, show_measurement, write_measurement
+from subpixel.sr.evaluation.protocol import Protocol
 from subpixel.sr.evaluation.table import read_scores
 from subpixel.sr.inference.upscaler import BicubicUpscaler
 
@@ -47,7 +47,7 @@ def write(root, name, *, lr):
 
 
 def measure(root, *names, lr_from=None, **choices):
-    protocol = Protocol.chosen("matlab", 2, lr_from=lr_from, **choices)
+    protocol = Protocol.named("matlab", 2, lr_from=lr_from, **choices)
     scale = None if lr_from == "rgb" else 2
     benchmarks = find_benchmarks([f"folder:{n}" for n in names], root, scale, protocol.degradation)
     output = io.StringIO()

@@ -8,8 +8,9 @@ import pytest
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.degradation import Degradation
 from subpixel.sr.data.pairs import find_pairs
-from subpixel.sr.evaluation import Protocol, Scores, evaluate, scores_table
-from subpixel.sr.evaluation.table import read_scores
+from subpixel.sr.evaluation.protocol import Protocol
+from subpixel.sr.evaluation.scores import Scores, evaluate
+from subpixel.sr.evaluation.table import read_scores, scores_table
 from subpixel.sr.find import find_model
 from subpixel.sr.inference.upscaler import BicubicUpscaler
 
