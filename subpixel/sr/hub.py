@@ -13,16 +13,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from subpixel.kernels import Layout
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import make_folder, write_json, write_text
 from subpixel.sr.export.packages import require_package
-from subpixel.sr.models import ModelConfig
 from subpixel.sr.models.released import read_release, released_files, released_names
 from subpixel.sr.models.trained import TrainedNetwork
-from subpixel.sr.models.weights import load_weights, save_weights
-from subpixel.sr.provenance import UNKNOWN, Provenance
-from subpixel.sr.serialization import from_json, to_json
+from subpixel.sr.models.weights import (
+    StatedWeights,
+    load_stated_weights,
+    load_weights,
+    save_weights,
+)
+from subpixel.sr.provenance import UNKNOWN
+from subpixel.sr.serialization import read_json, to_json
 
 PREFIX = "hf://"
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
@@ -30,27 +33,15 @@ _NAME = re.compile(r"hf://(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[^@\s]+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class HubConfig:
+class HubConfig(StatedWeights):
     """What config.json states about a network.
 
     Attributes:
-      name: the model's name.
-      sha256: digest of model.safetensors, in hexadecimal.
-      license: of the weights.
       training_data: sources of the training images.
-      parameters: number of them.
-      upsampler: layout of the last kernel.
-      model: config of the network.
       library_name: the library that reads the folder.
     """
 
-    name: str
-    sha256: str
-    license: str
     training_data: str
-    parameters: int
-    upsampler: Layout
-    model: ModelConfig
     library_name: Literal["subpixel"] = "subpixel"
 
 
@@ -105,29 +96,14 @@ def load_hub_folder(folder: Path) -> TrainedNetwork:
     Raises:
       InputError: if a file is missing or damaged, or config.json states other weights.
     """
-    weights, path = folder / WEIGHTS, folder / CONFIG
+    stated = read_json(folder / CONFIG, HubConfig)
     try:
-        values = json.loads(path.read_bytes())
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-    stated = from_json(values, HubConfig, str(path))
-    if digest != stated.sha256:
-        raise InputError(
-            f"{weights} is not the file that {path} describes: its SHA-256 is {digest}, that in "
-            f"{CONFIG} {stated.sha256}. Download both again"
+        network = load_stated_weights(
+            folder / WEIGHTS, stated, folder / CONFIG, stated.training_data
         )
-    network = load_weights(weights)
-    found = (network.config, network.upsampler, network.parameters)
-    if found != (stated.model, stated.upsampler, stated.parameters):
-        raise InputError(f"{weights} holds another network than {path} states")
-    provenance = Provenance(
-        name=stated.name,
-        version=f"sha256:{digest}",
-        license=stated.license,
-        training_data=stated.training_data,
-    )
-    return replace(network, name=str(folder), provenance=provenance)
+    except OSError as error:
+        raise InputError(f"{folder / WEIGHTS} cannot be read: {error}") from error
+    return replace(network, name=str(folder))
 
 
 def save_hub_folder(network: TrainedNetwork, folder: Path) -> None:

@@ -125,7 +125,21 @@ def from_json(values: Any, kind: Any, source: str) -> Any:
         require(isinstance(values, dict), f"it must be a JSON object; got {type(values).__name__}")
         return structure(values, kind)
     except InputError as error:
-        raise InputError(f"{source} is not a config of this version: {error}") from error
+        raise InputError(f"{source} does not fit this version: {error}") from error
+
+
+def read_json(path: Path, kind: type[Config]) -> Config:
+    """Reads a dataclass from a JSON file.
+
+    Raises:
+      InputError: if the file cannot be read, or a field is unknown, missing or of the wrong kind.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+    # A damaged file can also hold bytes that are no text, or lists nested too deep.
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    return from_json(values, kind, str(path))
 
 
 def structure(values: Any, kind: Any, path: str = "") -> Any:

@@ -15,12 +15,12 @@ traceback.txt           the error, if measuring a finished training failed
 ======================  =========================================================
 """
 
-import json
 from pathlib import Path
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import check_folder, write_json
-from subpixel.sr.config import Experiment, differences, from_json, to_json
+from subpixel.sr.config import Experiment
+from subpixel.sr.serialization import differences, read_json, to_json
 
 
 def weights_file(workdir: Path, upsampler: str) -> Path:
@@ -73,13 +73,8 @@ def read_config(workdir: Path) -> Experiment:
       InputError: if config.json is missing or cannot be read.
     """
     path = workdir / "config.json"
-    try:
-        values = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    if not path.exists():
         raise InputError(
             f"{path} cannot be read: {workdir} is no workdir of train.py, which has this file"
-        ) from None
-    # A damaged file can also hold bytes that are no text, or lists nested too deep.
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-    return from_json(values, Experiment, str(path))
+        )
+    return read_json(path, Experiment)

@@ -196,7 +196,7 @@ def test_a_config_json_that_does_not_fit_is_refused_in_one_clear_line(field, val
     with pytest.raises(InputError) as error:
         from_json(values, Experiment, "config.json")
     message = str(error.value)
-    assert message.startswith(f"config.json is not a config of this version: {said}")
+    assert message.startswith(f"config.json does not fit this version: {said}")
     assert "$" not in message
     assert "\n" not in message
 

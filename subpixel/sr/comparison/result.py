@@ -1,15 +1,13 @@
 """The result of a comparison of upsamplers, as a value and as comparison.json."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import write_json
 from subpixel.sr.evaluation.scores import Scores
-from subpixel.sr.serialization import require, structure
+from subpixel.sr.serialization import read_json
 
 Number = float | None
 """A number; None if it was not measured, or if it was not finite and comes from a JSON file."""
@@ -141,23 +139,6 @@ class Comparison:
                 del result["conversion"]
         return values
 
-    @classmethod
-    def from_json(cls, values: Any, source: str) -> Self:
-        """Reads the contents of comparison.json; what is missing there is missing here.
-
-        Args:
-          values: contents of the file, of this version or an earlier one.
-          source: path of the file, for messages.
-
-        Raises:
-          InputError: if a value has the wrong kind.
-        """
-        try:
-            require(isinstance(values, dict), f"it must be a JSON object; got {values!r}")
-            return structure(values, cls)
-        except InputError as error:
-            raise InputError(f"{source} is no comparison: {error}") from error
-
 
 def psnr_spread(models: Mapping[str, ModelScores]) -> dict[str, Number]:
     """Returns the highest minus the lowest PSNR of several models, by benchmark."""
@@ -172,16 +153,12 @@ def psnr_spread(models: Mapping[str, ModelScores]) -> dict[str, Number]:
 
 
 def read_comparison(path: Path) -> Comparison:
-    """Reads a comparison.json.
+    """Reads a comparison.json of this version or an earlier one; what is missing there is None.
 
     Raises:
       InputError: if the file cannot be read, or a value has the wrong kind.
     """
-    try:
-        values = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read: {error!r}") from error
-    return Comparison.from_json(values, str(path))
+    return read_json(path, Comparison)
 
 
 def write_comparison(path: Path, comparison: Comparison) -> None:

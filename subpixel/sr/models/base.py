@@ -6,6 +6,7 @@ receptive radius, and the same function as plain operations (`operations`), from
 the table of layers are made.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeVar
 
@@ -105,6 +106,19 @@ class NetworkConfig:
         require(
             self.scale >= 2,
             f"model.scale must be a whole number of at least 2; got {self.scale!r}",
+        )
+
+    def check_sizes(self, features: Sequence[int], kernel_sizes: Sequence[int]) -> None:
+        """Raises InputError unless hidden layers and one more have positive sizes."""
+        found = f"got {features} and {kernel_sizes}"
+        require(
+            min((*features, *kernel_sizes)) >= 1,
+            f"model.features and model.kernel_sizes must be positive; {found}",
+        )
+        require(
+            len(kernel_sizes) == len(features) + 1,
+            "model.kernel_sizes must hold one number more than model.features, that of the last "
+            f"layer; {found}",
         )
 
     def build(self, upsampler: Layout, seed: int) -> Network:

@@ -23,7 +23,6 @@ from subpixel.sr.models.activations import PReLU, activate
 from subpixel.sr.models.base import Dtype, Network, NetworkConfig
 from subpixel.sr.models.operations import Operation
 from subpixel.sr.models.upsampler import make_upsampler
-from subpixel.sr.serialization import require
 
 Bias = Literal["phase", "shared"]
 
@@ -58,16 +57,7 @@ class ESPCNConfig(NetworkConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        require(
-            min((*self.features, *self.kernel_sizes)) >= 1,
-            "model.features and model.kernel_sizes must be positive; got "
-            f"{self.features} and {self.kernel_sizes}",
-        )
-        require(
-            len(self.kernel_sizes) == len(self.features) + 1,
-            "model.kernel_sizes must hold one number more than model.features, that of the last "
-            f"layer; got {self.kernel_sizes} and {self.features}",
-        )
+        self.check_sizes(self.features, self.kernel_sizes)
 
     def build(self, upsampler: Layout, seed: int) -> "ConvStack":
         """Returns a new network; see `NetworkConfig.build`."""

@@ -120,9 +120,8 @@ def centre(mean: float, scale: float) -> list[Operation]:
 
 def convolution(layer: nnx.Conv) -> Convolution:
     """Returns a Flax convolution with stride 1 and "SAME" padding as an operation."""
-    kernel = _float32(layer.kernel[...])
-    bias = np.zeros(kernel.shape[-1]) if layer.bias is None else layer.bias[...]
-    return Convolution(kernel, _float32(bias))
+    assert layer.bias is not None
+    return Convolution(_float32(layer.kernel[...]), _float32(layer.bias[...]))
 
 
 def prelu(layer: PReLU) -> Activation:

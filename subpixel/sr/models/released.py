@@ -4,21 +4,18 @@ A released model NAME is three files in `subpixel/sr/released`: NAME.safetensors
 NAME.json, what is known of them (`Release`); NAME.md, the model card.
 """
 
-import hashlib
-import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from subpixel.kernels import Layout
-from subpixel.sr._support.errors import InputError
-from subpixel.sr.models import ModelConfig
+from subpixel.sr._support.errors import InputError, describe
 from subpixel.sr.models.trained import TrainedNetwork
-from subpixel.sr.models.weights import load_weights
-from subpixel.sr.provenance import Provenance
-from subpixel.sr.serialization import from_json
+from subpixel.sr.models.weights import StatedWeights, load_stated_weights
+from subpixel.sr.serialization import read_json, require
 
 RELEASED = Path(__file__).parents[1] / "released"
 _NAME = re.compile(r"(?P<family>[a-z0-9_]+)_x(?P<scale>[1-9][0-9]*)")
@@ -34,16 +31,10 @@ class MeanScores:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Release:
-    """What NAME.json states about a released model.
+class Release(StatedWeights):
+    """What NAME.json states about a released model, whose name is FAMILY_xSCALE, "espcn_x3".
 
     Attributes:
-      name: FAMILY_xSCALE, such as "espcn_x3".
-      sha256: digest of NAME.safetensors, in hexadecimal.
-      license: of the weights.
-      upsampler: layout of the last kernel.
-      parameters: number of them.
-      model: config of the network.
       protocol: how the scores were measured, as `Protocol.to_json` returns it.
       scores: by benchmark.
       bicubic: scores of bicubic enlargement by the same protocol.
@@ -53,12 +44,6 @@ class Release:
       environment: versions and machine of the training.
     """
 
-    name: str
-    sha256: str
-    license: str
-    upsampler: Layout
-    parameters: int
-    model: ModelConfig
     protocol: dict[str, Any]
     scores: dict[str, MeanScores]
     bicubic: dict[str, MeanScores]
@@ -141,13 +126,9 @@ def read_release(name: str) -> Release:
     _, path, _ = released_files(name)
     if name not in released_names():
         raise InputError(f"there is no released model {name!r}: {nearest_released(name)}")
-    try:
-        values = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise _damaged(path, f"it cannot be read: {error}") from error
-    release = from_json(values, Release, str(path))
-    if release.name != name:
-        raise _damaged(path, f"it is the file of {release.name}, renamed")
+    with _damage():
+        release = read_json(path, Release)
+        require(release.name == name, f"{path} is the file of {release.name}, renamed")
     return release
 
 
@@ -161,26 +142,18 @@ def load_released(name: str) -> TrainedNetwork:
     """
     release = read_release(name)
     path, facts, _ = released_files(name)
-    try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise _damaged(path, f"it cannot be read: {error}") from error
-    if digest != release.sha256:
-        raise _damaged(path, f"its SHA-256 is {digest}, that in {facts} {release.sha256}")
-    network = load_weights(path)
-    stated = (release.model, release.upsampler, release.parameters)
-    if (network.config, network.upsampler, network.parameters) != stated:
-        raise _damaged(path, f"it holds another network than {facts} states")
-    provenance = Provenance(
-        name=name,
-        version=f"sha256:{release.sha256}",
-        license=release.license,
-        training_data=", ".join(release.training_data),
-    )
+    with _damage():
+        network = load_stated_weights(path, release, facts, ", ".join(release.training_data))
     note = f"{name} is the released model; write ./{name} for the path of that name"
     notes = (note,) if Path(name).exists() else ()
-    return replace(network, name=name, provenance=provenance, notes=notes)
+    return replace(network, name=name, notes=notes)
 
 
-def _damaged(path: Path, problem: str) -> InputError:
-    return InputError(f"released model: {path} is damaged: {problem}. Install the package again")
+@contextmanager
+def _damage() -> Iterator[None]:
+    """Adds the remedy to the errors about a file of the package."""
+    try:
+        yield
+    except (InputError, OSError) as error:
+        message = f"released model: {describe(error)}. Install the package again"
+        raise InputError(message) from error

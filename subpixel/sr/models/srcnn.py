@@ -50,16 +50,7 @@ class SRCNNConfig(NetworkConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        require(
-            len(self.kernel_sizes) == len(self.features) + 1,
-            "model.kernel_sizes must hold one number more than model.features, that of the last "
-            f"layer; got {self.kernel_sizes} and {self.features}",
-        )
-        require(
-            min((*self.features, *self.kernel_sizes)) >= 1,
-            "model.features and model.kernel_sizes must be positive; got "
-            f"{self.features} and {self.kernel_sizes}",
-        )
+        self.check_sizes(self.features, self.kernel_sizes)
         require(
             self.upsampler_init == "icnr",
             "model.upsampler_init does not apply to srcnn, whose upsampling is bicubic: leave it "

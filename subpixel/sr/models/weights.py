@@ -1,7 +1,8 @@
 """Weights to share: safetensors with the network's config in the header."""
 
+import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,27 @@ from subpixel.sr.provenance import Provenance
 from subpixel.sr.serialization import from_json
 
 _LENGTH_BYTES = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatedWeights:
+    """What a JSON file states about the weights beside it.
+
+    Attributes:
+      name: the model's name.
+      sha256: digest of the weights file, in hexadecimal.
+      license: of the weights.
+      upsampler: layout of the last kernel.
+      parameters: number of them.
+      model: config of the network.
+    """
+
+    name: str
+    sha256: str
+    license: str
+    upsampler: Layout
+    parameters: int
+    model: ModelConfig
 
 
 def save_weights(path: Path, params: Params, config: ModelConfig, upsampler: Layout) -> None:
@@ -105,3 +127,37 @@ def load_weights(path: Path) -> TrainedNetwork:
     network = TrainedNetwork(str(path), provenance, config, upsampler, params)
     check_params(network, str(path))
     return network
+
+
+def load_stated_weights(
+    path: Path, stated: StatedWeights, source: Path, training_data: str
+) -> TrainedNetwork:
+    """Reads weights, and compares them with what the file beside them states.
+
+    Args:
+      path: the weights file.
+      stated: the contents of the file beside it.
+      source: that file.
+      training_data: sources of the training images.
+
+    Raises:
+      InputError: if the weights are damaged, or not those that the file states.
+      OSError: if they cannot be read.
+    """
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != stated.sha256:
+        raise InputError(
+            f"{path} is not the file that {source} describes: its SHA-256 is {digest}, that in "
+            f"{source.name} {stated.sha256}"
+        )
+    network = load_weights(path)
+    found = (network.config, network.upsampler, network.parameters)
+    if found != (stated.model, stated.upsampler, stated.parameters):
+        raise InputError(f"{path} holds another network than {source} states")
+    provenance = Provenance(
+        name=stated.name,
+        version=f"sha256:{digest}",
+        license=stated.license,
+        training_data=training_data,
+    )
+    return replace(network, provenance=provenance)

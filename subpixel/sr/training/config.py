@@ -69,44 +69,33 @@ class OptimizerConfig:
 
     def __post_init__(self):
         check_fields(self, "optimizer.")
-        final, highest = self.final_learning_rate, self.learning_rate
-        factor, decays = self.plateau_factor, [d for d in (self.b1, self.b2) if d is not None]
-        for holds, rule, found in (
-            (self.warmup_steps >= 0, "warmup_steps must be at least 0", self.warmup_steps),
-            (highest > 0, "learning_rate must be positive", highest),
+        for rule, holds, names in (
+            ("be at least 0", lambda value: value >= 0, ("warmup_steps", "damping")),
             (
-                0 <= final <= highest,
-                "final_learning_rate must lie in 0..optimizer.learning_rate",
-                f"{final} and {highest}",
+                "be at least 1",
+                lambda value: value >= 1,
+                ("plateau_steps", "basis_every", "accumulation"),
             ),
-            (self.plateau_steps >= 1, "plateau_steps must be at least 1", self.plateau_steps),
+            ("be positive", lambda value: value > 0, ("learning_rate", "clip_norm")),
             (
-                0 <= self.plateau_threshold < 1,
-                "plateau_threshold must lie in 0..1, below 1",
-                self.plateau_threshold,
+                "lie in 0..1, below 1",
+                lambda value: 0 <= value < 1,
+                ("plateau_threshold", "b1", "b2", "ema_decay"),
             ),
-            (0 < factor < 1, "plateau_factor must lie between 0 and 1", factor),
-            (all(0 <= d < 1 for d in decays), "b1 and b2 must lie in 0..1, below 1", decays),
+            ("lie between 0 and 1", lambda value: 0 < value < 1, ("plateau_factor",)),
             (
-                self.name != "muon" or not decays,
-                "b1 and b2 belong to adam and soap; muon has its own",
-                decays,
+                "lie in 0..optimizer.learning_rate",
+                lambda value: 0 <= value <= self.learning_rate,
+                ("final_learning_rate",),
             ),
-            (self.damping >= 0, "damping must be at least 0", self.damping),
-            (self.basis_every >= 1, "basis_every must be at least 1", self.basis_every),
-            (
-                self.clip_norm is None or self.clip_norm > 0,
-                "clip_norm must be positive",
-                self.clip_norm,
-            ),
-            (
-                self.accumulation is None or self.accumulation >= 1,
-                "accumulation must be at least 1",
-                self.accumulation,
-            ),
-            (0 <= self.ema_decay < 1, "ema_decay must lie in 0..1, below 1", self.ema_decay),
         ):
-            require(holds, f"optimizer.{rule}; got {found}")
+            for name in names:
+                value = getattr(self, name)
+                require(value is None or holds(value), f"optimizer.{name} must {rule}; got {value}")
+        require(
+            self.name != "muon" or self.b1 is self.b2 is None,
+            "optimizer.b1 and b2 belong to adam and soap; muon has its own",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

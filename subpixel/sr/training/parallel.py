@@ -76,15 +76,10 @@ def _place(coordinator: str, process: str | None) -> dict[str, Any]:
     if not found or int(found[1]) >= int(found[2]):
         raise InputError(
             "--process must be the number of this process, from 0, and the number of processes, "
-            "such as 0/4; "
-            f"got {process!r}"
+            f"such as 0/4; got {process!r}"
         )
     number, count = map(int, found.groups())
-    return {
-        "coordinator_address": coordinator,
-        "num_processes": count,
-        "process_id": number,
-    }
+    return {"coordinator_address": coordinator, "num_processes": count, "process_id": number}
 
 
 def _end(line: str) -> None:

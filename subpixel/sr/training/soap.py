@@ -63,13 +63,11 @@ def scale_by_soap(
       b1: decay of the mean of the gradients.
       b2: decay of the mean of their squares and of the factors.
       eps: added to the root of the mean square.
-      basis_every: updates between two steps of the power iteration that follows the eigenvectors.
-      damping: share of the largest eigenvalue of a factor that is added to all, and of the largest
+      basis_every: updates between two steps of the power iteration that follows the eigenvectors, at
+        least 1.
+      damping: at least 0; share of the largest eigenvalue of a factor that is added to all, and of the largest
         root of a matrix that is added to `eps`.
       max_side: a side of a kernel matrix that is longer keeps the identity as its basis.
-
-    Raises:
-      ValueError: if `basis_every` is below 1, or `damping` below 0.
 
     Example:
       >>> optimizer = scale_by_soap()
@@ -79,11 +77,6 @@ def scale_by_soap(
       >>> updates["kernel"].shape
       (3, 3, 2, 4)
     """
-    if basis_every < 1 or damping < 0:
-        raise ValueError(
-            "basis_every must be at least 1 and damping at least 0; got "
-            f"{basis_every} and {damping}"
-        )
     iterate = partial(_iterate, damping=damping)
 
     def init(params: optax.Params) -> ScaleBySoapState:

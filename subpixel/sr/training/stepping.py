@@ -98,9 +98,8 @@ class Stepper:
         taken, self._outstanding = self._outstanding, None
         if taken is None:
             return run
-        seconds, losses = dict(run.seconds), dict(run.losses)
+        seconds, losses, norms = dict(run.seconds), dict(run.losses), dict(run.norms)
         skipped, skipped_last = dict(run.skipped), dict(run.skipped_last)
-        norms = dict(run.norms)
         for name, metrics in taken.metrics.items():
             began = time.perf_counter()
             finite = bool(metrics["finite"])
@@ -141,9 +140,15 @@ class Stepper:
         )
 
     def _not_finite(self, name: str, taken: Outstanding, in_a_row: int) -> NonFiniteError:
-        """Saves the batch of a step and returns the error that stops the run."""
+        """Writes the batch of a step and its measurements; returns the error that stops the run."""
         measured = {key: float(taken.metrics[name][key]) for key in ("loss", "gradient_norm")}
-        folder = save_nonfinite_step(self._workdir, taken.step, name, measured, taken.batch)
+        folder = self._workdir / "nonfinite" / str(taken.step)
+        content = io.BytesIO()
+        np.savez_compressed(content, lr=taken.batch["lr"], hr=taken.batch["hr"])
+        write_bytes(folder / "batch.npz", content.getvalue())
+        # As strings, since JSON has neither infinity nor NaN.
+        kept = {k: v if math.isfinite(v) else str(v) for k, v in measured.items()}
+        write_json(folder / "step.json", {"step": taken.step, "upsampler": name, **kept})
         values = ", ".join(f"{key} {value}" for key, value in measured.items())
         already = f", after {in_a_row - 1} that were skipped" if in_a_row > 1 else ""
         return NonFiniteError(
@@ -151,28 +156,3 @@ class Stepper:
             f"{folder}, and the last checkpoint in {self._workdir / 'checkpoints'}. In another "
             "workdir, a lower optimizer.learning_rate or --on-nonfinite=skip may help"
         )
-
-
-def save_nonfinite_step(
-    workdir: Path, step: int, upsampler: str, measured: dict[str, float], batch: Batch
-) -> Path:
-    """Writes the batch of a step, its loss and its gradient norm to `workdir/nonfinite/STEP`.
-
-    Args:
-      workdir: folder of the run.
-      step: number of the step, counted from 1.
-      upsampler: name of the network's upsampler.
-      measured: loss and gradient norm.
-      batch: input of the step.
-
-    Returns:
-      The folder, which holds `batch.npz` and `step.json`.
-    """
-    folder = workdir / "nonfinite" / str(step)
-    content = io.BytesIO()
-    np.savez_compressed(content, lr=batch["lr"], hr=batch["hr"])
-    write_bytes(folder / "batch.npz", content.getvalue())
-    # As strings, since JSON has neither infinity nor NaN.
-    values = {k: v if math.isfinite(v) else str(v) for k, v in measured.items()}
-    write_json(folder / "step.json", {"step": step, "upsampler": upsampler, **values})
-    return folder

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.cli import compile as command
+from subpixel.sr.cli.table import run_named
 from subpixel.sr.comparison.speed import FAST
 from subpixel.sr.compile import report, worker
 from subpixel.sr.compile.facts import Facts, collect
@@ -79,7 +79,7 @@ def test_a_refused_program_says_what_it_needs():
 
 
 def run(*arguments):
-    return command.run(command.Options.parse(list(arguments)))
+    return run_named("compile", arguments)
 
 
 def test_what_cannot_be_compiled_is_said_before_anything_is(monkeypatch, tmp_path):

@@ -215,7 +215,7 @@ def test_a_config_without_a_network_is_an_espcn():
 def test_another_network_is_named(change, message):
     values = to_json(Experiment("a", model=CONFIGS[0]))
     values["model"] |= change
-    with pytest.raises(InputError, match="is not a config of this version") as error:
+    with pytest.raises(InputError, match="does not fit this version") as error:
         from_json(values, Experiment, "here")
     assert message in str(error.value)
 

@@ -154,11 +154,14 @@ def test_bfloat16_computes_beside_parameters_and_outputs_in_float32():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"final_learning_rate": 1.0}, r"must lie in 0..optimizer.learning_rate; got 1.0 and"),
+        ({"final_learning_rate": 1.0}, r"must lie in 0..optimizer.learning_rate; got 1.0"),
         ({"plateau_factor": 1.0}, "plateau_factor must lie between 0 and 1; got 1.0"),
         ({"clip_norm": 0.0}, "clip_norm must be positive; got 0.0"),
         ({"accumulation": 0}, "accumulation must be at least 1; got 0"),
         ({"damping": -1.0}, "damping must be at least 0; got -1.0"),
+        ({"basis_every": 0}, "basis_every must be at least 1; got 0"),
+        ({"b1": 1.0}, "b1 must lie in 0..1, below 1; got 1.0"),
+        ({"name": "muon", "b2": 0.5}, "b1 and b2 belong to adam and soap; muon has its own"),
     ],
 )
 def test_impossible_optimisers_are_refused(fields, message):

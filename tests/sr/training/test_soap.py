@@ -198,10 +198,3 @@ def test_a_saved_and_a_donated_state_resume_to_the_bit(tmp_path):
         found, restored = step(gradient, restored)
         jax.tree.map(np.testing.assert_array_equal, found, expected)
     jax.tree.map(np.testing.assert_array_equal, restored, state)
-
-
-def test_impossible_choices_are_refused():
-    with pytest.raises(ValueError, match=r"basis_every must be at least 1 .*; got 0 and 0\.0"):
-        scale_by_soap(basis_every=0)
-    with pytest.raises(ValueError, match=r"damping at least 0; got 10 and -1"):
-        scale_by_soap(damping=-1)
