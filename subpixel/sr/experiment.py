@@ -27,10 +27,11 @@ from subpixel.sr.models.weights import save_weights
 from subpixel.sr.report.images import select_images
 from subpixel.sr.report.page import write_report
 from subpixel.sr.report.text import conversion_sentence
-from subpixel.sr.training.loop import Trained, check_devices, train
-from subpixel.sr.training.parallel import first_before_others, is_first
-from subpixel.sr.training.records import Record, read_records
+from subpixel.sr.training.loop import Trained, train
+from subpixel.sr.training.parallel import first_before_others, is_first, run_platform
+from subpixel.sr.training.records import read_records
 from subpixel.sr.training.state import check_warm_start
+from subpixel.sr.training.step import check_batch
 from subpixel.sr.workdir import check_workdir, claim_workdir, weights_file
 
 
@@ -60,7 +61,7 @@ def run(
       OSError: if a file cannot be written.
     """
     model, data = experiment.model, experiment.data
-    check_devices(experiment)
+    check_batch(experiment, jax.device_count(), run_platform())
     start_from = find_start(experiment)
     if start_from is not None:
         check_warm_start(model, start_from)
@@ -141,7 +142,11 @@ def _write_results(
     write_report(
         page,
         comparison,
-        _validations(workdir, console),
+        [
+            record
+            for record in read_records(workdir / "metrics.jsonl", console)
+            if record.get("validation_psnr") is not None
+        ],
         list(select_images(shown, images.benchmarks, scores, first, protocol)),
         np.asarray(kernels.convert(kernel, model.scale, first, "zero_insert")),
         model.scale,
@@ -182,12 +187,6 @@ def _settings(
         "ema_decay": optimizer.ema_decay,
         "train_seconds": train_seconds,
     }
-
-
-def _validations(workdir: Path, console: Console) -> list[Record]:
-    """Returns the records of the measurements on the held-out images."""
-    records = read_records(workdir / "metrics.jsonl", console)
-    return [record for record in records if record.get("validation_psnr") is not None]
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints, overload
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from subpixel.sr._support.errors import InputError
 
@@ -98,14 +98,6 @@ def _describe(hint: Any) -> str:
 def to_json(config: Any) -> dict[str, Any]:
     """Returns a dataclass as a JSON object."""
     return json.loads(json.dumps(dataclasses.asdict(config)))
-
-
-@overload
-def from_json(values: Any, kind: type[Config], source: str) -> Config: ...
-
-
-@overload
-def from_json(values: Any, kind: UnionType, source: str) -> Any: ...
 
 
 def from_json(values: Any, kind: Any, source: str) -> Any:

@@ -31,8 +31,8 @@ def compare(
     scores: Mapping[str, Mapping[str, Scores]],
     costs: Mapping[str, Cost],
     settings: Mapping[str, Any],
-    protocol_line: str = "",
-    conversions: Mapping[str, Conversion] | None = None,
+    protocol_line: str,
+    conversions: Mapping[str, Conversion],
 ) -> Comparison:
     """Returns the comparison of networks that differ in their upsampler.
 
@@ -42,16 +42,16 @@ def compare(
       scores: by benchmark, then by "bicubic" or upsampler.
       costs: of each upsampler.
       settings: of the training.
-      protocol_line: the protocol in words, if benchmarks differ in it.
-      conversions: of each trained upsampler, where they were measured.
+      protocol_line: the protocol in words.
+      conversions: of each trained upsampler.
     """
-    by_model = {
-        model: {benchmark: of[model] for benchmark, of in scores.items()}
-        for model in ("bicubic", *costs)
-    }
+
+    def of_model(model: str) -> dict[str, Scores]:
+        return {benchmark: by_model[model] for benchmark, by_model in scores.items()}
+
     upsamplers = {
         name: UpsamplerResult.from_scores(
-            by_model[name], conversion=(conversions or {}).get(name), **vars(cost)
+            of_model(name), conversion=conversions.get(name), **vars(cost)
         )
         for name, cost in costs.items()
     }
@@ -59,7 +59,7 @@ def compare(
         name=name,
         scale=protocol.scale,
         upsamplers=upsamplers,
-        bicubic=ModelScores.from_scores(by_model["bicubic"]),
+        bicubic=ModelScores.from_scores(of_model("bicubic")),
         psnr_spread_db=psnr_spread(upsamplers),
         protocol=protocol.to_json(protocol_line),
         settings=dict(settings),
@@ -80,9 +80,9 @@ def measure_conversion(
     Args:
       trained: the network.
       layout: of its upsampler.
-      scores: its scores on the benchmark.
-      benchmark: the name of the benchmark.
-      images: its images.
+      scores: its scores on the images.
+      benchmark: the name of these images.
+      images: the images.
       protocol: of the scores.
     """
     others: dict[str, NetworkUpscaler] = {}

@@ -1,7 +1,7 @@
 """Measurements of compiled programs: times, interleaved; compile time; temporary memory."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,23 +35,13 @@ class Times:
     @property
     def quartiles(self) -> tuple[float, float]:
         """The first and the third quartile of the elapsed time."""
-        return quartiles(self.wall)
+        first, third = np.percentile(self.wall, (25, 75))
+        return float(first), float(third)
 
     @property
     def cpu_median(self) -> float | None:
         """The median processor time; None if it was not measured."""
         return float(np.median(self.cpu)) if self.cpu else None
-
-
-def quartiles(values: Iterable[float]) -> tuple[float, float]:
-    """Returns the first and the third quartile.
-
-    Example:
-      >>> quartiles([1, 2, 3, 4, 5])
-      (2.0, 4.0)
-    """
-    first, third = np.percentile(list(values), (25, 75))
-    return float(first), float(third)
 
 
 def time_interleaved(

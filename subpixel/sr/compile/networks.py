@@ -15,9 +15,8 @@ from subpixel.sr.compile.facts import Facts, collect
 from subpixel.sr.compile.program import Program, compile_lowered, placed, target_mesh
 from subpixel.sr.compile.targets import Target
 from subpixel.sr.config import Experiment
-from subpixel.sr.training.parallel import check_division
 from subpixel.sr.training.state import Start, start_training
-from subpixel.sr.training.step import choose_accumulation, compiler_options, lower_step
+from subpixel.sr.training.step import compiler_options, lower_step
 
 
 def rows(experiment: Experiment) -> list[str]:
@@ -26,18 +25,6 @@ def rows(experiment: Experiment) -> list[str]:
     for name in experiment.upsamplers:
         names += [name, FAST] if name == NATIVE else [name]
     return names
-
-
-def check_batch(experiment: Experiment, target: Target) -> None:
-    """Checks that a config's batch can be divided over a target's devices, and into its parts.
-
-    Raises:
-      InputError: if it cannot; the message names the rule and a batch that can.
-    """
-    data, wanted = experiment.data, experiment.optimizer.accumulation
-    check_division(data.batch_size, target.size)
-    patches = data.batch_size // target.size
-    choose_accumulation(wanted, patches, data.patch_size**2, platform=target.platform)
 
 
 def compile_networks(experiment: Experiment, target: Target) -> Iterator[Facts]:

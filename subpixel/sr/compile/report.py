@@ -9,13 +9,13 @@ from rich.console import Console
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.compile.facts import Facts
-from subpixel.sr.compile.networks import check_batch
 from subpixel.sr.compile.packages import check_packages
 from subpixel.sr.compile.tables import geometry_table, network_tables
 from subpixel.sr.compile.targets import Target, find_target
 from subpixel.sr.compile.transposed import DTYPES, check_geometries
 from subpixel.sr.compile.worker import compile_elsewhere
 from subpixel.sr.config import Experiment, to_json
+from subpixel.sr.training.step import check_batch
 
 
 def report_networks(
@@ -37,7 +37,7 @@ def report_networks(
     """
     targets = _targets(names)
     for target in targets:
-        check_batch(experiment, target)
+        check_batch(experiment, target.size, target.platform)
     results, excesses = [], []
     for target in targets:
         facts = _shown(compile_elsewhere(target, experiment=to_json(experiment)), console)

@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from subpixel.sr._support.files import make_folder, write_bytes
+from subpixel.sr._support.files import write_bytes
 from subpixel.sr.evaluation.scores import Measured
 from subpixel.sr.inference.upscaler import Upscaler
 
@@ -15,48 +15,50 @@ from subpixel.sr.inference.upscaler import Upscaler
 BRIGHTEST = 48
 
 
-def make_folders(root: Path, benchmarks: list[str]) -> None:
-    """Makes a folder for each benchmark, before anything is computed.
+def image_folder(root: Path, benchmark: str) -> Path:
+    """Returns the folder of a benchmark's images."""
+    # The names of embedded sets hold a colon, which not every system allows in file names.
+    return root / benchmark.replace(":", "_")
 
-    Raises:
-      InputError: if a file is where a folder must be.
+
+def save_images(
+    images: Path | None,
+    error_maps: Path | None,
+    benchmark: str,
+    suffix: str,
+    upscaler: Upscaler,
+    measured: Measured,
+) -> None:
+    """Writes an enlarged image and its error map as PNG.
+
+    The enlarged image has the pixels that `subpixel upscale` gives in colour: scores have roundings
+    of their protocol, which an image that is looked at does not have. The error map has the
+    absolute error of the measured channels; for RGB the mean over them. Black is no error; colours
+    are Matplotlib's "inferno", and a colour means the same error in every map: see `BRIGHTEST`.
+
+    Args:
+      images: folder of the enlarged images, or None.
+      error_maps: folder of the error maps, or None.
+      benchmark: the benchmark's name.
+      suffix: what stands after the name of the image.
+      upscaler: the model.
+      measured: the arrays that were compared.
     """
-    for benchmark in benchmarks:
-        make_folder(root / _folder(benchmark))
+    name = f"{measured.image}{suffix}.png"
+    if images is not None:
+        colour = measured.lr.shape[-1] == 3
+        pixels = np.asarray(upscaler.image(measured.lr) if colour else measured.output)
+        _save(image_folder(images, benchmark) / name, pixels)
+    if error_maps is not None:
+        difference = measured.output.astype(np.float32) - measured.reference.astype(np.float32)
+        error = np.abs(difference).mean(axis=-1)
+        colours = matplotlib.colormaps["inferno"](np.minimum(error / BRIGHTEST, 1), bytes=True)
+        _save(image_folder(error_maps, benchmark) / name, colours[..., :3])
 
 
-def save_output(root: Path, benchmark: str, measured: Measured, upscaler: Upscaler) -> None:
-    """Writes the enlarged image as PNG, with the pixels that `subpixel upscale` gives in colour.
-
-    Scores have roundings of their protocol, which an image that is looked at does not have.
-    """
-    colour = measured.lr.shape[-1] == 3
-    pixels = upscaler.image(measured.lr) if colour else measured.output
-    _save(root, benchmark, measured, np.asarray(pixels))
-
-
-def save_error_map(root: Path, benchmark: str, measured: Measured) -> None:
-    """Writes the absolute error of the measured channels as PNG; black is no error.
-
-    For RGB it is the mean over the channels. Colours are Matplotlib's "inferno", and a colour means
-    the same error in every map: see `BRIGHTEST`.
-    """
-    difference = measured.output.astype(np.float32) - measured.reference.astype(np.float32)
-    error = np.abs(difference).mean(axis=-1)
-    colours = matplotlib.colormaps["inferno"](np.minimum(error / BRIGHTEST, 1), bytes=True)
-    _save(root, benchmark, measured, colours[..., :3])
-
-
-def _save(root: Path, benchmark: str, measured: Measured, pixels: np.ndarray) -> None:
+def _save(path: Path, pixels: np.ndarray) -> None:
     if pixels.dtype != np.uint8:
         pixels = np.clip(np.round(pixels), 0, 255).astype(np.uint8)
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    suffix = "" if measured.model == "model" else f"_{measured.model}"
     content = io.BytesIO()
-    image.save(content, "PNG")
-    write_bytes(root / _folder(benchmark) / f"{measured.image}{suffix}.png", content.getvalue())
-
-
-def _folder(benchmark: str) -> str:
-    # The names of embedded sets hold a colon, which not every system allows in file names.
-    return benchmark.replace(":", "_")
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(content, "PNG")
+    write_bytes(path, content.getvalue())

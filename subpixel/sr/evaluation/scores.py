@@ -59,14 +59,12 @@ class Measured:
     """The arrays that were compared for one image.
 
     Attributes:
-      model: the upscaler's name.
       image: the image's name.
       output: (h, w, c) in 0..255, the measured part of the enlarged image.
       reference: the same of the original.
       lr: the LR image.
     """
 
-    model: str
     image: str
     output: Real[np.ndarray, "h w c"]
     reference: Real[np.ndarray, "h w c"]
@@ -111,7 +109,7 @@ def evaluate(
                 result.psnr[image.name] = float(psnr(output, reference, shave=protocol.shave))
                 result.ssim[image.name] = float(ssim(output, reference, shave=protocol.shave))
                 if observe is not None:
-                    observe(Measured(name, image.name, output, reference, lr))
+                    observe(Measured(image.name, output, reference, lr))
         except InputError as error:
             problems.append(str(error))
         except ValueError as error:

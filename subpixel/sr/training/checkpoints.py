@@ -101,18 +101,14 @@ def _candidates(folder: Path, steps: list[int], which: str) -> list[int]:
     if which == "best":
         scores = {step: _metric(folder, step) for step in steps}
         measured = [step for step in steps if scores[step] > UNMEASURED]
-        return sorted(measured, key=lambda step: (scores[step], step), reverse=True)
+        return sorted(measured, key=scores.__getitem__, reverse=True)  # of equal ones the newest
     return [step for step in steps if str(step) == which]
 
 
 def _metric(folder: Path, step: int) -> float:
-    path = (folder / str(step) / "metrics").absolute()
-    with (
-        # The errors of a file that does not hold {"validation_psnr": number}.
-        suppress(OSError, ValueError, KeyError, TypeError),
-        ocp.Checkpointer(ocp.JsonCheckpointHandler("metrics")) as checkpointer,
-    ):
-        return float(checkpointer.restore(path)[METRIC])
+    # The errors of a file that does not hold {"validation_psnr": number}.
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return float(json.loads((folder / str(step) / "metrics" / "metrics").read_text())[METRIC])
     return UNMEASURED
 
 
@@ -150,7 +146,7 @@ class Checkpoints:
     """
 
     def __init__(self, workdir: Path, config: TrainingConfig, restored: RunState | None):
-        """Opens the folder and removes the checkpoints after the one that was restored.
+        """Opens the folder; removes files, and checkpoints after the restored one.
 
         Args:
           workdir: folder of the run.
@@ -167,8 +163,12 @@ class Checkpoints:
         self._folder = workdir / "checkpoints"
         self._config = to_json(config)
         with self._write_errors():
-            if jax.process_index() == 0:
-                self._remove_after(-1 if restored is None else restored.step)
+            for step in list_steps(self._folder) if jax.process_index() == 0 else ():
+                path = self._folder / str(step)
+                if not path.is_dir():
+                    path.unlink()
+                elif restored is None or step > restored.step:
+                    shutil.rmtree(path)
             multihost_utils.sync_global_devices("checkpoints of an interrupted run are removed")
             score = itemgetter(METRIC)
             best = BestN(get_metric_fn=score, n=1, keep_checkpoints_without_metrics=False)
@@ -186,15 +186,6 @@ class Checkpoints:
         self._thread = ThreadPoolExecutor(1, "checkpoints")
         self._pending: Future[None] | None = None
         self._saved = restored and restored.step
-
-    def _remove_after(self, last: int) -> None:
-        """Removes later checkpoints, which the run writes again, and those that are not folders."""
-        for step in list_steps(self._folder):
-            path = self._folder / str(step)
-            if not path.is_dir():
-                path.unlink()
-            elif step > last:
-                shutil.rmtree(path)
 
     def save(self, run: RunState) -> None:
         """Starts a save, after the previous one has ended.

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Self
 
@@ -27,29 +26,29 @@ class Display:
             TextColumn("step"),
             MofNCompleteColumn(),
             BarColumn(bar_width=20),
-            TextColumn("{task.fields[rate]}{task.fields[loss]}{task.fields[psnr]}"),
+            TextColumn("{task.description}"),
             TimeRemainingColumn(),
             console=console,
         )
-        self._task = self._bar.add_task(
-            "", total=steps, completed=run.step, rate="", loss="", psnr=""
-        )
+        self._task = self._bar.add_task("", total=steps, completed=run.step)
         self._began, self._first = time.perf_counter(), run.step
+        self._loss = self._psnr = ""
 
     def step(self, run: RunState) -> None:
         """Shows the step count and the speed."""
         rate = (run.step - self._first) / (time.perf_counter() - self._began)
-        self._bar.update(self._task, completed=run.step, rate=f"{rate:.1f} steps/s")
+        shown = f"{rate:.1f} steps/s{self._loss}{self._psnr}"
+        self._bar.update(self._task, completed=run.step, description=shown)
 
     def loss(self, value: float | None) -> None:
-        """Shows the loss of the first upsampler."""
-        self._bar.update(self._task, loss="" if value is None else f"  loss {value:.2e}")
+        """Shows the loss of the first upsampler from the next step on."""
+        self._loss = "" if value is None else f"  loss {value:.2e}"
 
     def validation(self, run: RunState) -> None:
         """Shows the validation PSNR of every upsampler in a permanent line."""
         shown = "  ".join(f"{name} {value:.2f}" for name, value in run.validation.items())
         self._console.print(f"step {run.step}  validation dB  {shown}", soft_wrap=True)
-        self._bar.update(self._task, psnr=f"  {next(iter(run.validation.values())):.2f} dB")
+        self._psnr = f"  {next(iter(run.validation.values())):.2f} dB"
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -65,7 +64,7 @@ def traced_steps(folder: Path | None, console: Console) -> Iterator[Callable[[],
 
     Yields a function to call after each step.
     """
-    numbers = count(1)
+    number = 0
 
     def stop() -> None:
         jax.profiler.stop_trace()
@@ -74,7 +73,8 @@ def traced_steps(folder: Path | None, console: Console) -> Iterator[Callable[[],
     with ExitStack() as trace:
 
         def step() -> None:
-            number = next(numbers)
+            nonlocal number
+            number += 1
             if folder is not None and number == WARM_UP:
                 jax.profiler.start_trace(folder)
                 trace.callback(stop)

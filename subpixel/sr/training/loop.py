@@ -30,7 +30,7 @@ from subpixel.sr.training.parallel import (
 )
 from subpixel.sr.training.records import Records
 from subpixel.sr.training.state import RunState, initial_run, start_training
-from subpixel.sr.training.step import CompiledStep, choose_accumulation, compile_step
+from subpixel.sr.training.step import CompiledStep, compile_step
 from subpixel.sr.training.stepping import Stepper
 from subpixel.sr.training.validation import validate, validation_batch
 
@@ -52,20 +52,6 @@ class Trained:
     run: RunState
     signal: int | None
     steps: Mapping[str, CompiledStep] = field(default_factory=dict)
-
-
-def check_devices(config: TrainingConfig) -> None:
-    """Checks the fields of a config whose validity depends on the devices.
-
-    Raises:
-      InputError: if the batch cannot be divided over the devices, or over the parts of
-        optimizer.accumulation.
-    """
-    data = config.data
-    mesh = data_mesh(data.batch_size)
-    patches = data.batch_size // (1 if mesh is None else mesh.size)
-    accumulation = config.optimizer.accumulation
-    choose_accumulation(accumulation, patches, data.patch_size**2, platform=run_platform())
 
 
 def train(

@@ -63,9 +63,8 @@ def scale_by_soap(
       b1: decay of the mean of the gradients.
       b2: decay of the mean of their squares and of the factors.
       eps: added to the root of the mean square.
-      basis_every: updates between two steps of the power iteration that follows the eigenvectors, at
-        least 1.
-      damping: at least 0; share of the largest eigenvalue of a factor that is added to all, and of the largest
+      basis_every: updates between two steps of the power iteration that follows the eigenvectors.
+      damping: share of the largest eigenvalue of a factor that is added to all, and of the largest
         root of a matrix that is added to `eps`.
       max_side: a side of a kernel matrix that is longer keeps the identity as its basis.
 

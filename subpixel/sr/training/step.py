@@ -16,8 +16,8 @@ from jaxtyping import Array, Float, Num, Shaped, UInt8
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.models.base import Params
-from subpixel.sr.training.config import OptimizerConfig
-from subpixel.sr.training.parallel import over_devices
+from subpixel.sr.training.config import OptimizerConfig, TrainingConfig
+from subpixel.sr.training.parallel import check_division, over_devices
 from subpixel.sr.training.state import Start, TrainState
 
 # The keys are "lr" and "hr", whose heights and widths differ.
@@ -230,6 +230,23 @@ def _eigen_options() -> dict[str, str | bool]:
     except jax.errors.JaxRuntimeError:
         return {}
     return options
+
+
+def check_batch(config: TrainingConfig, devices: int, platform: str) -> None:
+    """Checks that a batch can be divided over devices, and there into its parts.
+
+    Args:
+      config: of the training.
+      devices: number of them.
+      platform: of the devices, such as "cpu".
+
+    Raises:
+      InputError: if it cannot; the message names the rule and a batch that can.
+    """
+    data = config.data
+    check_division(data.batch_size, devices)
+    patches, pixels = data.batch_size // devices, data.patch_size**2
+    choose_accumulation(config.optimizer.accumulation, patches, pixels, platform=platform)
 
 
 def max_parts(params: Params) -> int:

@@ -43,7 +43,7 @@ def compared(*psnr: float) -> Comparison:
     cost = Cost(compile_s=1.5, train_step_ms=2.0, quartiles={"train_step_ms": (1.0, 3.0)})
     costs = {"subpixel": cost, "conv_transpose": Cost(train_step_ms=5.0)}
     conversions = {"subpixel": Conversion("Set5", 2e-6, 3e-7)}
-    return compare("run", PROTOCOL, {"Set5": of_set}, costs, {"seed": 1}, conversions=conversions)
+    return compare("run", PROTOCOL, {"Set5": of_set}, costs, {"seed": 1}, "", conversions)
 
 
 def test_released_comparisons_are_read_and_written_to_the_byte(tmp_path):

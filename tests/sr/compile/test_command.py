@@ -11,12 +11,13 @@ from subpixel.sr.cli.table import run_named
 from subpixel.sr.comparison.speed import FAST
 from subpixel.sr.compile import report, worker
 from subpixel.sr.compile.facts import Facts, collect
-from subpixel.sr.compile.networks import check_batch, rows, useful_work
+from subpixel.sr.compile.networks import rows, useful_work
 from subpixel.sr.compile.program import TooLargeError
 from subpixel.sr.compile.tables import calls_in_letters, geometry_table, network_tables
 from subpixel.sr.compile.targets import find_target
 from subpixel.sr.compile.transposed import METHODS, check_geometries
 from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerConfig
+from subpixel.sr.training.step import check_batch
 
 EXPERIMENT = Experiment(name="test", data=DataConfig(batch_size=24))
 CALLS = {
@@ -56,16 +57,21 @@ def test_the_useful_work_of_a_step_leaves_out_the_gradient_of_the_pixels():
         assert step == patches * 100 * (3 * sum(layers) - layers[0])
 
 
+def check(experiment, target):
+    found = find_target(target)
+    check_batch(experiment, found.size, found.platform)
+
+
 def test_a_batch_must_be_divisible_over_the_devices_and_into_its_parts():
-    check_batch(EXPERIMENT, find_target("h100:8"))
+    check(EXPERIMENT, "h100:8")
     with pytest.raises(InputError, match=r"data.batch_size, 24, must be a multiple of the 16 dev"):
-        check_batch(EXPERIMENT, find_target("v5e:4x4"))
+        check(EXPERIMENT, "v5e:4x4")
     divided = Experiment(
         name="test", data=DataConfig(batch_size=24), optimizer=OptimizerConfig(accumulation=4)
     )
-    check_batch(divided, find_target("h100"))
+    check(divided, "h100")
     with pytest.raises(InputError, match="accumulation is 4, which does not divide the 3 patches"):
-        check_batch(divided, find_target("h100:8"))
+        check(divided, "h100:8")
 
 
 def test_a_refused_program_says_what_it_needs():
