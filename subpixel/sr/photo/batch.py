@@ -24,13 +24,7 @@ _WRITTEN = FORMATS.keys() | CONTAINERS.keys()
 
 @dataclass(frozen=True)
 class Job:
-    """One file and the file of its result.
-
-    Attributes:
-      source: the file.
-      target: the file that is written.
-      problem: why the file cannot be enlarged, or "".
-    """
+    """A file and that of its result; `problem` is why it cannot be enlarged, or ""."""
 
     source: Path
     target: Path
@@ -39,14 +33,7 @@ class Job:
 
 @dataclass
 class Outcome:
-    """The numbers of files that were enlarged, present already, and failed.
-
-    Attributes:
-      done: enlarged files.
-      present: files whose result was there.
-      failed: files that could not be enlarged.
-      last: the size and notes of the last enlarged file.
-    """
+    """The numbers of files that were enlarged, present already, and failed; the last result."""
 
     done: int = 0
     present: int = 0
@@ -106,7 +93,6 @@ def plan_jobs(
 
 
 def _names_file(inputs: Sequence[Path], output: Path) -> bool:
-    """Returns whether the output is the file of a single input, and not a folder."""
     if str(output) == "-":
         raise InputError("results are not written to stdout: name a file or a folder")
     if output.is_dir():
@@ -174,17 +160,7 @@ def _checked(job: Job, taken: dict[str, Path]) -> Job:
 def run_jobs(
     jobs: Sequence[Job], settings: Settings, overwrite: bool, progress: BatchProgress
 ) -> Outcome:
-    """Runs every job, and reports the failures.
-
-    Args:
-      jobs: the files to enlarge.
-      settings: models, size and encoding.
-      overwrite: whether results that are there already are replaced.
-      progress: receives every event.
-
-    Returns:
-      The numbers of enlarged, present and failed files.
-    """
+    """Runs every job, and reports the failures; `overwrite` replaces what is there already."""
     outcome = Outcome()
     # An exception from a signal handler is lost while libvips or FFmpeg call Python.
     with Interrupt() as interrupt:

@@ -25,9 +25,7 @@ def is_heic(head: bytes) -> bool:
 def read_heic(path: Path, check_size: Callable[[int, int], None]) -> tuple[Any, list[str]]:
     """Returns the libvips image of a HEIC file, upright and of 8 bits, and notes.
 
-    Args:
-      path: the file.
-      check_size: receives width and height before the pixels are decoded.
+    `check_size` receives width and height before the pixels are decoded.
 
     Raises:
       InputError: if pillow-heif is not installed, the file holds several images, or its colours are

@@ -38,11 +38,9 @@ class Settings:
             raise InputError(f"crf must be from 0 to 51; got {self.crf}")
 
     def enlarged(self, lr: Strips, advance: Callable[[int], None] | None = None) -> Strips:
-        """Returns an image in the requested size.
+        """Returns an image, which is consumed, in the requested size.
 
-        Args:
-          lr: the image, which is consumed.
-          advance: receives the number of input pixels that the first stage has enlarged.
+        `advance` receives the number of input pixels that the first stage has enlarged.
         """
         image = lr
         for number, scale in enumerate(self.stages(lr.width, lr.height)):
@@ -67,13 +65,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Result:
-    """An enlarged file.
-
-    Attributes:
-      width: in pixels.
-      height: in pixels.
-      notes: for the user, one line each.
-    """
+    """The size of an enlarged file, and notes for the user, one line each."""
 
     width: int
     height: int
@@ -83,13 +75,7 @@ class Result:
 def upscale_photograph(
     path: Path, target: Path, settings: Settings, advance: Advance | None = None
 ) -> Result:
-    """Enlarges an image file.
-
-    Args:
-      path: the file.
-      target: the file that is written; its suffix is the format.
-      settings: models, size and encoding.
-      advance: receives the number of enlarged pixels of the input, and of all.
+    """Enlarges an image file into another, whose suffix is the format.
 
     Raises:
       InputError: naming the file, if it or its result cannot be used.

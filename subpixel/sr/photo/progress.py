@@ -79,6 +79,5 @@ class BatchProgress:
 
 
 def _printable(text: str) -> str:
-    """Returns a name in one line, as the console's encoding can show it."""
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     return shown.encode("utf-8", "backslashreplace").decode()

@@ -34,11 +34,7 @@ _READ_SPACES, _YCBCR, _JPEG = (0, 1, 2, 3, 5), 6, (6, 7)
 class Photograph:
     """An opened photograph: upright, and grey or RGB, with or without alpha.
 
-    Attributes:
-      path: the file.
-      image: the libvips image.
-      metadata: what the file states beside its pixels.
-      notes: what was changed on reading, in words.
+    `image` is the libvips image, and `notes` say what was changed on reading.
     """
 
     path: Path
@@ -84,9 +80,6 @@ class Photograph:
 
 def open_photograph(path: Path) -> Photograph:
     """Opens an image file; pixels are decoded when its strips are read.
-
-    Args:
-      path: the file.
 
     Raises:
       InputError: naming the file, if it cannot be read, or holds several images.
@@ -216,7 +209,6 @@ def _refuse_tiff(path: Path) -> None:
 
 
 def _refuse_pixels(path: Path, image: Any) -> None:
-    """Refuses what is not grey or RGB, with or without alpha, of values that are written."""
     if image.interpretation not in ("b-w", "grey16", "srgb", "rgb16", "rgb", "scrgb", "multiband"):
         raise InputError(
             f"{path} has the colour space {image.interpretation}: convert it to RGB or grey"

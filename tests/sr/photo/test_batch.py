@@ -14,7 +14,6 @@ import psutil
 import pytest
 from files import COFFEE, enlarge, save
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from rich.console import Console
 
 from subpixel.sr._support.errors import InputError
@@ -267,19 +266,10 @@ def test_what_may_not_be_read_or_written_is_named(tmp_path):
     assert "Permission denied" in printed
 
 
-@pytest.mark.parametrize(
-    ("name", "of"),
-    [("b.jpg", "pixels"), ("b.tif", "pixels"), ("b.webp", "pixels"), ("b.png", "text")],
-)
-def test_a_full_disk_leaves_no_half_file(name, of, tmp_path):
-    noise = np.random.default_rng(0).bytes(300_000)
-    if of == "pixels":
-        save(tmp_path / "a.png", np.frombuffer(noise, np.uint8)[:270_000].reshape(300, 300, 3))
-    else:
-        # The pixels have less than the limit, the text more.
-        text = PngInfo()
-        text.add_text("Title", noise.hex())
-        save(tmp_path / "a.png", pnginfo=text)
+@pytest.mark.parametrize("name", ["b.jpg", "b.tif", "b.webp", "b.png"])
+def test_a_full_disk_leaves_no_half_file(name, tmp_path):
+    noise = np.frombuffer(np.random.default_rng(0).bytes(270_000), np.uint8)
+    save(tmp_path / "a.png", noise.reshape(300, 300, 3))
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000));"
         "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"

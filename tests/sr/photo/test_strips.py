@@ -52,7 +52,7 @@ def pieces(values: np.ndarray, step: int) -> Strips:
 def test_strips_of_tiles_equal_the_whole_image(channels, network, weights, monkeypatch):
     values = image(152, 184, channels)
     model = find_models(str(weights[network])).of_scale(3)
-    expected = enlarge_tile(values, model.run, model.radius)
+    expected = enlarge_tile(values, model.enlarge, model.radius)
     # As if the image were much wider: the lowest tiles.
     monkeypatch.setattr(strips, "STRIP_BYTES", 1)
     parts = list(enlarge(pieces(values, 7), model).rows)
