@@ -110,8 +110,6 @@ def build_onnx(
 
 
 class _Graph:
-    """The nodes and constants of a graph under construction."""
-
     def __init__(
         self,
         onnx: Any,
@@ -278,7 +276,6 @@ class _Graph:
         bias: np.ndarray | None,
         pairs: Sequence[tuple[int, int]] | None = None,
     ) -> str:
-        """Adds a convolution of a kernel (k, k, in, out); by default with "SAME" padding."""
         pairs = pairs or [((size - 1) // 2, size // 2) for size in kernel.shape[:2]]
         name = self._number("layer")
         inputs = [value, self.constant(f"{name}.weight", kernel.transpose(3, 2, 0, 1))]

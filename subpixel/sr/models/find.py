@@ -17,7 +17,7 @@ from subpixel.sr.models.released import (
     released_names,
     released_scales,
 )
-from subpixel.sr.models.torch_files import is_torch, read_checkpoint
+from subpixel.sr.models.torch_files import EXPORTED, is_torch, read_checkpoint
 from subpixel.sr.models.torch_networks import KNOWN, TorchChoices, network_from_torch
 from subpixel.sr.models.trained import TrainedNetwork, check_params
 from subpixel.sr.models.weights import load_weights
@@ -142,29 +142,21 @@ def _load(
 
 
 def _from_torch(path: Path, choices: TorchChoices) -> TrainedNetwork:
-    from subpixel.sr.export.torch_layouts import exported_network
-
     checkpoint = read_checkpoint(path)
-    exported = exported_network(checkpoint, str(path))
-    if exported is not None:
-        if (choices.activation, choices.output_activation) != (None, None):
-            raise InputError(
-                f"{path} was exported by this project and states its activations: leave out "
-                "activation and output_activation"
-            )
-        config, upsampler, params = exported
-        facts, notes = {}, ()
-    else:
-        try:
-            config, params, notes = network_from_torch(checkpoint.tensors, choices)
-        except InputError as error:
-            known = ", ".join(each.about for each in KNOWN)
-            raise InputError(f"{path} is not a network that is read ({known}): {error}") from None
-        upsampler = "subpixel"
-        stated = ("activation", "output_activation")
-        facts = {key: getattr(config, key) for key in stated if hasattr(config, key)}
+    if EXPORTED in checkpoint.texts:
+        raise InputError(
+            f"{path} was exported for PyTorch and is not read back: name the model that it was "
+            "exported from, or export that as .safetensors"
+        )
+    try:
+        config, params, notes = network_from_torch(checkpoint.tensors, choices)
+    except InputError as error:
+        known = ", ".join(each.about for each in KNOWN)
+        raise InputError(f"{path} is not a network that is read ({known}): {error}") from None
+    stated = ("activation", "output_activation")
+    facts = {key: getattr(config, key) for key in stated if hasattr(config, key)}
     provenance = Provenance(name=path.resolve().stem)
-    network = TrainedNetwork(str(path), provenance, config, upsampler, params, facts, notes)
+    network = TrainedNetwork(str(path), provenance, config, "subpixel", params, facts, notes)
     check_params(network, str(path))
     return network
 
