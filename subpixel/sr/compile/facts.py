@@ -76,29 +76,20 @@ def collect(
         compiled = make()
     except TooLargeError as error:
         return Facts(**common, needed=error.needed)
+    found: dict[str, Any] = {}
+    if target.platform == "cuda":
+        calls = found["calls"] = {}
+        for call in compiled.calls:
+            known = calls.setdefault(call.kind, {"count": 0, "multiply_adds": 0})
+            known["count"] += call.times
+            known["multiply_adds"] += call.times * call.multiply_adds
+        inserted = reading.zero_insertions(compiled.module)
+        found["zero_inserted"] = [list(shape.sizes) for shape in inserted]
+    else:
+        found["cycles"] = dict(reading.estimated_cycles(compiled.module).most_common())
+    found["collectives"] = {
+        kind: {"count": count, "bytes": size}
+        for kind, (count, size) in reading.collectives(compiled.module).items()
+    }
     memory = compiled.memory
-    return Facts(
-        **common,
-        needed=memory.total,
-        compile_s=compiled.seconds,
-        **vars(memory),
-        collectives={
-            kind: {"count": count, "bytes": size}
-            for kind, (count, size) in reading.collectives(compiled.module).items()
-        },
-        **(_gpu(compiled) if target.platform == "cuda" else _tpu(compiled)),
-    )
-
-
-def _gpu(compiled: Program) -> dict[str, Any]:
-    calls: dict[str, dict[str, int]] = {}
-    for call in compiled.calls:
-        known = calls.setdefault(call.kind, {"count": 0, "multiply_adds": 0})
-        known["count"] += call.times
-        known["multiply_adds"] += call.times * call.multiply_adds
-    inserted = [list(shape.sizes) for shape in reading.zero_insertions(compiled.module)]
-    return {"calls": calls, "zero_inserted": inserted}
-
-
-def _tpu(compiled: Program) -> dict[str, Any]:
-    return {"cycles": dict(reading.estimated_cycles(compiled.module).most_common())}
+    return Facts(**common, needed=memory.total, compile_s=compiled.seconds, **vars(memory), **found)

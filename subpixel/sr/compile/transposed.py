@@ -64,13 +64,8 @@ def compile_geometry(
 ) -> Program:
     """Compiles one program for one device.
 
-    Args:
-      geometry: shapes and strides.
-      dtype: of all arrays.
-      method: `LAX`, or a method of `subpixel.conv_transpose`.
-      program: "forward" for the output; "gradients" for the output and the gradients of input and
-        kernel of the sum of its squares: the cotangent depends on the output, as in a training.
-      target: what to compile for.
+    It is "forward", for the output, or "gradients", for the output and the gradients of input and
+    kernel of the sum of its squares: the cotangent depends on the output, as in a training.
     """
     function = _function(method)
 
