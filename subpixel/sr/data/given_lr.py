@@ -27,15 +27,6 @@ def check_lr(
     MATLAB's `imresize` makes ceil(n / r) pixels of n. The LR image of an original that was not
     cropped first can therefore have a row and a column for an incomplete block; they are dropped.
 
-    Args:
-      original: the source of the HR image.
-      image: the source of the LR image.
-      hr: uint8 (H, W, 3).
-      scale: r.
-
-    Returns:
-      uint8 (h, w, 3) and (r*h, r*w, 3).
-
     Raises:
       InputError: naming both, if the sizes do not fit, or they are two images.
     """

@@ -39,7 +39,7 @@ class PatchCutter:
         Args:
           pairs: uint8 arrays (h, w, c) and (r*h, r*w, c), none smaller than a patch.
           scale: r.
-          patch_size: height and width of a patch, in LR pixels.
+          patch_size: in LR pixels.
           batch_size: patches in a batch.
           augment: whether each patch is flipped and rotated at random, in one of eight ways.
           sampling: "positions" draws all positions in all images alike, so a large image gives more
@@ -80,7 +80,6 @@ class PatchCutter:
         return {"lr": lr, "hr": hr}
 
     def _draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the number of the image of each patch, and that of the position in it."""
         if self.sampling == "images":
             images = rng.integers(len(self.counts), size=self.batch_size)
             return images, rng.integers(self.counts[images])

@@ -30,7 +30,7 @@ from subpixel.sr._support.threads import map_in_threads, processors
 from subpixel.sr.data.degradation import BICUBIC, Degradation
 from subpixel.sr.data.images import open_image
 from subpixel.sr.data.leak import Fingerprint, fingerprint
-from subpixel.sr.data.pairs import Pair, make_pair
+from subpixel.sr.data.pairs import Pair, load_pair
 from subpixel.sr.data.patches import PixelPair, PixelPairs
 
 VERSION = 3
@@ -45,13 +45,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Prepared:
-    """Decoded images.
-
-    Attributes:
-      pairs: LR and HR, uint8 (h, w, c) and (r*h, r*w, c).
-      fingerprints: of the originals.
-      folder: of the cache that the pairs are views of, or None.
-    """
+    """Decoded images, LR and HR: views of a cache in `folder`, if that is not None."""
 
     pairs: PixelPairs
     fingerprints: list[Fingerprint]
@@ -113,7 +107,6 @@ def cache_name(images: Sequence[Pair], settings: dict[str, Any]) -> str:
 
 
 def _stamps(images: Sequence[Pair]) -> dict[str, list[int]]:
-    """Returns the size, and the times of modification and change, of every file."""
     states = {str(file.absolute()): file for image in images for file in image.files}
     return {
         name: [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
@@ -123,7 +116,6 @@ def _stamps(images: Sequence[Pair]) -> dict[str, list[int]]:
 
 
 def _open(folder: Path, sources: dict[str, list[int]]) -> Prepared | None:
-    """Opens a cache; returns None if it is incomplete or the source files have changed."""
     try:
         index = json.loads((folder / INDEX).read_text())
         if index["sources"] != sources:
@@ -149,7 +141,6 @@ def _make(
     sources: dict[str, list[int]],
     decode: Callable[[], Iterator[tuple[PixelPair, Fingerprint]]],
 ) -> Prepared | None:
-    """Writes a cache, completely or not at all, unless another process has done so."""
     part = folder.with_name(f"{folder.name}.part")
     with _explained(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -183,13 +174,11 @@ def _decoded(
     min_size: int,
     progress: Progress,
 ) -> Iterator[tuple[PixelPair, Fingerprint]]:
-    """Decodes images in their order, a few in parallel."""
-
     def decode(image: Pair) -> tuple[PixelPair, Fingerprint] | str:
         try:
             hr = image.hr.load()
             known = fingerprint(hr)
-            lr, hr = make_pair(image, hr, scale, degradation)
+            lr, hr = load_pair(image, scale, degradation, hr)
         except InputError as error:
             return str(error)
         pixels = (_luma(lr), _luma(hr)) if channels == 1 else (lr, hr)
@@ -223,7 +212,6 @@ def _too_small(image: Pair, lr: tuple[int, ...], min_size: int) -> str:
 
 
 def _refuse(problems: Sequence[str]) -> None:
-    """Raises one error with all problems, if there are any."""
     if problems:
         count = f"{len(problems)} images cannot be used: " if len(problems) > 1 else ""
         raise InputError(count + "; ".join(problems))

@@ -69,11 +69,7 @@ def install(
 
     A folder that is there already is left alone; nothing is downloaded if all of them are.
 
-    Args:
-      archive: what to download.
-      root: where data sets lie.
-      keep: whether to keep the archive.
-      progress: returns the function that receives the progress of a file, by its name.
+    `progress` returns the function that receives the progress of a file, by its name.
 
     Returns:
       The new folders.
@@ -112,7 +108,6 @@ def install(
 
 
 def _take_images(source: Path, below: bool, target: Path, archive: Archive) -> None:
-    """Moves the images of a folder, or also those below it, into a new folder."""
     target.mkdir(parents=True)
     for path in sorted(source.rglob("*") if below else source.glob("*")):
         parts = path.relative_to(source).parts

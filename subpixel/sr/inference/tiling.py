@@ -22,14 +22,7 @@ TILE_LENGTHS = (16, 32, 64, 128, 256)
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile along one axis, in low-resolution pixels: the range to read and the range to keep.
-
-    Attributes:
-      start: first pixel to read.
-      stop: end of the range to read.
-      first: first pixel to keep.
-      last: end of the range to keep.
-    """
+    """A tile along one axis, in LR pixels: start to stop is read, first to last is kept."""
 
     start: int
     stop: int

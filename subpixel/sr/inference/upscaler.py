@@ -31,12 +31,7 @@ from subpixel.sr.models.base import Network, Params
 
 @dataclass(frozen=True)
 class BicubicUpscaler:
-    """MATLAB's bicubic interpolation, the first column of every table.
-
-    Attributes:
-      scale: r.
-      border: as in `subpixel.image.imresize`.
-    """
+    """MATLAB's bicubic interpolation, the first column of every table."""
 
     scale: int
     border: Border = "symmetric"
@@ -73,10 +68,7 @@ class NetworkUpscaler:
     A network with one channel enlarges luma, and bicubic interpolation enlarges chroma; a network
     with three channels enlarges RGB.
 
-    Attributes:
-      graph: the network's definition.
-      params: its parameters.
-      self_ensemble: whether the output is the mean over the eight flips and rotations of the input.
+    With `self_ensemble` the output is the mean over the eight flips and rotations of the input.
     """
 
     graph: nnx.GraphDef[Any]
@@ -231,16 +223,7 @@ def enlarge_image(
     tile: Float[Array, "h w c"],
     run: Callable[..., Any] = forward,
 ) -> Float[Array, "{scale}*h {scale}*w c"]:
-    """Enlarges a tile of a grey or RGB image in 0..1; nothing is rounded.
-
-    Args:
-      graph: the network's definition.
-      scale: r.
-      channels: of the network, 1 or 3.
-      params: the network's parameters.
-      tile: the image.
-      run: `forward` or `ensemble`.
-    """
+    """Enlarges a tile of a grey or RGB image in 0..1 by `forward` or `ensemble`, not rounded."""
 
     def network(x: jax.Array) -> jax.Array:
         return run(graph, params, x[None])[0]

@@ -274,18 +274,6 @@ def test_a_result_that_the_browser_does_not_hold_is_said(page: Any, tmp_path: Pa
     assert said.startswith("This browser does not hold an image of 75000 × 6")  # noqa: RUF001
 
 
-def test_a_service_worker_of_an_earlier_page_goes(page: Any):
-    script = """async () => {
-        await caches.open("subpixel-demo-old");
-        await navigator.serviceWorker.register("sw.js");
-        while ((await navigator.serviceWorker.getRegistrations()).length) {
-            await new Promise((resolve) => setTimeout(resolve, 50));
-        }
-        return caches.keys();
-    }"""
-    assert page.evaluate(script) == []
-
-
 def test_digests_name_the_files_that_the_worker_loads(demo: Path):
     worker = (demo / "worker.js").read_text()
     assert all(f"./ort/{name.replace('.mjs', '.js')}" in worker for name in DIGESTS)
