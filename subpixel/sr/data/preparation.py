@@ -28,7 +28,6 @@ from subpixel.sr._support.caches import cache_root
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.threads import map_in_threads, processors
 from subpixel.sr.data.degradation import BICUBIC, Degradation
-from subpixel.sr.data.images import open_image
 from subpixel.sr.data.leak import Fingerprint, fingerprint
 from subpixel.sr.data.pairs import Pair, load_pair
 from subpixel.sr.data.patches import PixelPair, PixelPairs
@@ -37,8 +36,8 @@ VERSION = 3
 PIXELS, INDEX = "pixels", "index.json"
 # Decoding releases Python's global lock; each thread holds one image.
 THREADS = min(processors(), 4)
-# Decoded bytes up to which a set needs no cache: it is decoded in about three seconds.
-SMALL = 64 * 2**20
+# Bytes of files up to which a set needs no cache: they are decoded in about three seconds.
+SMALL = 32 * 2**20
 
 Progress = Callable[[int, int], None]
 
@@ -74,7 +73,7 @@ def prepare(
       degradation: how LR images are made if the set has none.
       cache: where caches lie; by default `cache_root()`.
       progress: called with the number of images done and that of all.
-      small: how many decoded bytes are kept in memory without a cache.
+      small: how many bytes of files are decoded into memory without a cache.
       min_size: the smallest height and width allowed, in low-resolution pixels.
 
     Raises:
@@ -89,7 +88,7 @@ def prepare(
         settings = {"scale": scale, "channels": channels, "degradation": asdict(degradation)}
         folder, sources = cache_root(cache) / cache_name(images, settings), _stamps(images)
         prepared = _open(folder, sources)
-        if prepared is None and _decoded_size(images, scale, channels) > small:
+        if prepared is None and sum(size for size, *_ in sources.values()) > small:
             prepared = _make(folder, sources, decode)
     if prepared is None:
         decoded = list(decode())
@@ -215,19 +214,6 @@ def _refuse(problems: Sequence[str]) -> None:
     if problems:
         count = f"{len(problems)} images cannot be used: " if len(problems) > 1 else ""
         raise InputError(count + "; ".join(problems))
-
-
-def _decoded_size(images: Sequence[Pair], scale: int, channels: int) -> float:
-    """Returns how many bytes the pairs will have, by what the files say of their sizes."""
-    pixels = 0
-    for image in images:
-        try:
-            with open_image(image.files[0]) as opened:
-                pixels += opened.width * opened.height
-        except (InputError, OSError):
-            # The file is no single image, or it is damaged; decoding names it.
-            return float("inf")
-    return pixels * channels * (1 + 1 / scale**2)
 
 
 @contextmanager

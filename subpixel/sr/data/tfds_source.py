@@ -25,7 +25,7 @@ def tfds_images(
         that TFDS understands, by default "train".
       root: the data root, whose folder tensorflow_datasets is searched before TFDS's own.
       scale: r, if the LR images of the set are wanted.
-      kind: of the LR images: "bicubic", "unknown" or "blur".
+      kind: of the LR images.
 
     Raises:
       InputError: if TFDS is not installed, the set is not prepared, or has no such images.

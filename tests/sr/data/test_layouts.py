@@ -46,7 +46,7 @@ PAIRED = {
     "EDSR": (["M", "M/HR"], 2, "M/HR/{}", "M/LR_bicubic/X2/{}x2", "1"),
     "BasicSR": (["M", "M/GTmod12"], 4, "M/GTmod12/{}", "M/LRbicx4/{}", "1"),
     "DIV2K": (
-        ["D/train", "D/DIV2K_train_HR"], 2,
+        ["D", "D/DIV2K_train_HR"], 2,
         "D/DIV2K_train_HR/000{}", "D/DIV2K_train_LR_bicubic/X2/000{}x2", "0001",
     ),
     "Flickr2K": (
@@ -74,7 +74,7 @@ PAIRED = {
 # pair them.
 STATED = {
     "mild": (
-        "D/train", 4, "D/DIV2K_train_HR/000{}", "D/DIV2K_train_LR_mild/000{}x4m",
+        "D/DIV2K_train_HR", 4, "D/DIV2K_train_HR/000{}", "D/DIV2K_train_LR_mild/000{}x4m",
         "DIV2K_train_LR_mild", "{name}x{r}m",
     ),
     "below a plain folder": (
@@ -178,26 +178,6 @@ def test_an_original_whose_name_ends_like_an_lr_image_is_paired(tmp_path):
     np.testing.assert_array_equal(load_pair(found[1], 2)[0], given(image(9), 2))
 
 
-@pytest.mark.parametrize("folder", ["LR_x2", "lr_x2", "LRBI", "LR4", "LR_4x", "LQ_x2"])
-def test_a_folder_that_fits_no_layout_of_lr_images_is_refused(tmp_path, folder):
-    """Nothing is made instead of the LR images that are meant."""
-    write(tmp_path, 4, "M/HR/{}", f"M/{folder}/{{}}")
-    message = rf"holds {folder}, which fits no layout .*expected LR_\{{kind\}}/X\{{r\}}.*data\.lr"
-    with pytest.raises(InputError, match=message):
-        find_pairs("M", tmp_path, 4)
-
-
-@pytest.mark.parametrize(
-    "name", ["1_LR", "c_LR", "Canon_9_LR4", "LR_1", "1.LR", "1 (LR)", "1lr", "1_lq", "LQ000"]
-)
-def test_a_file_that_is_named_as_an_lr_image_and_fits_no_layout_is_refused(tmp_path, name):
-    save(tmp_path / "M/1.png", image(1))
-    save(tmp_path / f"M/{name}.png", make_lr(image(1), 2))
-    message = rf"M/{re.escape(name)}\.png is named as an LR image and fits no layout"
-    with pytest.raises(InputError, match=message):
-        find_pairs("M", tmp_path, 2)
-
-
 def test_what_fits_no_name_of_its_layout_is_named_and_not_counted(tmp_path, caplog):
     write(tmp_path, 2, "S/image_SRF_2/i{}_SRF_2_HR", "S/image_SRF_2/i{}_SRF_2_LR")
     save(tmp_path / "S/image_SRF_2/i1_SRF_2_SRCNN.png", image(1))
@@ -216,16 +196,22 @@ def test_names_that_only_resemble_are_originals(tmp_path, caplog):
     assert caplog.text == ""
 
 
-@pytest.mark.parametrize("folder", ["D/DIV2K_train_LR_bicubic/X2", "M/LQ", "M/LRbicx2", "LR/x4"])
-def test_a_folder_of_lr_images_is_refused_as_originals(tmp_path, folder):
-    save(tmp_path / folder / "1.png", image(1))
-    with pytest.raises(InputError, match=r"is named as a folder of LR images, .* rename this one"):
-        find_pairs(f"folder:{folder}", tmp_path, 2)
+UNFIT = r"which fits no layout .*expected LR_\{kind\}/X\{r\}.*data\.lr"
+LR_NAMED = r"\.png is named as an LR image and fits no layout"
 
 
 @pytest.mark.parametrize(
     ("files", "message"),
     [
+        # Nothing is made instead of the LR images that are meant.
+        *(
+            (f"HR/a {folder}/a", f"holds {folder}, {UNFIT}")
+            for folder in ("LR_x4", "lr_x4", "LRBI", "LR4", "LR_4x", "LQ_x4")
+        ),
+        *(
+            (f"1 {name}", f"M/{re.escape(name)}{LR_NAMED}")
+            for name in ("1_LR", "c_LR", "Canon_9_LR4", "LR_1", "1.LR", "1(LR)", "1lr", "1_lq")
+        ),
         ("HR/a HR/b LR_bicubic/X2/ax2", r"b\.png has no counterpart in .*X2"),
         ("HR/a HR/b HR/c LR_bicubic/X2/ax2", r"b\.png .*, and 1 more have none"),
         ("HR/a LR_bicubic/X2/ax2 LR_bicubic/X2/bx2", r"bx2\.png has no counterpart in .*HR"),
@@ -243,9 +229,17 @@ def test_a_folder_of_lr_images_is_refused_as_originals(tmp_path, folder):
 )
 def test_a_set_that_is_not_one_or_not_whole_is_refused(tmp_path, files, message):
     for name in files.split():
-        save(tmp_path / "M" / (name if "." in name else f"{name}.png"), image(0))
+        suffix = "" if name.endswith(".bmp") else ".png"
+        save(tmp_path / "M" / f"{name}{suffix}", image(0))
     with pytest.raises(InputError, match=message):
         find_pairs("M", tmp_path, 2)
+
+
+@pytest.mark.parametrize("folder", ["D/DIV2K_train_LR_bicubic/X2", "M/LQ", "M/LRbicx2", "LR/x4"])
+def test_a_folder_of_lr_images_is_refused_as_originals(tmp_path, folder):
+    save(tmp_path / folder / "1.png", image(1))
+    with pytest.raises(InputError, match="is named as a folder of LR images, .* rename this one"):
+        find_pairs(f"folder:{folder}", tmp_path, 2)
 
 
 @pytest.mark.parametrize(
