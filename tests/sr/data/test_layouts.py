@@ -238,7 +238,7 @@ def test_a_set_that_is_not_one_or_not_whole_is_refused(tmp_path, files, message)
 @pytest.mark.parametrize("folder", ["D/DIV2K_train_LR_bicubic/X2", "M/LQ", "M/LRbicx2", "LR/x4"])
 def test_a_folder_of_lr_images_is_refused_as_originals(tmp_path, folder):
     save(tmp_path / folder / "1.png", image(1))
-    with pytest.raises(InputError, match="is named as a folder of LR images, .* rename this one"):
+    with pytest.raises(InputError, match=r"named as a folder of LR images, .* rename this one"):
         find_pairs(f"folder:{folder}", tmp_path, 2)
 
 

@@ -48,20 +48,6 @@ def test_the_printed_module_computes_the_network(make_model, tmp_path, network, 
     np.testing.assert_allclose(y.numpy().transpose(0, 2, 3, 1), expected, rtol=1e-6, atol=1e-5)
 
 
-def test_the_printed_module_loads_the_released_espcn(tmp_path, monkeypatch):
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    model = find_model("espcn_x3")
-    told = export_network(model, tmp_path / "espcn.pth", Choices())
-    monkeypatch.chdir(tmp_path)
-    names = {}
-    exec(told.partition("\n\n")[2], names)
-    x = rand(1, 7, 9, 1)
-    with torch.no_grad():
-        y = names["model"](torch.from_numpy(x.transpose(0, 3, 1, 2)))
-    expected = check.run_network(model.in_float32("subpixel"), x)
-    np.testing.assert_allclose(y.numpy().transpose(0, 2, 3, 1), expected, rtol=1e-6, atol=1e-5)
-
-
 def test_a_network_of_layers_alone_is_a_plain_sequential(make_model):
     operations = make_model(scale=2).in_float32("subpixel").operations()
     _, code = torch_module(operations, "subpixel")
