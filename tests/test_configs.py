@@ -44,6 +44,7 @@ def test_own_photographs_are_trained_on(photos, tmp_path, monkeypatch):
     assert (settings["training_images"], settings["validation_images"]) == (2, 2)
 
 
+@pytest.mark.slow
 def test_a_released_model_is_trained_further(photos, tmp_path, monkeypatch):
     records = train(monkeypatch, "finetune", photos, tmp_path / "run")
     before, after = [r["validation_psnr"] for r in records if "validation_psnr" in r]

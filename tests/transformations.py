@@ -162,7 +162,8 @@ def serialized(f, x, w):
     jax.config.update("jax_enable_compilation_cache", False)
     compilation_cache.reset_cache()
     try:
-        compiled = jax.jit(f).lower(x, w).compile()
+        # A new function: JAX keeps what it read from the cache for the old one.
+        compiled = jax.jit(lambda x, w: f(x, w)).lower(x, w).compile()
     finally:
         jax.config.update("jax_enable_compilation_cache", True)
         compilation_cache.reset_cache()

@@ -13,6 +13,8 @@ from subpixel.kernels import LAYOUTS
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.models import ESPCNConfig, FSRCNNConfig, PlainConfig
 
+# Four engines compile three networks with three upsamplers.
+pytestmark = pytest.mark.slow
 SMALL = {
     "espcn": functools.partial(ESPCNConfig, features=(4, 3), kernel_sizes=(5, 3, 3)),
     "fsrcnn": functools.partial(FSRCNNConfig, features=5, shrunk_features=3, mapping_layers=1),

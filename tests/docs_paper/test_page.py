@@ -83,7 +83,7 @@ def written(numbers: Any) -> str:
     return " ".join(map(str, np.asarray(numbers).tolist()))
 
 
-@pytest.mark.parametrize(("scale", "taps"), [(2, 1), (2, 4), (3, 2), (3, 3), (4, 1), (4, 4)])
+@pytest.mark.parametrize(("scale", "taps"), [(2, 4), (3, 3), (4, 1)])
 def test_signal_has_the_numbers_of_the_library(page: Any, scale: int, taps: int):
     kernel = kernel_for(scale, taps)
     choose(page, scale, taps)
@@ -125,7 +125,7 @@ def test_image_has_the_numbers_of_the_library(page: Any, scale: int, taps: int, 
     for _ in range(len(expected)):
         page.keyboard.press("ArrowUp")
         page.keyboard.press("ArrowLeft")
-    for key in ["ArrowRight", "ArrowDown", "ArrowDown", "ArrowRight"] * 3:
+    for key in ["ArrowRight", "ArrowDown", "ArrowDown", "ArrowRight"]:
         place[key == "ArrowRight"] += 1
         page.keyboard.press(key)
         y, x = place

@@ -48,6 +48,7 @@ def without_numbers(line: str) -> str:
     return re.sub(r"-?\d[\d.e+-]*", "#", " ".join(line.split()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_prints_the_lines_of_its_docstring(name: str):
     doc = ast.get_docstring(ast.parse(source(name))) or ""
@@ -65,6 +66,7 @@ def value(pattern: str, text: str) -> float:
     return float(found[1])
 
 
+@pytest.mark.slow
 def test_layers_give_the_same_results():
     assert value(r"difference of the images: (\S+)", run("gan_swap", "2", "1")) < 1e-5
     assert value(r"largest difference (\S+)", run("vocoder_linen", "32", "1")) < 1e-5

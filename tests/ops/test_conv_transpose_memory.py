@@ -37,7 +37,7 @@ def draw_geometry(rng):
     return (2, *sizes, 2), (*taps, 2, 2), {"strides": strides, "padding": padding}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(s, marks=pytest.mark.slow) for s in (1, 2))])
 @pytest.mark.usefixtures("x64")
 def test_no_method_reads_memory_outside_its_operands(seed):
     rng = np.random.default_rng(seed)

@@ -84,6 +84,7 @@ def photos(tmp_path, monkeypatch):
     return source
 
 
+@pytest.mark.slow
 def test_held_out_images_are_not_trained_on_and_finished_lines_are_skipped(tmp_path, monkeypatch):
     source = photos(tmp_path, monkeypatch)
     (tmp_path / "table.txt").write_text(f"3 {FIELDS} # a comment\n\n60 {FIELDS}\n")
@@ -100,6 +101,7 @@ def test_held_out_images_are_not_trained_on_and_finished_lines_are_skipped(tmp_p
     assert results.read_text().splitlines() == lines
 
 
+@pytest.mark.slow
 def test_a_stage_starts_from_the_average_of_the_one_before_it(tmp_path, monkeypatch):
     source = photos(tmp_path, monkeypatch)
     still = FIELDS.replace("1e-2", "1e-9") + " data.patch_size=12"

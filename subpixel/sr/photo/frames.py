@@ -146,20 +146,20 @@ def _subsampling(form: Any) -> tuple[int, int]:
 
 
 def _refuse_mirrored(frame: Any, path: Path) -> None:
-    for data in frame.side_data:
-        if data.type.name == "DISPLAYMATRIX":
-            a, b, _, c, d, *_ = (int(value) for value in np.frombuffer(data, np.int32))
-            upright = a * d - b * c > 0 and 0 in (a, b)
-            if not upright:
-                raise InputError(
-                    f"{path} is to be shown mirrored or at an angle: "
-                    f"{ffmpeg_command(path, '-autorotate 1')} applies that"
-                )
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return
+    a, b, _, c, d, *_ = (int(value) for value in np.frombuffer(data, np.int32))
+    upright = a * d - b * c > 0 and 0 in (a, b)
+    if not upright:
+        raise InputError(
+            f"{path} is to be shown mirrored or at an angle: "
+            f"{ffmpeg_command(path, '-autorotate 1')} applies that"
+        )
 
 
 def _refuse_hdr(frame: Any, path: Path) -> None:
-    found = {data.type.name for data in frame.side_data}
-    if frame.color_trc == _PQ or not found.isdisjoint(_HDR):
+    if frame.color_trc == _PQ or any(name in frame.side_data for name in _HDR):
         tone = "zscale=t=linear:npl=100,tonemap=hable,zscale=p=bt709:t=bt709:m=bt709:r=tv"
         command = ffmpeg_command(path, f"-vf {tone},format=yuv420p10le")
         raise InputError(f"{path} is HDR10 or Dolby Vision, whose data are not kept: {command}")

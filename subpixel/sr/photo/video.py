@@ -27,7 +27,14 @@ from subpixel.sr.photo.frames import (
 from subpixel.sr.photo.metadata import software
 from subpixel.sr.photo.photographs import Advance, Result, Settings
 from subpixel.sr.photo.reading import refuse_unreadable
-from subpixel.sr.photo.video_streams import CONTAINERS, add_copies, is_cover, left_out, pyav
+from subpixel.sr.photo.video_streams import (
+    CONTAINERS,
+    add_copies,
+    is_cover,
+    keep_bytes,
+    left_out,
+    pyav,
+)
 
 # The containers that are read only, and what results are written in: it holds their audio.
 RESULT_SUFFIXES = {
@@ -45,8 +52,6 @@ _CUT_SECONDS = 1.0
 _STATE_DURATION = ("mov", "matroska", "avi", "asf")
 # Limit of x264 and of libvpx.
 _LARGEST_SIDE = 16384
-# Tags of older files are not UTF-8: their bytes are kept.
-_ANY_BYTES = "surrogateescape"
 # The tag by which WebM states that a second stream inside the video is its transparency.
 _ALPHA = "alpha_mode"
 
@@ -71,7 +76,7 @@ def upscale_video(
     refuse_unreadable(path)
     with atomic_write(target) as part:
         try:
-            with av.open(str(path), metadata_errors=_ANY_BYTES) as file:
+            with av.open(str(path), **keep_bytes()) as file:
                 return _transcode(_Source(file, path), target, part, settings, advance)
         except av.error.FFmpegError as error:
             raise InputError(f"{path} is damaged or no video: {error.strerror}") from None
@@ -149,7 +154,7 @@ def _transcode(
     shape = frame_shape(first, source.path, settings.size, codec == "libx264")
     _check_result(shape, codec, source.path, target, settings)
     durations: dict[int, int] = {}
-    with pyav().open(str(part), "w", format=container, metadata_errors=_ANY_BYTES) as sink:
+    with pyav().open(str(part), "w", format=container, **keep_bytes()) as sink:
         sink.metadata.update(source.file.metadata)
         # Matroska has its names in capitals.
         comments = (source.file.metadata.get(name) for name in ("comment", "COMMENT"))
