@@ -14,17 +14,13 @@ class Facts:
     """What `--json` writes of a program; all of it on one device.
 
     Attributes:
-      target: its name.
-      devices: of the target.
       subject: what is compiled, such as the upsampler's name.
       program: "step" or "forward" of a network; "forward" or "gradients" of a convolution.
       memory: of the device, in bytes.
       needed: bytes of arguments, results, temporaries and code.
       compile_s: seconds of tracing and compiling; None if the compiler refuses the program for its
         memory, and then only `needed` is known.
-      arguments: bytes of the arguments.
       results: bytes of the results, beside those that take the place of donated arguments.
-      temporaries: bytes of the temporaries.
       code: bytes of the program itself, where the compiler states them.
       useful: multiply-adds with a pixel, in convolutions.
       calls: on CUDA, library calls by kind: {"count": ..., "multiply_adds": ...}.

@@ -26,10 +26,7 @@ _PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin")
 
 
 def check_packages(platform: str) -> None:
-    """Checks that the compiler of a platform is installed, and fits the installed JAX.
-
-    Args:
-      platform: "cuda" or "tpu".
+    """Checks that the compiler of "cuda" or "tpu" is installed, and fits the installed JAX.
 
     Raises:
       InputError: naming what is missing, with the command that installs it.

@@ -40,10 +40,7 @@ def compile_geometries(
 ) -> Iterator[Facts]:
     """Compiles each geometry by each method, in float32 and bfloat16, one by one.
 
-    Args:
-      target: what to compile for.
-      names: of geometries (default: all).
-      methods: `LAX`, or methods of `subpixel.conv_transpose` (default: all).
+    The methods are `LAX` and those of `subpixel.conv_transpose`; none stands for all.
     """
     for geometry in GEOMETRIES:
         if names and geometry.name not in names:

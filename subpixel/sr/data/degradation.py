@@ -66,14 +66,9 @@ def make_lr(
 ) -> Num[np.ndarray, "lr_h lr_w c"]:
     """Makes the LR image of an original.
 
-    Args:
-      hr: uint8 (h, w, c).
-      scale: r.
-      degradation: the method (default: MATLAB's bicubic).
-
     Returns:
-      uint8 (h / r, w / r, c). Of sizes that r does not divide, bicubic rounds up, as MATLAB does,
-      and blur rounds down.
+      uint8 (h / r, w / r, c). Of sizes that the scale r does not divide, bicubic rounds up, as
+      MATLAB does, and blur rounds down.
 
     Raises:
       InputError: if the degradation is "unknown", which only files can hold.

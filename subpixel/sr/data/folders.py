@@ -80,14 +80,11 @@ def _count(images: int) -> str:
 
 @dataclass(frozen=True)
 class Originals:
-    """The originals of a set.
+    """The originals of a set, `files` by name, in `folder` of the set's own, `base`.
 
     Attributes:
-      base: the folder of the set.
-      folder: that of the originals.
       layouts: the layouts that fit.
       fields: the values of the template's fields.
-      files: the originals by name.
       lr: LR images in the same folder, by name and scale; scale 0 if the name states none.
       left_out: one sentence for each kind of image that is not among these.
     """
@@ -213,12 +210,7 @@ def find_lr(
 ) -> dict[str, Path] | None:
     """Pairs originals with the LR images that their set has.
 
-    Args:
-      originals: of the set.
-      scale: r.
-      kind: the degradation of the LR images.
-      lr: template of their folder, in that of the set, in place of the layout's.
-      lr_name: template of their names.
+    The templates `lr`, of their folder in that of the set, and `lr_name` replace the layout's.
 
     Returns:
       The LR image of each original by name, or None if the set has none.

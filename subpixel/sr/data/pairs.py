@@ -204,11 +204,8 @@ def load_pair(
 ) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "{scale}*h {scale}*w 3"]]:
     """Returns an LR image, from its set or made, and its original.
 
-    Args:
-      pair: what to load, found for this scale and degradation.
-      scale: r.
-      degradation: how the LR image is made if the set has none.
-      hr: the original, if it is loaded already.
+    The pair was found for this scale and degradation; `hr` is the original if that is loaded
+    already.
 
     Returns:
       uint8, RGB: (h, w, 3) and (r*h, r*w, 3), the original cropped to a multiple of the scale.

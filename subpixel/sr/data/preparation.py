@@ -70,7 +70,7 @@ def prepare(
       images: what to load, found for this scale and degradation.
       scale: r.
       channels: 1 for luma, 3 for RGB.
-      degradation: how LR images are made if the set has none.
+      degradation: of LR images that the set does not have.
       cache: where caches lie; by default `cache_root()`.
       progress: called with the number of images done and that of all.
       small: how many bytes of files are decoded into memory without a cache.

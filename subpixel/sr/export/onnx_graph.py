@@ -21,7 +21,7 @@ from jaxtyping import Shaped
 from subpixel.kernels import Layout
 from subpixel.ops.conv import upsampling_padding
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.export.packages import require_package
+from subpixel.sr._support.packages import require_package
 from subpixel.sr.models.operations import (
     Activation,
     AddNearest,
@@ -55,16 +55,8 @@ def build_onnx(
 ) -> "onnx.ModelProto":
     """Returns the ONNX model of a network.
 
-    Args:
-      operations: of the network, as `Network.operations` lists them.
-      scale: r.
-      channels: of the image.
-      layout: how the graph computes the upsampling.
-      uint8: whether input and output are uint8 in 0..255 instead of float32 in 0..1. Only then is
-        the output clipped; it is rounded halves up.
-      opset: version of ONNX's operators.
-      size: height and width of the only input that the graph takes, one image; None: any.
-      metadata: stored in the model as text.
+    Args: as in `Choices`. `operations` are those of `Network.operations`; `metadata` is stored as
+    text. Only with `uint8` is the output clipped; it is rounded halves up.
 
     Raises:
       InputError: if the package `onnx` is not installed, or does not know the opset.

@@ -19,11 +19,8 @@ Advance = Callable[[float, float | None], None]
 class Settings:
     """How images and videos are enlarged.
 
-    Attributes:
-      models: the models that enlarge them.
-      size: of the results.
-      quality: of JPEG, WebP and AVIF, 1 to 100; None is 95, 90 and 80.
-      crf: the constant rate factor of videos, 0 (lossless) to 51.
+    `quality` is that of JPEG, WebP and AVIF, 1 to 100, None for 95, 90 and 80; `crf` the constant
+    rate factor of videos, 0 (lossless) to 51.
     """
 
     models: ModelFamily

@@ -20,14 +20,9 @@ _FLOAT_BYTES = 4
 
 @dataclass(frozen=True)
 class Strips:
-    """An image in strips of rows, from top to bottom.
+    """An image in strips of rows, from top to bottom; 0 is black and 1 white.
 
-    Attributes:
-      height: of the image.
-      width: of the image.
-      channels: 1 to 4; of 2 and 4 the last is alpha.
-      rows: the strips, float32 (n, width, channels); 0 is black and 1 white, and all n add up to
-        the height.
+    Of 2 and 4 channels the last is alpha.
     """
 
     height: int

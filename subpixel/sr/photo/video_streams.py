@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.packages import require_package
 
 # The containers that are written, as FFmpeg names them, and the encoder for their videos.
 CONTAINERS = {
@@ -18,25 +19,8 @@ COPIED = ("audio", "subtitle")
 
 
 def pyav() -> Any:
-    """Returns the package `av`.
-
-    Raises:
-      InputError: if it is not installed.
-    """
-    try:
-        import av
-    except ImportError as error:
-        raise InputError(f"videos need PyAV ({error}): pip install 'subpixel[video]'") from None
-    return av
-
-
-def keep_bytes() -> dict[str, str]:
-    """Returns the arguments with which PyAV keeps the bytes of tags that are not UTF-8.
-
-    PyAV 19, for Python 3.12 and newer, always keeps them and has no argument for it.
-    """
-    old = pyav().__version__.startswith("18.")
-    return {"metadata_errors": "surrogateescape"} if old else {}
+    """Returns the package `av`."""
+    return require_package("av", "enlarging a video", "video")
 
 
 def is_cover(stream: Any) -> bool:

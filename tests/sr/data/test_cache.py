@@ -124,12 +124,6 @@ def test_nothing_is_left_of_a_cache_that_could_not_be_made(folder, monkeypatch):
     assert {path.suffix for path in (folder.parent / "cache").iterdir()} == {".lock"}
 
 
-def test_a_folder_that_cannot_be_written_is_named(folder):
-    (folder.parent / "cache").write_text("a file where the folder should be")
-    with pytest.raises(OSError, match=r"cache .* cannot be written: .*SUBPIXEL_CACHE"):
-        prepared(folder)
-
-
 def test_what_a_killed_process_left_is_removed(folder):
     made = prepared(folder).folder
     left = made.with_name(f"{made.name}.part")

@@ -10,8 +10,9 @@ import pytest
 from loops import LAYOUTS
 
 from subpixel.__main__ import main
+from subpixel.sr._support import packages
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.export import check, packages
+from subpixel.sr.export import check
 from subpixel.sr.export.formats import Choices, export_network, onnx_bytes
 from subpixel.sr.export.onnx_graph import build_onnx
 from subpixel.sr.export.runtime import OnnxNetwork

@@ -114,7 +114,7 @@ def two_images(path):
         (cut, "", 400, "cannot be decoded .* copy it again"),
         (two_images, "", 400, "has 2 images: save them as single files"),
         (write, "", 0.001, r"has 0\.0 megapixels, and at most 0\.001 are read"),
-        (write, "pillow_heif", 400, r"is HEIC, which needs pillow-heif .*\[heic\]"),
+        (write, "pillow_heif", 400, r"is HEIC, which needs the package .*\[heic\]"),
     ],
 )
 def test_what_is_not_read_is_named(make, module, limit, message, tmp_path, monkeypatch):

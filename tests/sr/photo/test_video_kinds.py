@@ -224,22 +224,21 @@ def test_an_unstated_matrix_of_sd_is_stated_where_the_result_is_larger(tmp_path)
             assert result.streams.video[0].codec_context.colorspace == expected
 
 
-def test_a_container_that_cannot_hold_the_sound_is_named(tmp_path):
-    source = tmp_path / "a.mkv"
-    sine = ("-f", "lavfi", "-i", "sine=duration=1", "-c:v", "libx264", "-c:a", "aac")
+@pytest.mark.parametrize(
+    ("source", "target", "codecs"), [("a.mkv", "b.webm", "aac"), ("a.wmv", "b.mkv", "wmav2")]
+)
+def test_sound_that_a_container_cannot_hold_is_named_with_the_command(
+    source, target, codecs, tmp_path
+):
+    source, target = tmp_path / source, tmp_path / target
+    video = "wmv2" if codecs == "wmav2" else "libx264"
+    sine = ("-f", "lavfi", "-i", "sine=duration=1", "-c:v", video, "-c:a", codecs)
     ffmpeg("-f", "lavfi", "-i", PATTERN, *sine, source)
-    with pytest.raises(InputError, match=r"b\.webm cannot hold the audio of .*a\.mkv \(aac\)"):
-        enlarge(source, tmp_path / "b.webm")
-    assert not (tmp_path / "b.webm").exists()
-
-
-def test_sound_that_is_not_copied_is_refused_with_the_command_that_helps(tmp_path):
-    source = tmp_path / "a.wmv"
-    sine = ("-f", "lavfi", "-i", "sine=duration=1", "-c:v", "wmv2", "-c:a", "wmav2")
-    ffmpeg("-f", "lavfi", "-i", PATTERN, *sine, source)
-    with pytest.raises(InputError, match=r"the audio of .*a\.wmv \(wmav2\): convert it") as refused:
-        enlarge(source, tmp_path / "b.mkv")
+    message = rf"{target.name} cannot hold the audio of .*{source.name} \({codecs}\): .*convert it"
+    with pytest.raises(InputError, match=message) as refused:
+        enlarge(source, target)
+    assert not target.exists()
     words = shlex.split(str(refused.value).partition(": ffmpeg ")[2])
     words[-1] = str(tmp_path / words[-1])
     ffmpeg(*words)
-    assert enlarge(Path(words[-1]), tmp_path / "b.mkv") == []
+    assert enlarge(Path(words[-1]), target) == []
