@@ -23,6 +23,15 @@ def pyav() -> Any:
     return require_package("av", "enlarging a video", "video")
 
 
+def keep_bytes() -> dict[str, str]:
+    """Returns the arguments with which PyAV keeps the bytes of tags that are not UTF-8.
+
+    PyAV 19, for Python 3.12 and newer, always keeps them and has no argument for it.
+    """
+    old = pyav().__version__.startswith("18.")
+    return {"metadata_errors": "surrogateescape"} if old else {}
+
+
 def is_cover(stream: Any) -> bool:
     """Returns whether a stream is one image, which players show as the file's cover."""
     return bool(stream.disposition & pyav().stream.Disposition.attached_pic)
