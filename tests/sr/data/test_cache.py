@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from files import picture, save
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
@@ -22,11 +23,8 @@ COUNT = 5
 
 @pytest.fixture
 def folder(tmp_path):
-    rng = np.random.default_rng(0)
-    (tmp_path / "set").mkdir()
     for index in range(COUNT):
-        image = rng.integers(0, 256, (13 + index, 17, 3), dtype=np.uint8)
-        Image.fromarray(image).save(tmp_path / "set" / f"{index}.png")
+        save(tmp_path / "set" / f"{index}.png", picture(index, 13 + index, 17))
     return tmp_path / "set"
 
 

@@ -4,6 +4,8 @@ import re
 
 import numpy as np
 import pytest
+from files import picture as image
+from files import save
 from PIL import Image
 
 from subpixel.image import modcrop
@@ -16,20 +18,9 @@ from subpixel.sr.evaluation import Protocol, evaluate
 from subpixel.sr.inference.upscaler import BicubicUpscaler
 
 
-def image(seed, height=36, width=48):
-    """Smooth, as photographs are, so that it is told from another by its large shapes."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
-    return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
-
-
 def given(hr, scale):
     """LR that bicubic would not make, so that a pairing shows."""
     return make_lr(hr, scale) - make_lr(hr, scale) // 32
-
-
-def save(path, pixels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
 
 
 def write(root, scale, hr, lr="", seeds=(1, 2), make=given):

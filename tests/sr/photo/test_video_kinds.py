@@ -6,13 +6,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import FFMPEG, enlarge, ffmpeg, remux
+from clips import FFMPEG, enlarge, ffmpeg, remux, shown
 
 from subpixel.sr._support.errors import InputError
 
 pytestmark = pytest.mark.skipif(FFMPEG is None, reason="the program ffmpeg is not installed")
-WIDTH, HEIGHT = 64, 48
-PATTERN = f"smptebars=size={WIDTH}x{HEIGHT}:rate=10:duration=0.4"
+PATTERN = "smptebars=size=64x48:rate=10:duration=0.4"
 
 
 def make(path: Path, *options: object, source: str = PATTERN) -> Path:
@@ -20,18 +19,9 @@ def make(path: Path, *options: object, source: str = PATTERN) -> Path:
     return path
 
 
-def rgb(path: Path, width: int, height: int) -> np.ndarray:
-    """Returns the frames as ffmpeg shows them."""
-    flags = ("-sws_flags", "accurate_rnd+full_chroma_int")
-    pixels = ffmpeg(
-        "-i", path, *flags, "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"
-    )
-    return np.frombuffer(pixels, np.uint8).reshape(-1, height, width, 3).astype(float)
-
-
 def check_pixels(source: Path, target: Path) -> None:
     """Compares the middles of the bars: flat colours, which no interpolation changes."""
-    before, after = rgb(source, WIDTH, HEIGHT), rgb(target, 2 * WIDTH, 2 * HEIGHT)
+    before, after = shown(source), shown(target, 2)
     assert len(before) == len(after)
     columns = np.array([5, 15, 25, 35, 45, 55])
     flat = after[:, 20][:, 2 * columns]
@@ -69,16 +59,15 @@ def test_each_kept_format_has_the_pixels_that_ffmpeg_reads(pix_fmt, suffix, tmp_
     ],
 )
 def test_rgb_gets_a_stated_matrix_and_the_right_colours(codec, pix_fmt, container, tmp_path):
-    red = f"color=0xC81E1E:size={WIDTH}x{HEIGHT}:rate=10:duration=0.4"
+    red = "color=0xC81E1E:size=64x48:rate=10:duration=0.4"
     options = ("-c:v", codec, "-pix_fmt", pix_fmt)
     source = make(tmp_path / f"a.{container}", *options, source=red)
     note, *others = enlarge(source, tmp_path / "b.mkv")
     assert note.endswith(", with the matrix of BT.709 in full range")
     assert others == ["the transparency of the video was left out"] * (pix_fmt in ("rgba", "argb"))
-    shown = rgb(tmp_path / "b.mkv", 2 * WIDTH, 2 * HEIGHT)
-    expected = rgb(source, WIDTH, HEIGHT)[0, 0, 0]
+    expected = shown(source)[0, 0, 0]
     assert np.abs(expected - (200, 30, 30)).max() <= 2
-    assert np.abs(shown - expected).max() <= 3
+    assert np.abs(shown(tmp_path / "b.mkv", 2) - expected).max() <= 3
     with av.open(str(tmp_path / "b.mkv")) as result:
         context = result.streams.video[0].codec_context
         assert (context.colorspace, context.color_range) == (1, 2)
@@ -152,7 +141,7 @@ def test_sound_that_is_longer_than_the_video_is_no_damage(suffix, tmp_path):
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".webm"])
 def test_a_slideshow_keeps_the_time_of_its_last_picture(suffix, tmp_path):
-    slides = f"testsrc=size={WIDTH}x{HEIGHT}:rate=0.25:duration=12"
+    slides = "testsrc=size=64x48:rate=0.25:duration=12"
     codec = "libvpx-vp9" if suffix == ".webm" else "libx264"
     source = make(tmp_path / f"a{suffix}", "-c:v", codec, source=slides)
     enlarge(source, tmp_path / f"b{suffix}")
@@ -170,7 +159,7 @@ def test_the_last_frame_keeps_its_duration(tmp_path):
     source = tmp_path / "a.mp4"
     # Frames at 0, 0.4 and 0.8 s; the last one is shown for a second.
     held = "setpts='if(eq(N,2),0.8,N*0.4)/TB',tpad=stop_mode=clone:stop_duration=1"
-    clip = f"testsrc=size={WIDTH}x{HEIGHT}:rate=2.5:duration=1.2,{held}"
+    clip = f"testsrc=size=64x48:rate=2.5:duration=1.2,{held}"
     make(source, "-c:v", "libx264", "-vf", "fps=2.5", source=clip)
     enlarge(source, tmp_path / "b.mp4")
     assert seconds(tmp_path / "b.mp4") == pytest.approx(seconds(source), abs=0.01)
