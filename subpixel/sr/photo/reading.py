@@ -3,7 +3,7 @@
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,9 @@ MAX_MEGAPIXELS = 400
 _ONE_IMAGE = "one image a file is enlarged. Save them as single files, or an animation as a video"
 _READ_BYTES = 8 * 2**20
 _TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-# TIFF 6.0, section 8: tags; grey, RGB, palettes, CMYK, and YCbCr in JPEG.
+# TIFF 6.0, section 8: tags; grey, RGB, palettes, and YCbCr in JPEG.
 _BITS, _COMPRESSION, _PHOTOMETRIC = 258, 259, 262
-_READ_SPACES, _YCBCR, _JPEG = (0, 1, 2, 3, 5), 6, (6, 7)
+_READ_SPACES, _YCBCR, _JPEG = (0, 1, 2, 3), 6, (6, 7)
 
 
 @dataclass(frozen=True)
@@ -91,16 +91,6 @@ def open_photograph(path: Path) -> Photograph:
     image, colour_notes = with_profile(path, image)
     metadata = read_metadata(path, image)
     with _decoding(path):
-        if image.interpretation == "cmyk":
-            # libvips takes no profile that does not begin as one, ICC.1:2022, section 7.2.
-            own = image.get_typeof("icc-profile-data") != 0
-            own = own and image.get("icc-profile-data")[36:40] == b"acsp"
-            image = image.icc_transform(
-                "srgb", embedded=True, input_profile="cmyk", intent="relative"
-            )
-            metadata = replace(metadata, icc=bytes(image.get("icc-profile-data")))
-            profile = "its own" if own else "a general"
-            notes.append(f"CMYK converted to sRGB by {profile} colour profile")
         if image.get_typeof("orientation") != 0 and image.get("orientation") != 1:
             image = image.autorot()
         _refuse_pixels(path, image)
@@ -200,8 +190,8 @@ def _refuse_tiff(path: Path) -> None:
     space, bits = tags.get(_PHOTOMETRIC, 1), tags.get(_BITS, 1)
     if space not in _READ_SPACES and (space, tags.get(_COMPRESSION) in _JPEG) != (_YCBCR, True):
         raise InputError(
-            f"{path} has the colour space {space} of TIFF, and grey, RGB, palettes, CMYK and JPEG "
-            "are read: convert it to RGB or grey"
+            f"{path} has the colour space {space} of TIFF, and grey, RGB, palettes and JPEG are "
+            "read: convert it to RGB or grey"
         )
     # libvips reads such values in some layouts only.
     if max(bits if isinstance(bits, tuple) else (bits,)) > 32:

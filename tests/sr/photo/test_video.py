@@ -25,30 +25,6 @@ def test_time_stamps_and_sound_are_copied(suffix, tmp_path):
     assert [t for t, _ in sound] == pytest.approx([t for t, _ in original], abs=1e-3)
 
 
-def test_subtitles_are_copied(tmp_path):
-    text = "1\n00:00:00,000 --> 00:00:00,200\nHello\n\n2\n00:00:00,200 --> 00:00:00,300\nBye\n"
-    (tmp_path / "a.srt").write_text(text)
-    silent = write_clip(tmp_path / "silent.mkv")
-    source = tmp_path / "a.mkv"
-    with (
-        av.open(str(silent)) as video,
-        av.open(str(tmp_path / "a.srt")) as subtitles,
-        av.open(str(source), "w") as sink,
-    ):
-        streams = [video.streams.video[0], subtitles.streams.subtitles[0]]
-        copies = [sink.add_stream_from_template(stream) for stream in streams]
-        copies[1].metadata["language"] = "deu"
-        for stream, copy in zip(streams, copies, strict=True):
-            for packet in stream.container.demux(stream):
-                if packet.dts is not None:
-                    packet.stream = copy
-                    sink.mux(packet)
-    enlarge(source, tmp_path / "b.mkv")
-    assert read_packets(tmp_path / "b.mkv", "subtitle") == [(0.0, b"Hello"), (0.2, b"Bye")]
-    with av.open(str(tmp_path / "b.mkv")) as result:
-        assert result.streams.subtitles[0].language == "deu"
-
-
 @pytest.mark.parametrize(
     ("rotation", "expected"),
     [(0, (96, 72)), (90, (128, 96)), (-90, (128, 96)), (180, (96, 72))],
@@ -205,17 +181,3 @@ def test_an_earlier_comment_keeps_its_bytes(suffix, comment, tmp_path):
     enlarge(source, tmp_path / f"b.{suffix}")
     expected = comment.ljust(13) + f" subpixel {__version__}, model bicubic".encode()
     assert expected in (tmp_path / f"b.{suffix}").read_bytes()
-
-
-def test_transparency_is_left_out_with_a_word(tmp_path):
-    with av.open(str(tmp_path / "a.webm"), "w") as sink:
-        stream = sink.add_stream("libvpx-vp9", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuva420p"
-        frame = av.VideoFrame.from_ndarray(np.full((48, 64, 4), 90, np.uint8), format="rgba")
-        sink.mux(stream.encode(frame.reformat(format="yuva420p")))
-        sink.mux(stream.encode(None))
-    notes = enlarge(tmp_path / "a.webm", tmp_path / "b.webm")
-    assert notes == ["the transparency of the video was left out"]
-    with av.open(str(tmp_path / "b.webm")) as result:
-        # Otherwise a player would look for transparency that is not there.
-        assert "alpha_mode" not in {name.lower() for name in result.streams.video[0].metadata}

@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import FFMPEG, enlarge, ffmpeg, remux, shown
+from clips import FFMPEG, enlarge, ffmpeg, read_packets, remux, shown
 
 from subpixel.sr._support.errors import InputError
 
@@ -231,3 +231,54 @@ def test_sound_that_a_container_cannot_hold_is_named_with_the_command(
     words[-1] = str(tmp_path / words[-1])
     ffmpeg(*words)
     assert enlarge(Path(words[-1]), target) == []
+
+
+def test_subtitles_are_copied(tmp_path):
+    text = "1\n00:00:00,000 --> 00:00:00,200\nHello\n\n2\n00:00:00,200 --> 00:00:00,300\nBye\n"
+    (tmp_path / "a.srt").write_text(text)
+    source, german = tmp_path / "a.mkv", ("-metadata:s:s:0", "language=deu")
+    ffmpeg("-f", "lavfi", "-i", PATTERN, "-i", tmp_path / "a.srt", "-c:v", "ffv1", *german, source)
+    enlarge(source, tmp_path / "b.mkv")
+    packets = [read_packets(tmp_path / name, "subtitle") for name in ("a.mkv", "b.mkv")]
+    assert len(packets[0]) == 2
+    assert packets[1] == packets[0]
+    with av.open(str(tmp_path / "b.mkv")) as result:
+        assert result.streams.subtitles[0].language == "deu"
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
+def test_chapters_are_kept(suffix, tmp_path):
+    text = "[CHAPTER]\nTIMEBASE=1/1000\nSTART={}\nEND={}\ntitle={}\n"
+    chapters = text.format(0, 200, "One") + text.format(200, 400, "Two")
+    (tmp_path / "chapters.txt").write_text(f";FFMETADATA1\n{chapters}")
+    source, given = tmp_path / "a.mkv", ("-i", tmp_path / "chapters.txt", "-map_metadata", 1)
+    ffmpeg("-f", "lavfi", "-i", PATTERN, *given, "-c:v", "libx264", source)
+    assert enlarge(source, tmp_path / f"b{suffix}") == []
+    with av.open(str(tmp_path / f"b{suffix}")) as file:
+        found = [
+            (c["metadata"]["title"], float(c["start"] * c["time_base"])) for c in file.chapters()
+        ]
+    assert found == [("One", 0.0), ("Two", 0.2)]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize(("order", "cover"), [((0, 1), 1), ((1, 0), 0)])
+def test_a_cover_is_named_and_not_enlarged(order, cover, suffix, tmp_path):
+    image = make(tmp_path / "c.png", "-frames:v", 1)
+    maps = [word for number in order for word in ("-map", number)]
+    flags = (f"-c:v:{cover}", "copy", f"-disposition:v:{cover}", "attached_pic")
+    source, target = tmp_path / "a.mp4", tmp_path / f"b{suffix}"
+    ffmpeg("-f", "lavfi", "-i", PATTERN, "-i", image, *maps, "-c:v", "libx264", *flags, source)
+    assert enlarge(source, target) == ["the cover image was left out"]
+    with av.open(str(target)) as file:
+        assert [(stream.width, stream.height) for stream in file.streams] == [(128, 96)]
+
+
+def test_a_second_video_and_transparency_are_named(tmp_path):
+    source = make(tmp_path / "a.mkv", "-map", 0, "-map", 0, "-c:v", "libx264")
+    assert enlarge(source, tmp_path / "b.mkv") == ["further video streams were left out"]
+    source = make(tmp_path / "a.webm", "-c:v", "libvpx-vp9", "-pix_fmt", "yuva420p")
+    assert enlarge(source, tmp_path / "b.webm") == ["the transparency of the video was left out"]
+    with av.open(str(tmp_path / "b.webm")) as result:
+        # Otherwise a player would look for transparency that is not there.
+        assert "alpha_mode" not in {name.lower() for name in result.streams.video[0].metadata}
