@@ -51,11 +51,7 @@ def check_no_leak(
 ) -> str:
     """Compares the training images with those of the benchmarks.
 
-    Args:
-      training: the images to train on.
-      benchmarks: the images to measure on.
-      fingerprints: those of the training images; by default they are loaded for it.
-      on_leak: "stop" raises an error for equal pixels, "warn" only warns.
+    Without the fingerprints of the training images, those are loaded.
 
     Returns:
       What was logged as a warning: the training images whose pixels equal those of an image of a

@@ -48,8 +48,6 @@ class TrainingSet:
     """The images of a training.
 
     Attributes:
-      pairs: to train on.
-      validation: held out.
       benchmarks: images to measure on, by the name of their set.
       lr: where the LR images of the training come from.
       notes: one sentence each about images that occur more than once, or look like held-out ones.
@@ -100,8 +98,7 @@ def load_training_set(
 
     Args:
       model: the scale and the channels.
-      data: the sources and the choices.
-      root: folder of the data sets, or None.
+      data, root: the sources and the choices; the folder of the data sets.
       benchmarks: images that none of the training images may be, if not those of `data`.
       leave_out: paths or addresses of images that are not trained on, besides `data.exclude`.
       workdir: of the training; if it was trained in before, its images must be the same.

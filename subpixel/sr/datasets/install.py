@@ -22,11 +22,8 @@ def choose_archives(
 ) -> list[Archive]:
     """Returns what to download for sets, each archive once.
 
-    Args:
-      entries: the sets.
-      present: the folders of the sets that are present, relative to the data root, by name.
-      kinds: of LR images to download as well: "bicubic", "unknown".
-      scales: of these LR images.
+    `present` has the folders of sets by name, relative to the data root; LR images of some kinds
+    and scales are downloaded as well.
 
     Raises:
       InputError: if one of the sets cannot be downloaded, or has no such LR images.

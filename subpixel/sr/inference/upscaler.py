@@ -66,7 +66,7 @@ class NetworkUpscaler:
     """A trained network, which enlarges images tile by tile.
 
     A network with one channel enlarges luma, and bicubic interpolation enlarges chroma; a network
-    with three channels enlarges RGB.
+    with three channels enlarges RGB. Every method raises `NonFiniteError` for such an output.
 
     With `self_ensemble` the output is the mean over the eight flips and rotations of the input.
     """
@@ -93,11 +93,7 @@ class NetworkUpscaler:
     def luma(
         self, lr: UInt8[np.ndarray, "h w 3"], luma_range: LumaRange = "studio"
     ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 1"]:
-        """Returns Y of the enlarged image; for a luma network, its rounded output.
-
-        Raises:
-          NonFiniteError: if the output is not finite.
-        """
+        """Returns Y of the enlarged image; for a luma network, its rounded output."""
         if self.channels == 3:
             return self._tiled(
                 lambda tile: rgb_to_luma(to_uint8(self._output(tile)), luma_range), lr, 1
@@ -109,11 +105,7 @@ class NetworkUpscaler:
     def rgb(
         self, lr: UInt8[np.ndarray, "h w 3"]
     ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
-        """Returns the enlarged image; for a luma network, with bicubic chroma.
-
-        Raises:
-          NonFiniteError: if the output is not finite.
-        """
+        """Returns the enlarged image; for a luma network, with bicubic chroma."""
         if self.channels == 3:
             return self._tiled(lambda tile: to_uint8(self._output(tile)), lr, 3)
         return self._tiled(self._with_bicubic_chroma, lr, 3)
@@ -121,11 +113,7 @@ class NetworkUpscaler:
     def image(
         self, lr: UInt8[np.ndarray, "h w 3"]
     ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
-        """Returns the enlarged image as `subpixel upscale` writes it: rounded once, at the end.
-
-        Raises:
-          NonFiniteError: if the output is not finite.
-        """
+        """Returns the enlarged image as `subpixel upscale` writes it: rounded once, at the end."""
         run = ensemble if self.self_ensemble else forward
         given = self.graph, self.scale, self.channels, self.params
 

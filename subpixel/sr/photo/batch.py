@@ -9,7 +9,7 @@ from pathlib import Path
 from subpixel.sr._support.errors import InputError, NonFiniteError, describe
 from subpixel.sr._support.files import check_folder
 from subpixel.sr._support.interrupt import Interrupt
-from subpixel.sr.photo.photographs import Advance, Result, Settings, upscale_photograph
+from subpixel.sr.photo.photographs import Result, Settings, upscale_photograph
 from subpixel.sr.photo.progress import BatchProgress
 from subpixel.sr.photo.reading import SUFFIXES, check_name
 from subpixel.sr.photo.video import RESULT_SUFFIXES, upscale_video
@@ -178,7 +178,16 @@ def run_jobs(
                 outcome.present += 1
                 continue
             try:
-                outcome.last = _run(job, settings, advance)
+                if job.problem:
+                    raise InputError(job.problem)
+                if job.target.is_dir():
+                    raise InputError(
+                        f"{job.target} is a folder, where the result of {job.source} belongs"
+                    )
+                check_name(job.target)
+                is_video = job.source.suffix.lower() in _VIDEOS
+                upscale = upscale_video if is_video else upscale_photograph
+                outcome.last = upscale(job.source, job.target, settings, advance)
             except (InputError, NonFiniteError, OSError) as error:
                 outcome.failed += 1
                 progress.say(f"error: {describe(error)}")
@@ -186,13 +195,3 @@ def run_jobs(
                 outcome.done += 1
                 progress.note(job.source, outcome.last.notes)
     return outcome
-
-
-def _run(job: Job, settings: Settings, advance: Advance) -> Result:
-    if job.problem:
-        raise InputError(job.problem)
-    if job.target.is_dir():
-        raise InputError(f"{job.target} is a folder, where the result of {job.source} belongs")
-    check_name(job.target)
-    upscale = upscale_video if job.source.suffix.lower() in _VIDEOS else upscale_photograph
-    return upscale(job.source, job.target, settings, advance)

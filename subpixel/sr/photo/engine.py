@@ -63,11 +63,7 @@ class Model:
 class ModelFamily:
     """The scales of one model; the network of a scale is loaded when it is first used.
 
-    Args:
-      name: as a user gives it.
-      loaders: functions that return the model of each scale, the same at each call.
-      engine: the library that computes them; "" for bicubic.
-      notes: notes for the user, one line each.
+    `engine` is the library that computes them, "" for bicubic; `notes` are for the user.
     """
 
     name: str

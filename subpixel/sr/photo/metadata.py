@@ -55,12 +55,10 @@ class Metadata:
 
     Attributes:
       kind: "jpeg", "png", "tiff", "webp", "heif", or "" for another.
-      icc: the colour profile.
       exif: the tags of EXIF; of a TIFF file, those that describe the photograph.
       xmp: the block of XMP, if it holds for the result.
       iptc: the block of IPTC, in the form that `kind` has.
       dpi: pixels per inch, where the file states them.
-      notes: what is left out, in words.
     """
 
     kind: str

@@ -79,9 +79,10 @@ def upscale_photograph(
       OSError: if the system refuses to read or write.
     """
     source = open_photograph(path)
-    width, height = settings.size.of(source.width, source.height)
+    given = source.image.width, source.image.height
+    width, height = settings.size.of(*given)
     try:
-        settings.stages(source.width, source.height)
+        settings.stages(*given)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     notes = [*source.notes, *check_target(source, target, width, height)]
@@ -91,9 +92,8 @@ def upscale_photograph(
         nonlocal done
         done += pixels
         if advance is not None:
-            advance(done, source.width * source.height)
+            advance(done, given[0] * given[1])
 
     enlarged = settings.enlarged(source.strips(), count)
-    model = settings.model_name(source.width, source.height)
-    write_photograph(enlarged, source, target, model, settings.quality)
+    write_photograph(enlarged, source, target, settings.model_name(*given), settings.quality)
     return Result(width, height, tuple(notes))

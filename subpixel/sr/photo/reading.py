@@ -42,37 +42,23 @@ class Photograph:
     metadata: Metadata
     notes: tuple[str, ...] = ()
 
-    @property
-    def width(self) -> int:
-        """Width in pixels, upright."""
-        return self.image.width
-
-    @property
-    def height(self) -> int:
-        """Height in pixels, upright."""
-        return self.image.height
-
-    @property
-    def dtype(self) -> str:
-        """The format of a value in libvips: "uchar" or "ushort"."""
-        return self.image.format
-
     def strips(self) -> Strips:
         """Returns the pixels as strips.
 
         Raises:
           InputError: while they are read, if the file is damaged.
         """
-        return Strips(self.height, self.width, self.image.bands, self._rows())
+        image = self.image
+        return Strips(image.height, image.width, image.bands, self._rows())
 
     def _rows(self) -> Iterator[np.ndarray]:
-        width, height, bands = self.width, self.height, self.image.bands
+        width, height, bands = self.image.width, self.image.height, self.image.bands
         step = max(_READ_BYTES // (width * bands * 4), 1)
+        dtype = DTYPES[self.image.format]
         with _decoding(self.path):
             region = libvips().Region.new(self.image)
             for y in range(0, height, step):
                 count = min(step, height - y)
-                dtype = DTYPES[self.dtype]
                 values = np.frombuffer(region.fetch(0, y, width, count), dtype)
                 white = np.float32(np.iinfo(dtype).max)
                 yield values.reshape(count, width, bands).astype(np.float32) / white

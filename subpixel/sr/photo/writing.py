@@ -66,7 +66,7 @@ def check_target(source: Photograph, path: Path, width: int, height: int) -> lis
             f"{source.path} has transparency, which JPEG does not hold: write PNG, WebP or TIFF"
         )
     notes = left_out(source.metadata, kind)
-    if source.dtype == "ushort" and kind not in ("png", "tiff"):
+    if source.image.format == "ushort" and kind not in ("png", "tiff"):
         notes.append(f"more than 8 bits became 8, which {kind.upper()} is written with")
     return notes
 
@@ -81,7 +81,7 @@ def write_photograph(
       OSError: if the file cannot be written.
     """
     kind, metadata = FORMATS[path.suffix.lower()], source.metadata
-    dtype = DTYPES[source.dtype if kind in ("png", "tiff") else "uchar"]
+    dtype = DTYPES[source.image.format if kind in ("png", "tiff") else "uchar"]
     exif = exif_of_result(metadata, kind, result.width, result.height, model)
     if kind == "jpeg" and len(exif.tobytes()) > MAX_SEGMENT:
         raise InputError(f"{source.path} has more EXIF than JPEG holds, 64 kB: write PNG or TIFF")

@@ -41,13 +41,6 @@ def jpeg(array):
     return np.asarray(Image.open(content))
 
 
-def test_images_without_copies_are_split_and_nothing_is_said(photographs):
-    found = split(photographs, 2)
-    assert len(found.held_out) == 2
-    assert sorted([*found.train, *found.held_out]) == list(range(7))
-    assert found.notes == ()
-
-
 def test_the_choice_depends_on_the_contents_alone(photographs):
     """Neither on order and names, nor much on what is added."""
 

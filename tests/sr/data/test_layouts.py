@@ -150,15 +150,6 @@ def test_unknown_lr_images_are_a_choice_and_cannot_be_made(tmp_path):
         make_lr(image(0), 2, unknown)
 
 
-def test_an_original_whose_name_ends_like_an_lr_image_is_paired(tmp_path):
-    for name in ("1", "4x4"):
-        save(tmp_path / f"M/HR/{name}.png", image(9))
-        save(tmp_path / f"M/LR/{name}x2.png", given(image(9), 2))
-    found = find_pairs("M", tmp_path, 2)
-    assert [p.name for p in found] == ["1", "4x4"]
-    np.testing.assert_array_equal(load_pair(found[1], 2)[0], given(image(9), 2))
-
-
 def test_what_fits_no_name_of_its_layout_is_named_and_not_counted(tmp_path, caplog):
     write(tmp_path, 2, "S/image_SRF_2/i{}_SRF_2_HR", "S/image_SRF_2/i{}_SRF_2_LR")
     save(tmp_path / "S/image_SRF_2/i1_SRF_2_SRCNN.png", image(1))

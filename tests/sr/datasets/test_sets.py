@@ -198,10 +198,6 @@ def test_the_list_and_a_verification_of_a_damaged_set(tmp_path, run):
         (["verify", "DIV2k"], "there is no set 'DIV2k': the nearest is DIV2K"),
         (["download", "BSD500/train"], "'BSD500/train': the nearest is BSDS500/train"),
         (["verify"], "name a set: T91, "),
-        (
-            ["verfy", "Set5"],
-            "unknown command 'data verfy': the nearest is `subpixel data verify`; ",
-        ),
         ([], "nothing says where data sets lie"),
     ],
 )

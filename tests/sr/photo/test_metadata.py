@@ -143,14 +143,6 @@ def test_xmp_that_holds_for_the_original_only_is_left_out(content, orientation, 
     assert xmp_of(tmp_path / "b.jpg") is None
 
 
-def test_quality_changes_the_size_of_a_jpeg(tmp_path):
-    source = save(tmp_path / "a.png")
-    for quality in (30, 95):
-        enlarge(source, tmp_path / f"{quality}.jpg", quality=quality)
-    sizes = [(tmp_path / f"{quality}.jpg").stat().st_size for quality in (30, 95)]
-    assert 3 * sizes[0] < sizes[1]
-
-
 EXIFTOOL = shutil.which("exiftool")
 GROUPS = ("IFD0", "ExifIFD", "GPS", "InteropIFD", "XMP", "IPTC", "Photoshop", "PNG", "PNG-pHYs")
 # What an enlarged file cannot have in common with its original.
