@@ -53,6 +53,8 @@ class Training:
         # The faster layout in the benchmark of training steps.
         self.model = model.to(memory_format=torch.channels_last)
         self.average = AveragedModel(model, avg_fn=partial(average, ema_decay))
+        # It holds the initial parameters: otherwise those of the first step would replace them.
+        self.average.n_averaged.fill_(1)
         b1, b2 = betas
         self.optimizer = torch.optim.Adam(
             model.parameters(), lr=learning_rate, betas=(b1, b2), fused=True
@@ -90,7 +92,7 @@ class Training:
 
 def average(decay: float, mean, value, steps):
     """Returns the moving average after a step, as `train_step` of this project computes it."""
-    t = float(steps)
+    t = float(steps) - 1
     return mean + (1 - min(decay, (1 + t) / (10 + t))) * (value - mean)
 
 
