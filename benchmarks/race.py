@@ -76,18 +76,18 @@ def _by_layout(milliseconds: Mapping[str, float]) -> dict[str, float]:
 
 @contextmanager
 def torch_process(
-    wanted: bool,
+    wanted: bool, program: str = "torch_worker.py"
 ) -> Iterator[Callable[[dict[str, Any]], dict[str, Any]] | None]:
     """Starts a process of PyTorch and yields a function that sends a request and returns the reply.
 
-    It yields None if PyTorch is not wanted or not installed.
+    It yields None if PyTorch is not wanted or not installed. `program`, a file beside this one,
+    answers each line of JSON with one.
     """
     if not wanted or importlib.util.find_spec("torch") is None:
         yield None
         return
-    worker = Path(__file__).with_name("torch_worker.py")
     with subprocess.Popen(
-        [sys.executable, str(worker)],
+        [sys.executable, str(Path(__file__).with_name(program))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -195,6 +195,33 @@ def draw(results: dict[str, Any], path: Path) -> None:
     axes.set_xticks(position, names, rotation=30, ha="right")
     axes.set_title("subpixel.conv_transpose against native JAX and PyTorch")
     figure.legend(loc="outside lower center", ncols=3)
+    _save(figure, path)
+
+
+def draw_curves(curves: dict[str, list[dict[str, float]]], path: Path) -> None:
+    """Draws PSNR over minutes of training, on a logarithmic axis of time.
+
+    Args:
+      curves: of `time_to_quality.measure`.
+      path: the file; its suffix, one of `CHARTS`, is the format.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for name, curve in curves.items():
+        minutes, decibels = ([point[key] for point in curve] for key in ("minutes", "psnr"))
+        axes.plot(minutes, decibels, marker=".", label=name)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("minutes of training")
+    axes.set_ylabel("PSNR of held-out images, dB")
+    axes.grid(color="0.9")
+    axes.legend(loc="lower right")
+    _save(figure, path)
+
+
+def _save(figure: Any, path: Path) -> None:
     content = io.BytesIO()
     figure.savefig(content, format=path.suffix[1:].lower(), dpi=150)
     write_bytes(path, content.getvalue())

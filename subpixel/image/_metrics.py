@@ -147,12 +147,10 @@ def _centred_squares(image, mean, axis: int):
 
 
 def _blur(image, axis: int):
-    """Convolves an axis with the window; only fully covered pixels are kept."""
     return reduce(add, (w * part for w, part in zip(_TAPS, _shifted(image, axis), strict=True)))
 
 
 def _shifted(image, axis: int):
-    """Yields the image cropped along an axis for each tap of the window."""
     kept = image.shape[axis] - _WINDOW.size + 1
     after = (slice(None),) * (-axis - 1)
     return (image[(..., slice(i, i + kept), *after)] for i in range(_WINDOW.size))
@@ -186,7 +184,6 @@ def _joined(image, xp: ModuleType):
 
 
 def _real(image, xp: ModuleType):
-    """Converts to the type of the comparison: float64, or what JAX has."""
     return image.astype(np.float64) if xp is np else as_float(image)
 
 
@@ -219,5 +216,4 @@ def _units(peak, image, xp: ModuleType) -> tuple[Any, Any]:
 
 
 def _result(scores, xp: ModuleType):
-    """Returns NumPy's score of one image as a float, which JSON takes; arrays stay."""
     return np.float64(scores) if xp is np else scores

@@ -8,7 +8,6 @@ from subpixel.kernels import Layout
 from subpixel.sr._support.console import make_console
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.activation_names import Activation, OutputActivation
-from subpixel.sr.export.torch_layouts import exported_network
 from subpixel.sr.hub import download, is_hub_folder, is_hub_name, load_hub_folder
 from subpixel.sr.inference.bicubic import BICUBIC_NAME
 from subpixel.sr.models.base import Network
@@ -18,7 +17,7 @@ from subpixel.sr.models.released import (
     released_names,
     released_scales,
 )
-from subpixel.sr.models.torch_files import is_torch, read_checkpoint
+from subpixel.sr.models.torch_files import EXPORTED, is_torch, read_checkpoint
 from subpixel.sr.models.torch_networks import KNOWN, network_from_torch
 from subpixel.sr.models.trained import TrainedNetwork, check_params
 from subpixel.sr.models.weights import load_weights
@@ -163,28 +162,22 @@ def _from_torch(
     output_activation: OutputActivation | None,
 ) -> TrainedNetwork:
     checkpoint = read_checkpoint(path)
-    exported = exported_network(checkpoint, str(path))
-    if exported is not None:
-        if activation is not None or output_activation is not None:
-            raise InputError(
-                f"{path} was exported by this project and states its activations: leave out "
-                "activation and output_activation"
-            )
-        config, upsampler, params = exported
-        facts, notes = {}, ()
-    else:
-        try:
-            config, params, notes = network_from_torch(
-                checkpoint.tensors, scale, activation, output_activation
-            )
-        except InputError as error:
-            known = ", ".join(each.about for each in KNOWN)
-            raise InputError(f"{path} is not a network that is read ({known}): {error}") from None
-        upsampler = "subpixel"
-        stated = ("activation", "output_activation")
-        facts = {key: getattr(config, key) for key in stated if hasattr(config, key)}
+    if EXPORTED in checkpoint.texts:
+        raise InputError(
+            f"{path} was exported for PyTorch and is not read back: name the model that it was "
+            "exported from, or export that as .safetensors"
+        )
+    try:
+        config, params, notes = network_from_torch(
+            checkpoint.tensors, scale, activation, output_activation
+        )
+    except InputError as error:
+        known = ", ".join(each.about for each in KNOWN)
+        raise InputError(f"{path} is not a network that is read ({known}): {error}") from None
+    stated = ("activation", "output_activation")
+    facts = {key: getattr(config, key) for key in stated if hasattr(config, key)}
     provenance = Provenance(name=path.resolve().stem)
-    network = TrainedNetwork(str(path), provenance, config, upsampler, params, facts, notes)
+    network = TrainedNetwork(str(path), provenance, config, "subpixel", params, facts, notes)
     check_params(network, str(path))
     return network
 

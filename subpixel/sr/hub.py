@@ -15,7 +15,7 @@ from typing import Literal
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import make_folder, write_json, write_text
-from subpixel.sr.export.packages import require_package
+from subpixel.sr._support.packages import require_package
 from subpixel.sr.models.released import read_release, released_files, released_names
 from subpixel.sr.models.trained import TrainedNetwork
 from subpixel.sr.models.weights import (

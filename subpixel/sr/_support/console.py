@@ -12,12 +12,7 @@ ERRORS = "subpixel.names"
 
 
 def make_console(*, stderr: bool = False, quiet: bool = False) -> Console:
-    """Returns a console that prints text as it is: no markup in [brackets], no :emoji: codes.
-
-    Args:
-      stderr: whether it prints to stderr instead of stdout.
-      quiet: whether it prints nothing.
-    """
+    """Returns a console that prints text as it is: no markup in [brackets], no :emoji: codes."""
     return Console(stderr=stderr, quiet=quiet, markup=False, emoji=False)
 
 

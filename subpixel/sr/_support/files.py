@@ -5,17 +5,13 @@ import json
 import math
 import os
 import secrets
-import stat
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from subpixel.sr._support.errors import InputError
 
-STDOUT, STDERR = 1, 2
-_CHUNK = 2**20
 # 48 bits distinguish all models that anybody will train, and keep a line of metadata short.
 _DIGEST_DIGITS = 12
 
@@ -70,7 +66,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file completely or not at all.
 
     A plain file is replaced by a rename, so no reader ever sees half of it. A link is followed and
-    stays. A device, a pipe, and a file that is this process's stdout or stderr are written into.
+    stays. A device or a pipe is written into.
 
     Raises:
       InputError: if a file is where a folder must be.
@@ -103,14 +99,6 @@ def dump_json(values: Any, indent: int | None = None) -> str:
     return json.dumps(_finite(values), indent=indent, allow_nan=False)
 
 
-def temporary_path(path: Path) -> Path:
-    """Returns a hidden name beside a path that no other file and no other process has.
-
-    It is short, so that every name that the system accepts has one.
-    """
-    return path.with_name(f".{secrets.token_hex(8)}.part")
-
-
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Gives the path of a temporary file, whose content becomes that of `path` at the end.
@@ -121,23 +109,20 @@ def atomic_write(path: Path) -> Iterator[Path]:
     Raises:
       OSError: if the path cannot be followed or written.
     """
-    stream = _is_stream(path)
-    with ExitStack() as cleared:
-        if stream:
-            # Nothing is left beside a device or a pipe.
-            target = Path(cleared.enter_context(tempfile.TemporaryDirectory())) / path.name
-        else:
-            target = path.resolve()
-            make_folder(target.parent)
-        part = temporary_path(target)
-        cleared.callback(part.unlink, missing_ok=True)
+    if _is_stream(path):
+        yield path
+        return
+    target = path.resolve()
+    make_folder(target.parent)
+    # No other process has this name, and every name that the system accepts has one.
+    part = target.with_name(f".{secrets.token_hex(8)}.part")
+    try:
         yield part
         with errors_name(path), part.open("rb") as file:
-            if stream:
-                _write_into(path, iter(lambda: file.read(_CHUNK), b""))
-            else:
-                os.fsync(file.fileno())
-                part.replace(target)
+            os.fsync(file.fileno())
+            part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -162,27 +147,7 @@ def _finite(values: Any) -> Any:
 
 
 def _is_stream(path: Path) -> bool:
-    """Whether the path exists and is not a plain file that may be replaced."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return False
-    if not stat.S_ISREG(found.st_mode):
-        return True
-    for descriptor in (STDOUT, STDERR):
-        with suppress(OSError):
-            if os.path.samestat(found, os.fstat(descriptor)):
-                return True
-    return False
-
-
-def _write_into(path: Path, chunks: Iterable[bytes]) -> None:
-    # Appended: what a command has printed into a redirected stdout is not overwritten.
-    with path.open("ab", buffering=0) as file:
-        for chunk in chunks:
-            rest = chunk
-            while rest:
-                rest = rest[file.write(rest) :]
+    return path.exists() and not path.is_file()
 
 
 def digest_of(content: bytes) -> str:

@@ -22,10 +22,8 @@ def map_in_threads(
 
     At most one result more than there are threads is computed ahead, so memory stays bounded.
 
-    Args:
-      function: gains from threads only if it releases Python's global lock.
-      items: its arguments, taken one by one.
-      threads: number of threads; with 1 the caller's own thread computes.
+    The function gains from threads only if it releases Python's global lock. With one thread the
+    caller's own computes.
 
     Example:
       >>> list(map_in_threads(abs, [-3, 2, -1], threads=2))

@@ -14,17 +14,13 @@ class Facts:
     """What `--json` writes of a program; all of it on one device.
 
     Attributes:
-      target: its name.
-      devices: of the target.
       subject: what is compiled, such as the upsampler's name.
       program: "step" or "forward" of a network; "forward" or "gradients" of a convolution.
       memory: of the device, in bytes.
       needed: bytes of arguments, results, temporaries and code.
       compile_s: seconds of tracing and compiling; None if the compiler refuses the program for its
         memory, and then only `needed` is known.
-      arguments: bytes of the arguments.
       results: bytes of the results, beside those that take the place of donated arguments.
-      temporaries: bytes of the temporaries.
       code: bytes of the program itself, where the compiler states them.
       useful: multiply-adds with a pixel, in convolutions.
       calls: on CUDA, library calls by kind: {"count": ..., "multiply_adds": ...}.
@@ -76,29 +72,20 @@ def collect(
         compiled = make()
     except TooLargeError as error:
         return Facts(**common, needed=error.needed)
+    found: dict[str, Any] = {}
+    if target.platform == "cuda":
+        calls = found["calls"] = {}
+        for call in compiled.calls:
+            known = calls.setdefault(call.kind, {"count": 0, "multiply_adds": 0})
+            known["count"] += call.times
+            known["multiply_adds"] += call.times * call.multiply_adds
+        inserted = reading.zero_insertions(compiled.module)
+        found["zero_inserted"] = [list(shape.sizes) for shape in inserted]
+    else:
+        found["cycles"] = dict(reading.estimated_cycles(compiled.module).most_common())
+    found["collectives"] = {
+        kind: {"count": count, "bytes": size}
+        for kind, (count, size) in reading.collectives(compiled.module).items()
+    }
     memory = compiled.memory
-    return Facts(
-        **common,
-        needed=memory.total,
-        compile_s=compiled.seconds,
-        **vars(memory),
-        collectives={
-            kind: {"count": count, "bytes": size}
-            for kind, (count, size) in reading.collectives(compiled.module).items()
-        },
-        **(_gpu(compiled) if target.platform == "cuda" else _tpu(compiled)),
-    )
-
-
-def _gpu(compiled: Program) -> dict[str, Any]:
-    calls: dict[str, dict[str, int]] = {}
-    for call in compiled.calls:
-        known = calls.setdefault(call.kind, {"count": 0, "multiply_adds": 0})
-        known["count"] += call.times
-        known["multiply_adds"] += call.times * call.multiply_adds
-    inserted = [list(shape.sizes) for shape in reading.zero_insertions(compiled.module)]
-    return {"calls": calls, "zero_inserted": inserted}
-
-
-def _tpu(compiled: Program) -> dict[str, Any]:
-    return {"cycles": dict(reading.estimated_cycles(compiled.module).most_common())}
+    return Facts(**common, needed=memory.total, compile_s=compiled.seconds, **vars(memory), **found)

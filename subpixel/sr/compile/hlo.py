@@ -37,25 +37,11 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Window:
-    """The window of a convolution, one number for each spatial axis."""
-
-    size: tuple[int, ...] = ()
-    stride: tuple[int, ...] = ()
-    lhs_dilate: tuple[int, ...] = ()
-    rhs_dilate: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
 class Instruction:
     """One operation of a program.
 
-    Attributes:
-      name: of its result.
-      shapes: of its result; several if it is a tuple.
-      opcode: such as "convolution", "fusion" or "custom-call".
-      operands: names of the instructions that it reads.
-      attributes: the rest of its line.
+    `name` and `shapes` are those of its result, `operands` the names of the instructions that it
+    reads, `attributes` the rest of its line.
     """
 
     name: str
@@ -78,22 +64,18 @@ class Instruction:
         return int(found[1]) if found else 1
 
     @property
-    def window(self) -> Window:
-        """The window of a convolution."""
-        found = re.search(r"window=\{([^}]*)\}", self.attributes)
-        parts = dict(part.split("=") for part in found[1].split()) if found else {}
-        fields = ("size", "stride", "lhs_dilate", "rhs_dilate")
-        return Window(
-            **{name: tuple(map(int, parts[name].split("x"))) for name in fields if name in parts}
-        )
+    def taps(self) -> int:
+        """The number of pixels in the window of a convolution."""
+        found = re.search(r"window=\{size=([\dx]+)", self.attributes)
+        return math.prod(map(int, found[1].split("x"))) if found else 1
 
     @property
-    def labels(self) -> tuple[str, str, str]:
-        """The axes of a convolution's input, kernel and output, such as b01f, 01io, b01f."""
-        found = re.search(r"dim_labels=(\w+)_(\w+)->(\w+)", self.attributes)
+    def kernel_axes(self) -> str:
+        """The axes of a convolution's kernel, such as 01io."""
+        found = re.search(r"dim_labels=\w+_(\w+)->", self.attributes)
         if found is None:
             raise ValueError(f"the instruction {self.name} has no dim_labels")
-        return found[1], found[2], found[3]
+        return found[1]
 
 
 @dataclass(frozen=True)
@@ -131,10 +113,6 @@ class Module:
                 yield inner, name
                 yield from self.inside(inner)
 
-    def operand(self, instruction: Instruction, computation: str, number: int) -> Shape:
-        """Returns the shape of an operand."""
-        return self.computations[computation][instruction.operands[number]].shapes[0]
-
 
 def parse(text: str) -> Module:
     """Reads the text of a compiled program, as from ``jax.stages.Compiled.as_text``.
@@ -170,7 +148,6 @@ def _instruction(name: str, rest: str) -> Instruction:
 
 
 def _closing(text: str, start: int) -> int:
-    """Returns the position of the parenthesis that closes the one at `start`."""
     depth = 0
     for position in range(start, len(text)):
         depth += {"(": 1, ")": -1}.get(text[position], 0)

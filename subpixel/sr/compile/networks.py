@@ -59,10 +59,7 @@ def useful_work(experiment: Experiment, upsampler: Layout, target: Target) -> tu
 def compile_step(experiment: Experiment, name: str, target: Target) -> Program:
     """Compiles a training step as `train.py` runs it: the batch is divided over all devices.
 
-    Args:
-      experiment: the config.
-      name: an upsampler, or `FAST`.
-      target: what to compile for.
+    The name is that of an upsampler, or `FAST`.
     """
     start, mesh = _start(experiment, name), target_mesh(target)
     start = replace(start, state=placed(start.state, target, mesh))
@@ -73,7 +70,7 @@ def compile_step(experiment: Experiment, name: str, target: Target) -> Program:
 
 
 def compile_forward(experiment: Experiment, name: str, target: Target) -> Program:
-    """Compiles the forward pass of a training batch; arguments: `compile_step`."""
+    """Compiles the forward pass of a training batch, as `compile_step`."""
     start, mesh = _start(experiment, name), target_mesh(target)
     lr = batch_shapes(experiment.model, experiment.data)["lr"]
     x = placed(jax.ShapeDtypeStruct(lr.shape, jnp.float32), target, mesh, divided=True)

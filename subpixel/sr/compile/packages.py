@@ -20,14 +20,13 @@ VARIABLES = {
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "true",
 }
 
+# It holds ptxas and libdevice, and no other library of CUDA. Release 12 is the last for a V100.
+NVCC = "nvidia-cuda-nvcc-cu12"
 _PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin")
 
 
 def check_packages(platform: str) -> None:
-    """Checks that the compiler of a platform is installed, and fits the installed JAX.
-
-    Args:
-      platform: "cuda" or "tpu".
+    """Checks that the compiler of "cuda" or "tpu" is installed, and fits the installed JAX.
 
     Raises:
       InputError: naming what is missing, with the command that installs it.
@@ -36,15 +35,6 @@ def check_packages(platform: str) -> None:
         _check_libtpu()
     else:
         _check_cuda()
-
-
-def installed(platform: str) -> bool:
-    """Whether `check_packages` finds nothing missing."""
-    try:
-        check_packages(platform)
-    except InputError:
-        return False
-    return True
 
 
 def _check_libtpu() -> None:
@@ -64,7 +54,7 @@ def _check_libtpu() -> None:
 
 def _check_cuda() -> None:
     jaxlib = version("jaxlib")
-    remedy = f'pip install "jax[cuda12-local]=={version("jax")}" {_NVCC}'
+    remedy = f'pip install "jax[cuda12-local]=={version("jax")}" {NVCC}'
     have = {name: found for name in _PLUGINS if (found := _version(name)) is not None}
     if not have:
         raise InputError(f"compiling for a GPU needs the package {_PLUGINS[0]}: {remedy}")
@@ -74,27 +64,17 @@ def _check_cuda() -> None:
     for name, found in have.items():
         if found != jaxlib:
             raise InputError(f"{name} is {found}, and jaxlib is {jaxlib}: {remedy}")
-    if not has_assembler():
+    if not _has_assembler():
         raise InputError(f"compiling for a GPU needs NVIDIA's ptxas: {remedy}")
 
 
-# It holds ptxas and libdevice, and no other library of CUDA. Release 12 is the last for a V100.
-_NVCC = "nvidia-cuda-nvcc-cu12"
-
-
-def has_assembler() -> bool:
-    """Whether NVIDIA's assembler is there, as a package or with a CUDA toolkit."""
-    packages = (_NVCC, "nvidia-cuda-nvcc")
+def _has_assembler() -> bool:
+    packages = (NVCC, "nvidia-cuda-nvcc")
     return (
         any(_version(name) for name in packages)
         or shutil.which("ptxas") is not None
         or Path("/usr/local/cuda/bin/ptxas").exists()
     )
-
-
-def newer_assembler() -> str:
-    """Returns the command that installs an assembler for every GPU in the list of targets."""
-    return f"pip install {_NVCC}"
 
 
 def _version(name: str) -> str | None:

@@ -13,21 +13,14 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.comparison.measure import compile_anew
 from subpixel.sr.compile import hlo, reading
-from subpixel.sr.compile.packages import newer_assembler
+from subpixel.sr.compile.packages import NVCC
 from subpixel.sr.compile.targets import Target, devices
 from subpixel.sr.training.parallel import AXIS
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes on one device.
-
-    Attributes:
-      arguments: of the program.
-      results: that do not lie in the memory of donated arguments.
-      temporaries: of the program.
-      code: of the program, where the compiler states it.
-    """
+    """Bytes on one device, as in `Facts`."""
 
     arguments: int
     results: int
@@ -41,14 +34,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Program:
-    """A compiled program.
-
-    Attributes:
-      target: that it is compiled for.
-      seconds: of tracing and compiling.
-      memory: on one device.
-      text: the optimised program, as XLA prints it.
-    """
+    """A compiled program: seconds of tracing and compiling, and the text that XLA prints of it."""
 
     target: Target
     seconds: float
@@ -71,11 +57,7 @@ class Program:
 
 
 class TooLargeError(Exception):
-    """The compiler refuses a program that needs more memory than the device has.
-
-    Attributes:
-      needed: bytes on one device, as the compiler states them.
-    """
+    """The compiler refuses a program that needs more bytes than the device has."""
 
     def __init__(self, needed: int):
         super().__init__(f"the program needs {needed} bytes")
@@ -90,13 +72,9 @@ def target_mesh(target: Target) -> Mesh | None:
 
 
 def placed(tree: Any, target: Target, mesh: Mesh | None, *, divided: bool = False) -> Any:
-    """Returns the shapes of arrays, placed on the devices of a target.
+    """Returns the shapes of arrays, placed on a target's mesh, or its first device without one.
 
-    Args:
-      tree: of arrays, or of their shapes and dtypes.
-      target: whose first device holds them if there is no mesh.
-      mesh: over which they are replicated, or divided along their first axis.
-      divided: whether they are divided.
+    They are replicated over the mesh, or divided along their first axis.
     """
     where = Mesh(np.array(devices(target)[:1]), (AXIS,)) if mesh is None else mesh
     sharding = NamedSharding(where, PartitionSpec(AXIS) if divided else PartitionSpec())
@@ -104,16 +82,10 @@ def placed(tree: Any, target: Target, mesh: Mesh | None, *, divided: bool = Fals
 
 
 def compile_for(target: Target, function: Callable[..., Any], *arguments: Any) -> Program:
-    """Compiles a function for one device of a target.
-
-    Args:
-      target: as from `find_target`.
-      function: of arrays, jitted or not.
-      arguments: trees of arrays, or of their shapes and dtypes.
+    """Compiles a function of arrays, given as such or by shapes and dtypes, for one device.
 
     Raises:
-      TooLargeError: if the compiler refuses the program for its memory.
-      InputError: if the assembler is too old for the target.
+      TooLargeError, InputError: as `compile_lowered`.
     """
     shapes = placed(arguments, target, None)
     # A new function has no trace yet, so the time is that of a first call.
@@ -127,11 +99,6 @@ def compile_lowered(
 ) -> Program:
     """Compiles a program whose arguments are placed on the devices of a target.
 
-    Args:
-      target: of these devices.
-      lower: traces and lowers the program.
-      options: of XLA.
-
     Raises:
       TooLargeError: if the compiler refuses the program for its memory.
       InputError: if the assembler is too old for the target.
@@ -144,7 +111,7 @@ def compile_lowered(
             raise TooLargeError(needed) from error
         if "ptxas too old" in str(error):
             raise InputError(
-                f"the ptxas of this machine does not know {target.kind}: {newer_assembler()}"
+                f"the ptxas of this machine does not know {target.kind}: pip install {NVCC}"
             ) from error
         raise
     analysis = compiled.memory_analysis()

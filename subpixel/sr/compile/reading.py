@@ -53,81 +53,56 @@ def library_calls(module: Module) -> list[LibraryCall]:
     """Returns the library calls of a CUDA program, in their order."""
     calls = []
     for instruction, computation, times in module.executed:
-        if instruction.opcode == "custom-call":
-            call = _custom_call(module, instruction, computation, times)
-            calls += [call] if call else []
-            continue
-        own = [(instruction, computation), *module.inside(instruction)]
-        for inner, where in own:
-            if inner.opcode == "convolution":
-                calls.append(_convolution(module, inner, where, times))
-            elif inner.opcode == "dot":
-                contracted = re.search(r"lhs_contracting_dims=\{([\d,]*)\}", inner.attributes)
-                axes = contracted[1].split(",") if contracted else []
-                calls.append(_product(module, inner, where, times, axes))
+        for inner, where in [(instruction, computation), *module.inside(instruction)]:
+            if inner.opcode not in _READERS:
+                continue
+            # Those of the operands, then that of the first result.
+            known = module.computations[where]
+            operands = (known[name].shapes[0] for name in inner.operands)
+            shapes = (*operands, *inner.shapes[:1])
+            if found := _READERS[inner.opcode](inner, shapes):
+                kind, multiply_adds = found
+                calls.append(LibraryCall(kind, multiply_adds, shapes, times))
     return calls
 
 
-def _custom_call(
-    module: Module, instruction: Instruction, computation: str, times: int
-) -> LibraryCall | None:
-    found = re.search(r'custom_call_target="([^"]*)"', instruction.attributes)
+def _custom_call(call: Instruction, shapes: tuple[Shape, ...]) -> tuple[str, int] | None:
+    found = re.search(r'custom_call_target="([^"]*)"', call.attributes)
     name = found[1] if found else ""
     if any(mark in name for mark in _MARKS):
         return None
     if name.startswith("__cudnn$conv"):
-        for kind in (BACKWARD_INPUT, BACKWARD_FILTER):
-            if kind in name:
-                return _cudnn(module, instruction, computation, times, kind)
-        return _cudnn(module, instruction, computation, times, FORWARD)
+        # It states the convolution whose result or gradient it computes.
+        kind = next((kind for kind in (BACKWARD_INPUT, BACKWARD_FILTER) if kind in name), FORWARD)
+        output = {FORWARD: shapes[-1], BACKWARD_INPUT: shapes[0], BACKWARD_FILTER: shapes[1]}[kind]
+        kernel = shapes[-1] if kind == BACKWARD_FILTER else shapes[1]
+        return kind, output.elements * call.taps * kernel.sizes[call.kernel_axes.index("i")]
     if name.startswith("__cublas$"):
-        found = re.search(r'"lhs_contracting_dimensions":\[([^\]]*)\]', instruction.attributes)
-        axes = re.findall(r"\d+", found[1]) if found else []
-        return _product(module, instruction, computation, times, axes)
-    return LibraryCall(name, 0, _shapes(module, instruction, computation), times)
+        return _product(call, shapes, r'"lhs_contracting_dimensions":\[([^\]]*)\]')
+    return name, 0
 
 
-def _cudnn(
-    module: Module, instruction: Instruction, computation: str, times: int, kind: str
-) -> LibraryCall:
-    """Reads a custom call, which states the convolution whose result or gradient it computes."""
-    shapes = _shapes(module, instruction, computation)
-    output = {FORWARD: shapes[-1], BACKWARD_INPUT: shapes[0], BACKWARD_FILTER: shapes[1]}[kind]
-    kernel = shapes[-1] if kind == BACKWARD_FILTER else shapes[1]
-    inputs = kernel.sizes[instruction.labels[1].index("i")]
-    work = output.elements * math.prod(instruction.window.size) * inputs
-    return LibraryCall(kind, work, shapes, times)
-
-
-def _convolution(
-    module: Module, instruction: Instruction, computation: str, times: int
-) -> LibraryCall:
-    """Reads a convolution, which states the computed result itself, gradients too."""
-    shapes = _shapes(module, instruction, computation)
-    found = re.search(r"convolution_kind=(\w+)", instruction.attributes)
+def _convolution(call: Instruction, shapes: tuple[Shape, ...]) -> tuple[str, int]:
+    # It states the computed result itself, gradients too.
+    found = re.search(r"convolution_kind=(\w+)", call.attributes)
     kind = _KINDS.get(found[1] if found else "", "convolution")
     left, kernel, result = shapes
     # Of the gradient of the input, a library multiplies no inserted zero.
     output, letter = (left, "o") if kind == BACKWARD_INPUT else (result, "i")
-    channels = kernel.sizes[instruction.labels[1].index(letter)]
-    work = output.elements * math.prod(instruction.window.size) * channels
-    return LibraryCall(kind, work, shapes, times)
+    return kind, output.elements * call.taps * kernel.sizes[call.kernel_axes.index(letter)]
 
 
 def _product(
-    module: Module, instruction: Instruction, computation: str, times: int, axes: Iterable[str]
-) -> LibraryCall:
-    shapes = _shapes(module, instruction, computation)
-    contracted = math.prod(shapes[0].sizes[int(axis)] for axis in axes if axis)
-    result = shapes[-1]
-    return LibraryCall(MATRIX_PRODUCT, result.elements * contracted, shapes, times)
+    call: Instruction,
+    shapes: tuple[Shape, ...],
+    axes: str = r"lhs_contracting_dims=\{([\d,]*)\}",
+) -> tuple[str, int]:
+    found = re.search(axes, call.attributes)
+    summed = [shapes[0].sizes[int(axis)] for axis in re.findall(r"\d+", found[1] if found else "")]
+    return MATRIX_PRODUCT, shapes[-1].elements * math.prod(summed)
 
 
-def _shapes(module: Module, instruction: Instruction, computation: str) -> tuple[Shape, ...]:
-    """Returns the shapes of the operands, then that of the first result."""
-    count = len(instruction.operands)
-    operands = (module.operand(instruction, computation, number) for number in range(count))
-    return (*operands, *instruction.shapes[:1])
+_READERS = {"custom-call": _custom_call, "convolution": _convolution, "dot": _product}
 
 
 def count_kinds(calls: Iterable[LibraryCall]) -> Counter[str]:

@@ -21,12 +21,7 @@ from subpixel.sr.training.step import check_batch
 def report_networks(
     experiment: Experiment, names: Sequence[str], console: Console
 ) -> tuple[dict[str, Any], list[str]]:
-    """Compiles step and forward pass of every upsampler of a config for every target.
-
-    Args:
-      experiment: the config.
-      names: of targets, as in `find_target`.
-      console: for progress and tables.
+    """Compiles step and forward pass of every upsampler of a config for every named target.
 
     Returns:
       What `--json` writes, and a line for each target whose memory a program exceeds.
@@ -52,13 +47,9 @@ def report_networks(
 def report_geometries(
     names: Sequence[str], only: Sequence[str], methods: Sequence[str], console: Console
 ) -> dict[str, Any]:
-    """Compiles transposed convolutions by each method for every target.
+    """Compiles transposed convolutions by each method for one device of every named target.
 
-    Args:
-      names: of targets, as in `find_target`; one device of each is compiled for.
-      only: names of geometries (default: all).
-      methods: as in `compile_geometries`.
-      console: for progress and tables.
+    Args: as in `compile_geometries`.
 
     Returns:
       What `--json` writes.
@@ -91,7 +82,6 @@ def _targets(names: Sequence[str]) -> list[Target]:
 
 
 def _shown(facts: Iterator[Facts], console: Console) -> list[Facts]:
-    """Returns all facts; a line says of each program that it is compiled."""
     listed = []
     for each in facts:
         listed.append(each)

@@ -48,7 +48,6 @@ def _memory(facts: Sequence[Facts]) -> Table:
 
 
 def _calls(facts: Sequence[Facts]) -> Table:
-    """Returns library calls and their work; in the caption, those of further libraries."""
     table = _table(
         "library calls; multiply-adds, on a device",
         (*_LETTERS.values(), "other", "useful\n10^9", "executed\n10^9", "ratio"),

@@ -21,29 +21,14 @@ GPUS: Mapping[str, Any] = json.loads(Path(__file__).with_name("gpus.json").read_
 _GPUS_OF_HOST = 8
 
 
-@dataclass(frozen=True)
-class Generation:
-    """A generation of TPUs.
-
-    Attributes:
-      axes: number of axes of its topology.
-      memory: of a device, in bytes, as far as libtpu 0.0.42.1 lets a program use it: it states the
-        size when it refuses a program that is larger.
-      devices: that JAX sees of one chip.
-    """
-
-    axes: int
-    memory: int
-    devices: int = 1
-
-
-_GIB = 2**30
+# Of each generation of TPUs: axes of the topology; GiB of a device, as far as libtpu 0.0.42.1 lets
+# a program use it, stated when it refuses a larger one; devices that JAX sees of one chip.
 TPUS = {
-    "v4": Generation(3, round(30.75 * _GIB)),
-    "v5e": Generation(2, round(15.75 * _GIB)),
-    "v5p": Generation(3, round(95.74 * _GIB)),
-    "v6e": Generation(2, round(31.25 * _GIB)),
-    "tpu7x": Generation(3, round(94.75 * _GIB), devices=2),
+    "v4": (3, 30.75, 1),
+    "v5e": (2, 15.75, 1),
+    "v5p": (3, 95.74, 1),
+    "v6e": (2, 31.25, 1),
+    "tpu7x": (3, 94.75, 2),
 }
 
 # The largest topology: 256 chips, which compile here within minutes.
@@ -52,14 +37,9 @@ MAX_CHIPS = 256
 
 @dataclass(frozen=True)
 class Target:
-    """What a program is compiled for.
+    """What a program is compiled for: "h100:16" is 16 chips of the kind "h100" on "cuda".
 
-    Attributes:
-      name: as the user writes it, such as "h100", "h100:16" or "v5e:4x4".
-      platform: "cuda" or "tpu".
-      kind: the GPU or the generation of TPUs, such as "h100" or "v5e".
-      topology: number of chips along each axis.
-      memory: of one device, in bytes.
+    `topology` is the number of chips along each axis, `memory` the bytes of one device.
     """
 
     name: str
@@ -71,7 +51,7 @@ class Target:
     @property
     def size(self) -> int:
         """Number of devices, as JAX counts them."""
-        each = TPUS[self.kind].devices if self.platform == "tpu" else 1
+        each = TPUS[self.kind][2] if self.platform == "tpu" else 1
         return math.prod(self.topology) * each
 
 
@@ -111,15 +91,14 @@ def find_target(name: str) -> Target:
 
 
 def _tpu(name: str, kind: str, layout: str) -> Target:
-    generation = TPUS[kind]
-    example = f"{kind}:{'x'.join('4' * generation.axes)}"
+    axes, gib, _ = TPUS[kind]
+    example = f"{kind}:{'x'.join('4' * axes)}"
     if ":" in name and not re.fullmatch(r"[1-9]\d*(x[1-9]\d*)*", layout):
         raise InputError(f"target {name!r}: a TPU is followed by its topology, such as {example}")
-    topology = tuple(map(int, layout.split("x"))) if layout else (1,) * generation.axes
-    if len(topology) != generation.axes:
+    topology = tuple(map(int, layout.split("x"))) if layout else (1,) * axes
+    if len(topology) != axes:
         raise InputError(
-            f"target {name!r}: the topology of a {kind} has {generation.axes} axes, such as "
-            f"{example}"
+            f"target {name!r}: the topology of a {kind} has {axes} axes, such as {example}"
         )
     one = math.prod(topology) == 1
     if not one and any(size % host for size, host in zip(topology, (2, 2, 1), strict=False)):
@@ -129,7 +108,7 @@ def _tpu(name: str, kind: str, layout: str) -> Target:
         )
     if math.prod(topology) > MAX_CHIPS:
         raise InputError(f"target {name!r}: at most {MAX_CHIPS} chips, such as {example}")
-    return Target(name, "tpu", kind, topology, generation.memory)
+    return Target(name, "tpu", kind, topology, round(gib * 2**30))
 
 
 @cache

@@ -40,10 +40,7 @@ def compile_geometries(
 ) -> Iterator[Facts]:
     """Compiles each geometry by each method, in float32 and bfloat16, one by one.
 
-    Args:
-      target: what to compile for.
-      names: of geometries (default: all).
-      methods: `LAX`, or methods of `subpixel.conv_transpose` (default: all).
+    The methods are `LAX` and those of `subpixel.conv_transpose`; none stands for all.
     """
     for geometry in GEOMETRIES:
         if names and geometry.name not in names:
@@ -64,13 +61,8 @@ def compile_geometry(
 ) -> Program:
     """Compiles one program for one device.
 
-    Args:
-      geometry: shapes and strides.
-      dtype: of all arrays.
-      method: `LAX`, or a method of `subpixel.conv_transpose`.
-      program: "forward" for the output; "gradients" for the output and the gradients of input and
-        kernel of the sum of its squares: the cotangent depends on the output, as in a training.
-      target: what to compile for.
+    It is "forward", for the output, or "gradients", for the output and the gradients of input and
+    kernel of the sum of its squares: the cotangent depends on the output, as in a training.
     """
     function = _function(method)
 

@@ -31,10 +31,7 @@ _SHOWN = 4000
 def compile_elsewhere(target: Target, **request: Any) -> Iterator[Facts]:
     """Compiles in a new process, and yields the facts of each program.
 
-    Args:
-      target: what to compile for.
-      request: `experiment`, as JSON, for `networks.compile_networks`; or `geometries` and
-        `methods`, for `transposed.compile_geometries`.
+    The request is an `experiment`, as JSON, or `geometries` and `methods`.
 
     Raises:
       InputError: if the process raises it.

@@ -15,13 +15,9 @@ FOLDER = "folder:"
 
 @dataclass(frozen=True)
 class Archive:
-    """A file to download.
+    """A file to download; `sets.toml` explains the attributes.
 
-    Attributes:
-      url: its address; no test downloads from it.
-      places: from a folder in the archive to one under the data root; "" is every image in it.
-      digest: "sha256:..." or "md5:...", or None if no source states it.
-      stated_by: the source of the digest.
+    `places` are from a folder in the archive, "" for every image in it, to one under the data root.
     """
 
     url: str
@@ -48,7 +44,6 @@ class NamedSet:
     archives: tuple[str, ...] = ()
     lower: tuple[str, ...] = ()
     by_hand: str = ""
-    numbers: int | None = None
     same_as: str = ""
 
     def find(self, root: Path, scale: int | None = None) -> Originals | None:

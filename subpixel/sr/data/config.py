@@ -72,7 +72,6 @@ class DataConfig:
 
 
 def _check_template(field: str, template: str, known: set[str]) -> None:
-    """Raises InputError if a template has another field than the known ones."""
     try:
         used = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
     except ValueError:

@@ -53,24 +53,25 @@ class Folder:
     def _with_suffix(self, suffixes: frozenset[str]) -> list[Path]:
         return [path for path in self._files if path.suffix.lower() in suffixes]
 
-    def unread(self) -> list[str]:
-        """Returns a sentence for each suffix of image files that are not read."""
+    def left_out(self, below: bool = True) -> list[str]:
+        """Returns a sentence for each suffix of image files that are not read.
+
+        With `below`, there is one also for each sub-folder of images that is none of LR images.
+        """
         counts = Counter(path.suffix.lower() for path in self._with_suffix(_UNREAD))
-        return [
+        notes = [
             f"{_count(number)} in {self.path} with the suffix {suffix}, which is not read: convert "
             "them to PNG"
             for suffix, number in sorted(counts.items())
         ]
-
-    def below(self) -> Iterator[str]:
-        """Yields a sentence for each sub-folder that holds images and is none of LR images."""
-        for name, folder in self.folders.items():
+        for name, folder in self.folders.items() if below else ():
             count = sum(
                 file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
                 for file in folder.path.rglob("*")
             )
             if count and not LR_FOLDER.fullmatch(name):
-                yield f"{_count(count)} in the sub-folder {folder.path}"
+                notes.append(f"{_count(count)} in the sub-folder {folder.path}")
+        return notes
 
 
 def _count(images: int) -> str:
@@ -79,14 +80,11 @@ def _count(images: int) -> str:
 
 @dataclass(frozen=True)
 class Originals:
-    """The originals of a set.
+    """The originals of a set, `files` by name, in `folder` of the set's own, `base`.
 
     Attributes:
-      base: the folder of the set.
-      folder: that of the originals.
       layouts: the layouts that fit.
       fields: the values of the template's fields.
-      files: the originals by name.
       lr: LR images in the same folder, by name and scale; scale 0 if the name states none.
       left_out: one sentence for each kind of image that is not among these.
     """
@@ -104,8 +102,7 @@ def find_originals(path: Path, scale: int | None) -> Originals | None:
     """Finds the originals of a set.
 
     Args:
-      path: the set's folder, that of its originals, or SET/SPLIT where SET has a folder
-        X_SPLIT_HR, as in DIV2K/train.
+      path: the set's folder, or that of its originals.
       scale: r, where the set has a folder for each scale; None takes the smallest.
 
     Returns:
@@ -114,10 +111,9 @@ def find_originals(path: Path, scale: int | None) -> Originals | None:
     Raises:
       InputError: if the folder fits no layout, or holds more than one set.
     """
-    split = path if path.is_dir() else _find_split(path)
-    if split is None:
+    if not path.is_dir():
         return None
-    folder = Folder(split)
+    folder = Folder(path)
     found = list(_candidates(folder, scale))
     if len(found) > 1:
         named = [str(each.path) for _, each, _, _ in found if each is not folder]
@@ -130,20 +126,13 @@ def find_originals(path: Path, scale: int | None) -> Originals | None:
         places = dict.fromkeys(layout.folder for layout in LAYOUTS if layout.folder)
         inside = ", ".join([*folder.folders][:5])
         parts = [
-            f"folder {split} has no images: expected are files that end in "
+            f"folder {path} has no images: expected are files that end in "
             f"{' '.join(sorted(SUFFIXES))}, or a folder of them called {', '.join(places)}",
             *([f"of its folders ({inside}) name the one that has them"] if inside else []),
-            *folder.unread(),
+            *folder.left_out(below=False),
         ]
         raise InputError("; ".join(parts))
     return _read(*found[0])
-
-
-def _find_split(path: Path) -> Path | None:
-    """Returns SET/X_SPLIT_HR for SET/SPLIT, or None if there is none."""
-    pattern = re.compile(rf".+_{re.escape(path.name)}_HR", re.IGNORECASE)
-    paths = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
-    return next((p for p in paths if p.is_dir() and pattern.fullmatch(p.name)), None)
 
 
 def _candidates(
@@ -178,7 +167,7 @@ def _candidates(
 
 def _read(base: Folder, folder: Folder, template: str, fields: dict[str, str]) -> Originals:
     path, images = folder.path, folder.images
-    notes = [*folder.unread(), *(folder.below() if folder is base else ())]
+    notes = folder.left_out(below=folder is base)
     layouts = [layout for layout in LAYOUTS if layout.folder == template]
     beside = [layout for layout in layouts if layout.lr_name and layout.lr_folder == template]
     for layout in beside:
@@ -203,7 +192,6 @@ def _read(base: Folder, folder: Folder, template: str, fields: dict[str, str]) -
 def _split_by_name(
     layout: Layout, images: dict[str, Path]
 ) -> tuple[dict[str, Path], dict[tuple[str, int], Path]]:
-    """Returns the originals of a folder, and their LR images in it by name and scale."""
     hr = {
         found["name"]: path for name, path in images.items() if (found := match(layout.name, name))
     }
@@ -222,12 +210,7 @@ def find_lr(
 ) -> dict[str, Path] | None:
     """Pairs originals with the LR images that their set has.
 
-    Args:
-      originals: of the set.
-      scale: r.
-      kind: the degradation of the LR images.
-      lr: template of their folder, in that of the set, in place of the layout's.
-      lr_name: template of their names.
+    The templates `lr`, of their folder in that of the set, and `lr_name` replace the layout's.
 
     Returns:
       The LR image of each original by name, or None if the set has none.
@@ -266,7 +249,6 @@ def find_lr(
 
 
 def _descend(base: Folder, place: str) -> Folder | None:
-    """Returns a folder below another, found in upper and lower case; None if there is none."""
     folder = base
     for part in Path(place).parts:
         if (folder.path / part).is_dir():
@@ -280,7 +262,6 @@ def _descend(base: Folder, place: str) -> Folder | None:
 
 
 def _match(originals: Originals, folder: Folder, template: str, scale: int) -> dict[str, Path]:
-    """Pairs the originals with the files of a folder of LR images."""
     files, pairs = folder.images, dict[str, Path]()
     takers: dict[Path, Path] = {}
     for name, original in originals.files.items():
@@ -309,14 +290,13 @@ def _match(originals: Originals, folder: Folder, template: str, scale: int) -> d
 
 
 def _complete(originals: Originals, pairs: dict[str, Path], folder: Path) -> dict[str, Path]:
-    missing = [path for name, path in originals.files.items() if name not in pairs]
-    _refuse_unmatched(missing, folder)
+    _refuse_unmatched([p for name, p in originals.files.items() if name not in pairs], folder)
     return pairs
 
 
 def _refuse_unmatched(paths: list[Path], folder: Path) -> None:
-    more = f", and {len(paths) - 1} more have none" if len(paths) > 1 else ""
     if paths:
+        more = f", and {len(paths) - 1} more have none" if len(paths) > 1 else ""
         raise InputError(
             f"image {paths[0]} has no counterpart in {folder}{more}: complete the copy, or remove "
             "it"
@@ -331,8 +311,7 @@ def _refuse_unfit(originals: Originals) -> None:
         if LR_FOLDER.fullmatch(name) and all(match(place, name) is None for place in known)
     ]
     expected = [f"{each.lr_folder}/{each.lr_name}" for each in originals.layouts if each.lr_folder]
-    if not expected:
-        expected = ["HR/{name} with LR_{kind}/X{r}/{name}x{r}, LR/X{r}/{name} or LR/{name}"]
+    expected = expected or ["HR/{name} with LR_{kind}/X{r}/{name}x{r}, LR/X{r}/{name} or LR/{name}"]
     if unfit:
         raise InputError(
             f"folder {originals.base.path} holds {', '.join(unfit)}, which fits no layout of LR "

@@ -27,32 +27,18 @@ def check_lr(
     MATLAB's `imresize` makes ceil(n / r) pixels of n. The LR image of an original that was not
     cropped first can therefore have a row and a column for an incomplete block; they are dropped.
 
-    Args:
-      original: the source of the HR image.
-      image: the source of the LR image.
-      hr: uint8 (H, W, 3).
-      scale: r.
-
-    Returns:
-      uint8 (h, w, 3) and (r*h, r*w, 3).
-
     Raises:
       InputError: naming both, if the sizes do not fit, or they are two images.
     """
     lr = image.load()
     height, width = (size // scale for size in hr.shape[:2])
-    if lr.shape == hr.shape:
-        raise InputError(
-            f"{image.source} is as large as its original, {original.source} "
-            f"({hr.shape[1]}x{hr.shape[0]} pixels), as in versions 1 and 2 of RealSR: it was "
-            f"enlarged already, and LR images for x{scale} are {width}x{height}"
-        )
     wanted = [{size // scale, -(-size // scale)} for size in hr.shape[:2]]
     if not all(size in fits for size, fits in zip(lr.shape[:2], wanted, strict=True)):
         raise InputError(
             f"{image.source} has {lr.shape[1]}x{lr.shape[0]} pixels, but x{scale} of "
             f"{original.source}, which has {hr.shape[1]}x{hr.shape[0]}, has {width}x{height}: "
-            "one of them is of another image, was cropped, or belongs to another scale"
+            "one of them is of another image, was cropped, was enlarged already, as in versions 1 "
+            "and 2 of RealSR, or belongs to another scale"
         )
     lr, hr = lr[:height, :width], hr[: height * scale, : width * scale]
     difference = distance(lr, hr)

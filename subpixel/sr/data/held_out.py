@@ -39,11 +39,6 @@ def split_images(
 
     Two sources may overlap, or one may be named twice. Copies among the images to train on stay.
 
-    Args:
-      images: all images.
-      fingerprints: theirs.
-      held_out: the indices of those to validate on.
-
     Returns:
       The indices of the images to train on, and one sentence each about images that occur more than
       once, and about images to train on that look like held-out ones.

@@ -177,7 +177,6 @@ def _name(content: Path | bytes) -> str:
 
 
 def _rotate_upright(image: np.ndarray, orientation: int) -> np.ndarray:
-    """Applies an EXIF orientation, 1 to 8, to pixels (h, w, c) as they are stored."""
     if orientation in (5, 6, 7, 8):
         image = image.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):

@@ -32,12 +32,7 @@ _log = logging.getLogger("subpixel")
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Digest and perceptual hash of an image, in hexadecimal digits.
-
-    Attributes:
-      digest: SHA-256 of its size and pixels.
-      phash: its perceptual hash.
-    """
+    """SHA-256 of size and pixels of an image, and its perceptual hash, in hexadecimal digits."""
 
     digest: str
     phash: str
@@ -56,11 +51,7 @@ def check_no_leak(
 ) -> str:
     """Compares the training images with those of the benchmarks.
 
-    Args:
-      training: the images to train on.
-      benchmarks: the images to measure on.
-      fingerprints: those of the training images; by default they are loaded for it.
-      on_leak: "stop" raises an error for equal pixels, "warn" only warns.
+    Without the fingerprints of the training images, those are loaded.
 
     Returns:
       What was logged as a warning: the training images whose pixels equal those of an image of a
@@ -82,7 +73,13 @@ def check_no_leak(
         )
     # The sentences are stored with the results, which must not hold paths of this machine.
     sentences = [
-        _count([_short(training[i], verb, benchmarks[j]) for i, j in found.items()], what)
+        _count(
+            [
+                f"{training[i].hr.short_source} {verb} {benchmarks[j].hr.short_source}"
+                for i, j in found.items()
+            ],
+            what,
+        )
         for found, verb, what in (
             (equal, "is", "are also in a benchmark, which would measure memory"),
             (similar, "looks like", "look like images of a benchmark, by their perceptual hashes"),
@@ -100,10 +97,6 @@ def find_copies(
     fingerprints: Sequence[Fingerprint], others: Sequence[Pair]
 ) -> tuple[dict[int, int], dict[int, int]]:
     """Finds the images that are, or look like, one of some others, also flipped or rotated.
-
-    Args:
-      fingerprints: of any number of images.
-      others: the images to compare with; each is loaded once.
 
     Returns:
       The index of the first equal one among `others` by the index of the image, and the index of
@@ -145,10 +138,6 @@ def _count(named: Sequence[str], what: str) -> str:
     return f"{len(named)} training images {what}: {shorten(named)}"
 
 
-def _short(image: Pair, verb: str, other: Pair) -> str:
-    return f"{image.hr.short_source} {verb} {other.hr.short_source}"
-
-
 def _digest(image: np.ndarray) -> str:
     digest = sha256(repr(image.shape).encode())
     digest.update(image.tobytes())
@@ -156,7 +145,6 @@ def _digest(image: np.ndarray) -> str:
 
 
 def _thumbnail(image: np.ndarray) -> np.ndarray:
-    """Returns luma as a square of the size that `phash` uses."""
     size = (HASH_SIZE * 4, HASH_SIZE * 4)
     return np.asarray(Image.fromarray(image).convert("L").resize(size, Image.Resampling.LANCZOS))
 

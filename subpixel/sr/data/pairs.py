@@ -27,13 +27,7 @@ _log = logging.getLogger("subpixel")
 
 @dataclass(frozen=True)
 class Pair:
-    """An original and its LR image.
-
-    Attributes:
-      name: of the image, without folder and suffix.
-      hr: the original.
-      lr: the LR image that its set contains for the wanted scale; None if it is to be made.
-    """
+    """An original and the LR image that its set has for the wanted scale; None if it is made."""
 
     name: str
     hr: ImageSource
@@ -127,22 +121,20 @@ def find_pairs(
 def find_training(data: DataConfig, scale: int, root: Path | None) -> list[Pair]:
     """Returns the training images, including those that are held out for validation.
 
-    Args:
-      data: names the sources and the images to leave out.
-      scale: r.
-      root: folder of the data sets, or None.
-
     Raises:
       InputError: if a source is not found, no image has a name that is to be left out, or a set
         with LR images is to be shrunk.
     """
-    pairs = [
-        shrink_pair(pair, factor)
-        for source, factor in zip(data.train, data.shrink or [1] * len(data.train), strict=True)
-        for pair in find_pairs(
-            source, root, scale, data.degradation, lr=data.lr, lr_name=data.lr_name
-        )
-    ]
+    pairs = []
+    for source, factor in zip(data.train, data.shrink or [1] * len(data.train), strict=True):
+        found = find_pairs(source, root, scale, data.degradation, lr=data.lr, lr_name=data.lr_name)
+        given = next((pair for pair in found if pair.lr is not None), None)
+        if factor != 1 and given is not None and given.lr is not None:
+            raise InputError(
+                f"data.shrink is {factor} for {given.hr.source}, whose set contains the LR image "
+                f"{given.lr.source}: set it to 1, or name a folder without LR images"
+            )
+        pairs += [replace(pair, hr=replace(pair.hr, shrink=factor)) for pair in found]
     unknown = set(data.exclude) - {pair.name for pair in pairs}
     if unknown:
         raise InputError(
@@ -153,22 +145,6 @@ def find_training(data: DataConfig, scale: int, root: Path | None) -> list[Pair]
         return pairs
     smallest = data.patch_size * scale
     return [pair for pair in pairs if min(pair.hr.size()) >= smallest]
-
-
-def shrink_pair(pair: Pair, factor: float) -> Pair:
-    """Returns the image made smaller by MATLAB's bicubic.
-
-    Raises:
-      InputError: if the set contains the LR image, which fits the stored image only.
-    """
-    if factor == 1:
-        return pair
-    if pair.lr is not None:
-        raise InputError(
-            f"data.shrink is {factor} for {pair.hr.source}, whose set contains the LR image "
-            f"{pair.lr.source}: set it to 1, or name a folder without LR images"
-        )
-    return replace(pair, hr=replace(pair.hr, shrink=factor))
 
 
 def find_benchmarks(
@@ -221,14 +197,15 @@ def _find_folder(source: str, root: Path | None, scale: int | None) -> Originals
 
 
 def load_pair(
-    pair: Pair, scale: int, degradation: Degradation = BICUBIC
+    pair: Pair,
+    scale: int,
+    degradation: Degradation = BICUBIC,
+    hr: UInt8[np.ndarray, "hr_h hr_w 3"] | None = None,
 ) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "{scale}*h {scale}*w 3"]]:
     """Returns an LR image, from its set or made, and its original.
 
-    Args:
-      pair: what to load, found for this scale and degradation.
-      scale: r.
-      degradation: how the LR image is made if the set has none.
+    The pair was found for this scale and degradation; `hr` is the original if that is loaded
+    already.
 
     Returns:
       uint8, RGB: (h, w, 3) and (r*h, r*w, 3), the original cropped to a multiple of the scale.
@@ -236,16 +213,7 @@ def load_pair(
     Raises:
       InputError: if a file cannot be read, or the LR image is not that of the original.
     """
-    return make_pair(pair, pair.hr.load(), scale, degradation)
-
-
-def make_pair(
-    pair: Pair,
-    hr: UInt8[np.ndarray, "hr_h hr_w 3"],
-    scale: int,
-    degradation: Degradation = BICUBIC,
-) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "{scale}*h {scale}*w 3"]]:
-    """Returns the pair of `load_pair` for an image whose original, (H, W, 3), is loaded already."""
+    hr = pair.hr.load() if hr is None else hr
     if min(hr.shape[:2]) < scale:
         raise InputError(
             f"image {pair.hr.source} has {hr.shape[1]}x{hr.shape[0]} pixels: width and "

@@ -1,6 +1,7 @@
 """Batches of aligned LR and HR patches, as a resumable iterator."""
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field
 
 import grain
 import numpy as np
@@ -14,50 +15,38 @@ PixelPair = tuple[UInt8[np.ndarray, "*n h w c"], UInt8[np.ndarray, "*n hr_h hr_w
 PixelPairs = list[tuple[UInt8[np.ndarray, "_ _ c"], UInt8[np.ndarray, "_ _ c"]]]
 # The keys are "lr" and "hr", whose heights and widths differ.
 Batch = dict[str, UInt8[np.ndarray, "n _ _ c"]]
-ALL = slice(None)
 
 
+@dataclass
 class PatchCutter:
     """Cuts batches of patches from random positions.
 
     A whole batch is cut at once, since Grain has a constant cost for each element.
+
+    Attributes:
+      pairs: uint8 arrays (h, w, c) and (r*h, r*w, c), none smaller than a patch.
+      scale: r.
+      patch_size: in LR pixels.
+      batch_size: patches in a batch.
+      augment: whether each patch is flipped and rotated at random, in one of eight ways.
+      sampling: "positions" draws all positions in all images alike, so a large image gives more
+        patches than a small one; "images" draws an image, then a position in it.
+      rows: which patches of each batch are cut (default: all). A patch does not depend on this
+        choice, so several processes can cut their own rows.
     """
 
-    def __init__(
-        self,
-        pairs: Sequence[PixelPair],
-        *,
-        scale: int,
-        patch_size: int,
-        batch_size: int,
-        augment: bool,
-        sampling: Sampling = "positions",
-        rows: slice = ALL,
-    ):
-        """Computes the number of positions in each image.
+    pairs: Sequence[PixelPair]
+    _: KW_ONLY
+    scale: int
+    patch_size: int
+    batch_size: int
+    augment: bool
+    sampling: Sampling = "positions"
+    rows: slice = field(default_factory=lambda: slice(None))
 
-        Args:
-          pairs: uint8 arrays (h, w, c) and (r*h, r*w, c), none smaller than a patch.
-          scale: r.
-          patch_size: height and width of a patch, in LR pixels.
-          batch_size: patches in a batch.
-          augment: whether each patch is flipped and rotated at random, in one of eight ways.
-          sampling: "positions" draws all positions in all images alike, so a large image gives more
-            patches than a small one; "images" draws an image, then a position in it.
-          rows: which patches of each batch are cut (default: all). A patch does not depend on this
-            choice, so several processes can cut their own rows.
-        """
-        self.pairs = pairs
-        self.scale = scale
-        self.patch_size = patch_size
-        self.batch_size = batch_size
-        self.augment = augment
-        self.sampling = sampling
-        self.rows = rows
-        shapes = [lr.shape for lr, _ in pairs]
-        self.places = [
-            (height - patch_size + 1, width - patch_size + 1) for height, width, _ in shapes
-        ]
+    def __post_init__(self):
+        shapes, p = [lr.shape for lr, _ in self.pairs], self.patch_size
+        self.places = [(height - p + 1, width - p + 1) for height, width, _ in shapes]
         self.channels = shapes[0][2]
         self.counts = np.array([rows * columns for rows, columns in self.places])
         self.ends = np.cumsum(self.counts)
@@ -80,7 +69,6 @@ class PatchCutter:
         return {"lr": lr, "hr": hr}
 
     def _draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the number of the image of each patch, and that of the position in it."""
         if self.sampling == "images":
             images = rng.integers(len(self.counts), size=self.batch_size)
             return images, rng.integers(self.counts[images])

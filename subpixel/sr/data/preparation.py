@@ -28,30 +28,23 @@ from subpixel.sr._support.caches import cache_root
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.threads import map_in_threads, processors
 from subpixel.sr.data.degradation import BICUBIC, Degradation
-from subpixel.sr.data.images import open_image
 from subpixel.sr.data.leak import Fingerprint, fingerprint
-from subpixel.sr.data.pairs import Pair, make_pair
+from subpixel.sr.data.pairs import Pair, load_pair
 from subpixel.sr.data.patches import PixelPair, PixelPairs
 
 VERSION = 3
 PIXELS, INDEX = "pixels", "index.json"
 # Decoding releases Python's global lock; each thread holds one image.
 THREADS = min(processors(), 4)
-# Decoded bytes up to which a set needs no cache: it is decoded in about three seconds.
-SMALL = 64 * 2**20
+# Bytes of files up to which a set needs no cache: they are decoded in about three seconds.
+SMALL = 32 * 2**20
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Decoded images.
-
-    Attributes:
-      pairs: LR and HR, uint8 (h, w, c) and (r*h, r*w, c).
-      fingerprints: of the originals.
-      folder: of the cache that the pairs are views of, or None.
-    """
+    """Decoded images, LR and HR: views of a cache in `folder`, if that is not None."""
 
     pairs: PixelPairs
     fingerprints: list[Fingerprint]
@@ -77,10 +70,10 @@ def prepare(
       images: what to load, found for this scale and degradation.
       scale: r.
       channels: 1 for luma, 3 for RGB.
-      degradation: how LR images are made if the set has none.
+      degradation: of LR images that the set does not have.
       cache: where caches lie; by default `cache_root()`.
       progress: called with the number of images done and that of all.
-      small: how many decoded bytes are kept in memory without a cache.
+      small: how many bytes of files are decoded into memory without a cache.
       min_size: the smallest height and width allowed, in low-resolution pixels.
 
     Raises:
@@ -95,7 +88,7 @@ def prepare(
         settings = {"scale": scale, "channels": channels, "degradation": asdict(degradation)}
         folder, sources = cache_root(cache) / cache_name(images, settings), _stamps(images)
         prepared = _open(folder, sources)
-        if prepared is None and _decoded_size(images, scale, channels) > small:
+        if prepared is None and sum(size for size, *_ in sources.values()) > small:
             prepared = _make(folder, sources, decode)
     if prepared is None:
         decoded = list(decode())
@@ -113,7 +106,6 @@ def cache_name(images: Sequence[Pair], settings: dict[str, Any]) -> str:
 
 
 def _stamps(images: Sequence[Pair]) -> dict[str, list[int]]:
-    """Returns the size, and the times of modification and change, of every file."""
     states = {str(file.absolute()): file for image in images for file in image.files}
     return {
         name: [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
@@ -123,7 +115,6 @@ def _stamps(images: Sequence[Pair]) -> dict[str, list[int]]:
 
 
 def _open(folder: Path, sources: dict[str, list[int]]) -> Prepared | None:
-    """Opens a cache; returns None if it is incomplete or the source files have changed."""
     try:
         index = json.loads((folder / INDEX).read_text())
         if index["sources"] != sources:
@@ -149,7 +140,6 @@ def _make(
     sources: dict[str, list[int]],
     decode: Callable[[], Iterator[tuple[PixelPair, Fingerprint]]],
 ) -> Prepared | None:
-    """Writes a cache, completely or not at all, unless another process has done so."""
     part = folder.with_name(f"{folder.name}.part")
     with _explained(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -183,13 +173,11 @@ def _decoded(
     min_size: int,
     progress: Progress,
 ) -> Iterator[tuple[PixelPair, Fingerprint]]:
-    """Decodes images in their order, a few in parallel."""
-
     def decode(image: Pair) -> tuple[PixelPair, Fingerprint] | str:
         try:
             hr = image.hr.load()
             known = fingerprint(hr)
-            lr, hr = make_pair(image, hr, scale, degradation)
+            lr, hr = load_pair(image, scale, degradation, hr)
         except InputError as error:
             return str(error)
         pixels = (_luma(lr), _luma(hr)) if channels == 1 else (lr, hr)
@@ -223,23 +211,9 @@ def _too_small(image: Pair, lr: tuple[int, ...], min_size: int) -> str:
 
 
 def _refuse(problems: Sequence[str]) -> None:
-    """Raises one error with all problems, if there are any."""
     if problems:
         count = f"{len(problems)} images cannot be used: " if len(problems) > 1 else ""
         raise InputError(count + "; ".join(problems))
-
-
-def _decoded_size(images: Sequence[Pair], scale: int, channels: int) -> float:
-    """Returns how many bytes the pairs will have, by what the files say of their sizes."""
-    pixels = 0
-    for image in images:
-        try:
-            with open_image(image.files[0]) as opened:
-                pixels += opened.width * opened.height
-        except (InputError, OSError):
-            # The file is no single image, or it is damaged; decoding names it.
-            return float("inf")
-    return pixels * channels * (1 + 1 / scale**2)
 
 
 @contextmanager

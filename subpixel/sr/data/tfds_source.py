@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.packages import require_package
 from subpixel.sr.data.images import ImageSource
 
 TFDS = "tfds:"
@@ -25,7 +26,7 @@ def tfds_images(
         that TFDS understands, by default "train".
       root: the data root, whose folder tensorflow_datasets is searched before TFDS's own.
       scale: r, if the LR images of the set are wanted.
-      kind: of the LR images: "bicubic", "unknown" or "blur".
+      kind: of the LR images.
 
     Raises:
       InputError: if TFDS is not installed, the set is not prepared, or has no such images.
@@ -63,12 +64,7 @@ def _content(records: Any, index: int, key: str) -> bytes:
 
 
 def _open(name: str, root: Path | None) -> Any:
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise InputError(
-            f"{TFDS}{name} needs TensorFlow Datasets: pip install 'subpixel[tfds]'"
-        ) from error
+    tfds = require_package("tensorflow_datasets", f"{TFDS}{name}", "tfds")
     own = [root / "tensorflow_datasets"] if root else []
     homes = [*own, Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()]
     for home in homes:

@@ -36,13 +36,7 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class RecordedImage:
-    """An image of a training set, as a workdir records it.
-
-    Attributes:
-      name: of the image.
-      digest: SHA-256 of its size and pixels.
-      validation: whether it is held out.
-    """
+    """An image of a training set, as a workdir records it, with the SHA-256 of its pixels."""
 
     name: str
     digest: str
@@ -54,8 +48,6 @@ class TrainingSet:
     """The images of a training.
 
     Attributes:
-      pairs: to train on.
-      validation: held out.
       benchmarks: images to measure on, by the name of their set.
       lr: where the LR images of the training come from.
       notes: one sentence each about images that occur more than once, or look like held-out ones.
@@ -106,8 +98,7 @@ def load_training_set(
 
     Args:
       model: the scale and the channels.
-      data: the sources and the choices.
-      root: folder of the data sets, or None.
+      data, root: the sources and the choices; the folder of the data sets.
       benchmarks: images that none of the training images may be, if not those of `data`.
       leave_out: paths or addresses of images that are not trained on, besides `data.exclude`.
       workdir: of the training; if it was trained in before, its images must be the same.
@@ -156,7 +147,6 @@ def load_training_set(
 def _held_out(
     pairs: Sequence[Pair], digests: Sequence[str], count: int, workdir: Path | None
 ) -> list[int]:
-    """Returns the indices of the held-out images: those of the workdir, or chosen by content."""
     # Asked first: another process may begin the training meanwhile, and writes the record before.
     trained = workdir is not None and (workdir / "checkpoints").is_dir()
     recorded = _read_record(workdir / RECORD) if workdir else None
@@ -177,7 +167,6 @@ def _held_out(
 def _differences(
     recorded: Sequence[RecordedImage], present: Sequence[tuple[str, str]]
 ) -> list[str]:
-    """Returns a line for each kind of difference between two sets of images."""
     before = Counter((image.name, image.digest) for image in recorded)
     now = Counter(present)
     lost, new = (before - now), (now - before)
@@ -194,11 +183,6 @@ def _differences(
 
 
 def _read_record(path: Path) -> list[RecordedImage] | None:
-    """Returns the images of a workdir, or None if it has no record.
-
-    Raises:
-      InputError: if the record is damaged.
-    """
     try:
         return structure(json.loads(path.read_bytes())["images"], list[RecordedImage])
     except FileNotFoundError:

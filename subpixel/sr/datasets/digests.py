@@ -22,13 +22,7 @@ JPEG = frozenset({".jpg", ".jpeg"})
 
 @dataclass(frozen=True)
 class Digest:
-    """Digests of an image of a named set.
-
-    Attributes:
-      size: width and height.
-      pixels: SHA-256, half of it, of height, width and RGB as uint8.
-      file: SHA-256, half of it, of the file, where that is a JPEG.
-    """
+    """Width and height, and half a SHA-256 of size and RGB, and of the file where it is a JPEG."""
 
     size: tuple[int, int]
     pixels: str

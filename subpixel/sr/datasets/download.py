@@ -38,14 +38,7 @@ def fetch(
 
     A download that breaks off starts anew; nothing incomplete is left.
 
-    Args:
-      archive: what to fetch.
-      folder: for the file; it is created if it is missing.
-      progress: called after each chunk.
-      attempts: how often a connection that breaks off, or a busy server, is tried.
-
-    Returns:
-      The file.
+    `attempts` is how often a connection that breaks off, or a busy server, is tried.
 
     Raises:
       DownloadError: if the address does not answer or gives another file than expected.
@@ -85,8 +78,6 @@ def fetch(
 
 
 class _Bar:
-    """The progress bar that pooch fills."""
-
     def __init__(self, progress: ByteProgress):
         self._progress, self._done, self.total = progress, 0, 0
 

@@ -22,11 +22,8 @@ def choose_archives(
 ) -> list[Archive]:
     """Returns what to download for sets, each archive once.
 
-    Args:
-      entries: the sets.
-      present: the folders of the sets that are present, relative to the data root, by name.
-      kinds: of LR images to download as well: "bicubic", "unknown".
-      scales: of these LR images.
+    `present` has the folders of sets by name, relative to the data root; LR images of some kinds
+    and scales are downloaded as well.
 
     Raises:
       InputError: if one of the sets cannot be downloaded, or has no such LR images.
@@ -69,11 +66,7 @@ def install(
 
     A folder that is there already is left alone; nothing is downloaded if all of them are.
 
-    Args:
-      archive: what to download.
-      root: where data sets lie.
-      keep: whether to keep the archive.
-      progress: returns the function that receives the progress of a file, by its name.
+    `progress` returns the function that receives the progress of a file, by its name.
 
     Returns:
       The new folders.
@@ -112,7 +105,6 @@ def install(
 
 
 def _take_images(source: Path, below: bool, target: Path, archive: Archive) -> None:
-    """Moves the images of a folder, or also those below it, into a new folder."""
     target.mkdir(parents=True)
     for path in sorted(source.rglob("*") if below else source.glob("*")):
         parts = path.relative_to(source).parts

@@ -1,8 +1,7 @@
 """Checks whether a copy of a named set is complete, and whether it is that set."""
 
 import os
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,8 +12,6 @@ from subpixel.sr.data.images import UnsupportedImageError, open_image, read_imag
 from subpixel.sr.data.pairs import data_root
 from subpixel.sr.datasets.digests import Digest, digest_file, digest_pixels, known_digests
 
-# The end of a complete file; an incomplete copy lacks it. JPEGs may have padding after it.
-ENDINGS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
 # The state of a set by the first kind of its findings.
 STATES = {
     "missing": "half copied",
@@ -29,15 +26,11 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found of a set under a data root.
+    """What was found of a set in `folder`, None if it is absent, in how many images.
 
-    Attributes:
-      entry: the set.
-      folder: where its images lie, or None if it is absent.
-      found: how many images are there.
-      findings: a line each, by the kinds of `STATES`: names of missing and unexpected images,
-        errors of those that cannot be used, differences from those of the set.
-      known: whether there are digests to compare with.
+    `findings` are lines by the kinds of `STATES`: names of missing and unexpected images, errors of
+    those that cannot be used, differences from those of the set. `known` says whether there are
+    digests to compare with.
     """
 
     entry: NamedSet
@@ -60,13 +53,7 @@ class Inspection:
 
 
 def inspect(entry: NamedSet, root: Path, *, read: bool) -> Inspection:
-    """Compares a copy of a set with its known digests.
-
-    Args:
-      entry: the set.
-      root: where data sets lie.
-      read: whether to read every pixel; otherwise only names, sizes and the ends of files are
-        checked, which is fast.
+    """Compares a copy of a set with its known digests; without `read` only names and sizes.
 
     Raises:
       InputError: if a folder of the set's name has no images, or more than one set.
@@ -77,8 +64,17 @@ def inspect(entry: NamedSet, root: Path, *, read: bool) -> Inspection:
     files, known = originals.files, known_digests(entry.name)
 
     def examine(name: str) -> Digest | InputError:
-        # An image with an unknown name is identified by its pixels.
-        return _examine(files[name], read or (bool(known) and name not in known))
+        path = files[name]
+        try:
+            # An image with an unknown name is identified by its pixels.
+            if read or (known and name not in known):
+                return replace(digest_pixels(read_image(path)), file=digest_file(path))
+            with open_image(path) as image:
+                return Digest(image.size, pixels="")
+        except InputError as error:
+            return error
+        except OSError as error:
+            return InputError(str(error))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = dict(zip(files, pool.map(examine, files), strict=True))
@@ -87,30 +83,13 @@ def inspect(entry: NamedSet, root: Path, *, read: bool) -> Inspection:
         if isinstance(what, InputError):
             unsupported = isinstance(what, UnsupportedImageError)
             findings["not usable" if unsupported else "damaged"].append(str(what))
-    findings |= _compare(found, known) if known else _count(entry, found)
+    if known:
+        findings |= _compare(found, known)
+    elif lack := entry.count and entry.count - len(found):
+        kind, line = ("missing", "{} of {}") if lack > 0 else ("not of this set", "{} more than {}")
+        findings[kind].append(line.format(abs(lack), entry.count))
     findings["left out"] = list(originals.left_out)
     return Inspection(entry, originals.folder, len(files), findings, bool(known))
-
-
-def _examine(path: Path, read: bool) -> Digest | InputError:
-    """Returns the digest of an image, without pixels if they are not read; or its error."""
-    try:
-        if read:
-            digest = replace(digest_pixels(read_image(path)), file=digest_file(path))
-        else:
-            with open_image(path) as image:
-                digest = Digest(image.size, pixels="")
-        with path.open("rb") as file:
-            file.seek(-min(path.stat().st_size, 1024), os.SEEK_END)
-            ending = file.read()
-    except InputError as error:
-        return error
-    except OSError as error:
-        return InputError(str(error))
-    # Pillow reads a PNG that lacks its last bytes if only its pixels are whole.
-    if ENDINGS.get(path.suffix.lower(), b"") not in ending:
-        return InputError(f"image {path} breaks off: copy it again")
-    return digest
 
 
 def _compare(
@@ -141,23 +120,6 @@ def _difference(found: Digest, known: Digest) -> str:
     return "other pixels: another image, or the same encoded again or by another decoder"
 
 
-def _count(entry: NamedSet, names: Iterable[str]) -> dict[str, list[str]]:
-    """Finds the missing images by the numbers in the names, or else their count."""
-    names = list(names)
-    if entry.numbers is None:
-        lack = entry.count - len(names) if entry.count else 0
-        return {
-            "missing": [f"{lack} of {entry.count}"] if lack > 0 else [],
-            "not of this set": [f"{-lack} more than {entry.count}"] if lack < 0 else [],
-        }
-    numbers = {name: int((re.findall(r"\d+", name) or [-1])[-1]) for name in names}
-    expected = range(entry.numbers, entry.numbers + entry.count)
-    return {
-        "missing": [str(number) for number in expected if number not in numbers.values()],
-        "not of this set": [name for name, number in numbers.items() if number not in expected],
-    }
-
-
 def verify(entries: Sequence[NamedSet], root: Path) -> int:
     """Reads every image of the sets and prints what is missing, damaged or unexpected.
 
@@ -167,24 +129,20 @@ def verify(entries: Sequence[NamedSet], root: Path) -> int:
     code = 0
     for entry in entries:
         inspection = inspect(entry, root, read=True)
-        print(f"{entry.name}: {_verdict(inspection)}")
+        state = inspection.state
         if inspection.folder is None:
-            print(f"  {what_to_do(entry, root)}")
+            print(f"{entry.name}: {state}\n  {what_to_do(entry, root)}")
+            code = 1
+            continue
+        if state == "complete":
+            state += " and as expected" if inspection.known else "; no digests are known"
+        count = f"{inspection.found} of {entry.count}" if entry.count else f"{inspection.found}"
+        print(f"{entry.name}: {state}, {count} images in {inspection.folder}")
         for title, lines in inspection.findings.items():
             for line in lines:
                 print(f"  {title}: {line}")
         code = max(code, int(inspection.state != "complete"))
     return code
-
-
-def _verdict(inspection: Inspection) -> str:
-    entry, state = inspection.entry, inspection.state
-    if inspection.folder is None:
-        return state
-    if state == "complete":
-        state = "complete and as expected" if inspection.known else "complete; no digests are known"
-    count = f"{inspection.found} of {entry.count}" if entry.count else f"{inspection.found}"
-    return f"{state}, {count} images in {inspection.folder}"
 
 
 def remark(inspection: Inspection, root: Path) -> str:

@@ -25,11 +25,7 @@ def build_demo(
 ) -> int:
     """Writes the page, the models in ONNX and ONNX Runtime Web into a folder.
 
-    Args:
-      models: the networks that can be chosen in the page; the first is the default.
-      output: the folder. It must be new, empty, or one that this function wrote.
-      runtime: a folder or archive with ONNX Runtime Web; None downloads it with npm.
-      tell: is told what is being done.
+    The first model is the page's default. The folder must be new, empty, or an earlier demo.
 
     Returns:
       Size of the folder in bytes.

@@ -20,12 +20,7 @@ TOLERANCE = 2e-5
 def check_onnx(
     model: bytes, network: Network, sizes: Sequence[tuple[int, int, int]] = SIZES
 ) -> float:
-    """Runs an ONNX model and the network on random images.
-
-    Args:
-      model: the file's content.
-      network: which it must compute.
-      sizes: of the images, (n, h, w).
+    """Runs an ONNX model and the network on random images of sizes (n, h, w).
 
     Returns:
       The largest difference, relative to the largest output where that is over 1.

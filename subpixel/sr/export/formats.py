@@ -14,10 +14,10 @@ from subpixel.sr._support.files import write_bytes
 from subpixel.sr.export.check import SIZES, check_onnx, check_stablehlo
 from subpixel.sr.export.onnx_graph import DEFAULT_OPSET, build_onnx
 from subpixel.sr.export.stablehlo import PLATFORMS, stablehlo_bytes
-from subpixel.sr.export.torch_layouts import METADATA
 from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.export.torch_writer import torch_bytes
 from subpixel.sr.models import Network
+from subpixel.sr.models.torch_files import EXPORTED
 from subpixel.sr.models.trained import TrainedNetwork
 from subpixel.sr.models.weights import save_weights
 from subpixel.sr.serialization import to_json
@@ -41,12 +41,7 @@ class Choices:
 
 
 def export_network(model: TrainedNetwork, path: Path, choices: Choices) -> str:
-    """Writes a network to a file, after a check of the exported model.
-
-    Args:
-      model: the network.
-      path: the file: .onnx, .safetensors, .pth, .pt or .stablehlo.
-      choices: how it is written.
+    """Writes a network to a file: .onnx, .safetensors, .pth, .pt or .stablehlo.
 
     Returns:
       A description of the file, in a few lines of text.
@@ -100,7 +95,6 @@ def _refuse_unused(path: Path, choices: Choices) -> None:
 
 
 def _metadata(model: TrainedNetwork, network: Network, layout: Layout) -> dict[str, str]:
-    """Returns the facts that an exported file states: text by name."""
     image = "RGB" if network.channels == 3 else "luma Y of BT.601 in studio range, 16..235 of 255"
     return {
         **asdict(model.provenance),
@@ -135,7 +129,7 @@ def _write_safetensors(model: TrainedNetwork, path: Path, choices: Choices) -> s
 def _write_torch(model: TrainedNetwork, path: Path, choices: Choices) -> str:
     network = model.in_float32(choices.layout)
     state, code = torch_module(network.operations(), choices.layout)
-    texts = {METADATA: json.dumps(_metadata(model, network, choices.layout))}
+    texts = {EXPORTED: json.dumps(_metadata(model, network, choices.layout))}
     write_bytes(path, torch_bytes(state, texts))
     load = f'torch.load("{path.name}", weights_only=True)["params"]'
     return f"PyTorch; the module that loads it:\n\n{code}model.load_state_dict({load})"

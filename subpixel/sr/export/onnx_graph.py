@@ -21,7 +21,7 @@ from jaxtyping import Shaped
 from subpixel.kernels import Layout
 from subpixel.ops.conv import upsampling_padding
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.export.packages import require_package
+from subpixel.sr._support.packages import require_package
 from subpixel.sr.models.operations import (
     Activation,
     AddNearest,
@@ -55,16 +55,8 @@ def build_onnx(
 ) -> "onnx.ModelProto":
     """Returns the ONNX model of a network.
 
-    Args:
-      operations: of the network, as `Network.operations` lists them.
-      scale: r.
-      channels: of the image.
-      layout: how the graph computes the upsampling.
-      uint8: whether input and output are uint8 in 0..255 instead of float32 in 0..1. Only then is
-        the output clipped; it is rounded halves up.
-      opset: version of ONNX's operators.
-      size: height and width of the only input that the graph takes, one image; None: any.
-      metadata: stored in the model as text.
+    Args: as in `Choices`. `operations` are those of `Network.operations`; `metadata` is stored as
+    text. Only with `uint8` is the output clipped; it is rounded halves up.
 
     Raises:
       InputError: if the package `onnx` is not installed, or does not know the opset.
@@ -110,8 +102,6 @@ def build_onnx(
 
 
 class _Graph:
-    """The nodes and constants of a graph under construction."""
-
     def __init__(
         self,
         onnx: Any,
@@ -278,7 +268,6 @@ class _Graph:
         bias: np.ndarray | None,
         pairs: Sequence[tuple[int, int]] | None = None,
     ) -> str:
-        """Adds a convolution of a kernel (k, k, in, out); by default with "SAME" padding."""
         pairs = pairs or [((size - 1) // 2, size // 2) for size in kernel.shape[:2]]
         name = self._number("layer")
         inputs = [value, self.constant(f"{name}.weight", kernel.transpose(3, 2, 0, 1))]

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Real
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.export.packages import require_package
+from subpixel.sr._support.packages import require_package
 
 
 class OnnxNetwork:

@@ -20,10 +20,8 @@ PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 def stablehlo_bytes(network: Network, uint8: bool = False) -> bytes:
     """Returns the serialized program: (n, h, w, channels) -> (n, r*h, r*w, channels).
 
-    Args:
-      network: whose upsampler's layout the program has.
-      uint8: whether input and output are uint8 in 0..255, the output clipped and rounded halves
-        up, instead of float32 in 0..1.
+    With `uint8`, input and output are uint8 in 0..255, the output clipped and rounded halves up,
+    instead of float32 in 0..1.
     """
     graph, state = nnx.split(network)
     params = nnx.to_pure_dict(state)

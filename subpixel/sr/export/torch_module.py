@@ -33,9 +33,7 @@ def torch_module(operations: Sequence[Operation], layout: Layout) -> tuple[State
     or has a bias for each phase of a transposed convolution, a subclass of it does so in
     `forward`; the names in the state dict are the same.
 
-    Args:
-      operations: of the network.
-      layout: "subpixel", with `nn.PixelShuffle`, or "conv_transpose", with `nn.ConvTranspose2d`.
+    "subpixel" is `nn.PixelShuffle`, and "conv_transpose" `nn.ConvTranspose2d`.
 
     Raises:
       InputError: if there is no such module.

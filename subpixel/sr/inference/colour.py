@@ -95,13 +95,7 @@ def spread_colours(
 ) -> Float[np.ndarray, "h w c"]:
     """Gives invisible pixels the mean colour of their known neighbours, step by step.
 
-    Args:
-      colours: (h, w, c).
-      alpha: (h, w, 1); a pixel is visible where it is above 0.
-      steps: how far colours spread, in pixels.
-
-    Returns:
-      (h, w, c); visible pixels are as they were.
+    A pixel is visible where alpha is above 0; it stays. Colours spread `steps` pixels far.
     """
     known = alpha > 0
     if known.all() or not known.any():

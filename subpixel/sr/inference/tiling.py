@@ -22,14 +22,7 @@ TILE_LENGTHS = (16, 32, 64, 128, 256)
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile along one axis, in low-resolution pixels: the range to read and the range to keep.
-
-    Attributes:
-      start: first pixel to read.
-      stop: end of the range to read.
-      first: first pixel to keep.
-      last: end of the range to keep.
-    """
+    """A tile along one axis, in LR pixels: start to stop is read, first to last is kept."""
 
     start: int
     stop: int
@@ -51,12 +44,9 @@ class Tile:
 
 
 def tiles(size: int, overlap: int, lengths: Sequence[int] = TILE_LENGTHS) -> Iterator[Tile]:
-    """Yields tiles of one length that cover an axis; the length with the least work is chosen.
+    """Yields tiles of one of the lengths that cover an axis, that with the least work.
 
-    Args:
-      size: length of the axis.
-      overlap: how many low-resolution pixels to each side an output pixel depends on.
-      lengths: lengths of tiles to choose from.
+    An output pixel depends on `overlap` low-resolution pixels to each side.
     """
     useful = [length for length in lengths if 2 * overlap < length <= size] or [size]
     length = min(useful, key=lambda length: (_count(size, length, overlap) * length, -length))

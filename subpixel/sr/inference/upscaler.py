@@ -31,12 +31,7 @@ from subpixel.sr.models.base import Network, Params
 
 @dataclass(frozen=True)
 class BicubicUpscaler:
-    """MATLAB's bicubic interpolation, the first column of every table.
-
-    Attributes:
-      scale: r.
-      border: as in `subpixel.image.imresize`.
-    """
+    """MATLAB's bicubic interpolation, the first column of every table."""
 
     scale: int
     border: Border = "symmetric"
@@ -71,12 +66,9 @@ class NetworkUpscaler:
     """A trained network, which enlarges images tile by tile.
 
     A network with one channel enlarges luma, and bicubic interpolation enlarges chroma; a network
-    with three channels enlarges RGB.
+    with three channels enlarges RGB. Every method raises `NonFiniteError` for such an output.
 
-    Attributes:
-      graph: the network's definition.
-      params: its parameters.
-      self_ensemble: whether the output is the mean over the eight flips and rotations of the input.
+    With `self_ensemble` the output is the mean over the eight flips and rotations of the input.
     """
 
     graph: nnx.GraphDef[Any]
@@ -101,11 +93,7 @@ class NetworkUpscaler:
     def luma(
         self, lr: UInt8[np.ndarray, "h w 3"], luma_range: LumaRange = "studio"
     ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 1"]:
-        """Returns Y of the enlarged image; for a luma network, its rounded output.
-
-        Raises:
-          NonFiniteError: if the output is not finite.
-        """
+        """Returns Y of the enlarged image; for a luma network, its rounded output."""
         if self.channels == 3:
             return self._tiled(
                 lambda tile: rgb_to_luma(to_uint8(self._output(tile)), luma_range), lr, 1
@@ -117,11 +105,7 @@ class NetworkUpscaler:
     def rgb(
         self, lr: UInt8[np.ndarray, "h w 3"]
     ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
-        """Returns the enlarged image; for a luma network, with bicubic chroma.
-
-        Raises:
-          NonFiniteError: if the output is not finite.
-        """
+        """Returns the enlarged image; for a luma network, with bicubic chroma."""
         if self.channels == 3:
             return self._tiled(lambda tile: to_uint8(self._output(tile)), lr, 3)
         return self._tiled(self._with_bicubic_chroma, lr, 3)
@@ -129,11 +113,7 @@ class NetworkUpscaler:
     def image(
         self, lr: UInt8[np.ndarray, "h w 3"]
     ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
-        """Returns the enlarged image as `subpixel upscale` writes it: rounded once, at the end.
-
-        Raises:
-          NonFiniteError: if the output is not finite.
-        """
+        """Returns the enlarged image as `subpixel upscale` writes it: rounded once, at the end."""
         run = ensemble if self.self_ensemble else forward
         given = self.graph, self.scale, self.channels, self.params
 
@@ -231,16 +211,7 @@ def enlarge_image(
     tile: Float[Array, "h w c"],
     run: Callable[..., Any] = forward,
 ) -> Float[Array, "{scale}*h {scale}*w c"]:
-    """Enlarges a tile of a grey or RGB image in 0..1; nothing is rounded.
-
-    Args:
-      graph: the network's definition.
-      scale: r.
-      channels: of the network, 1 or 3.
-      params: the network's parameters.
-      tile: the image.
-      run: `forward` or `ensemble`.
-    """
+    """Enlarges a tile of a grey or RGB image in 0..1 by `forward` or `ensemble`, not rounded."""
 
     def network(x: jax.Array) -> jax.Array:
         return run(graph, params, x[None])[0]

@@ -25,6 +25,9 @@ from subpixel.sr._support.errors import InputError
 # The first of the pickled values of a file that PyTorch wrote before version 1.6.
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
+# Beside the state dict, under this name, an exported checkpoint states its metadata as JSON.
+EXPORTED = "subpixel"
+
 # Where a training program puts the weights, the averaged ones first.
 WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model")
 

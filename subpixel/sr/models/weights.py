@@ -75,7 +75,8 @@ def weights_digest(network: TrainedNetwork) -> str:
 
 
 def _weights_bytes(params: Params, config: ModelConfig, upsampler: Layout) -> bytes:
-    tensors = {name: np.asarray(array) for name, array in named_params(params).items()}
+    # safetensors writes the memory of an array as it lies.
+    tensors = {name: np.asarray(array, order="C") for name, array in named_params(params).items()}
     metadata = {"model": json.dumps(_without_init(asdict(config))), "upsampler": upsampler}
     return _sort_header(save(tensors, metadata))
 

@@ -57,7 +57,7 @@ def upscale(
     settings = Settings(models, Size(scale=scale, fit=size).or_scale_of(models.scales))
     if isinstance(images, str | PathLike):
         photograph = open_photograph(Path(images))
-        result = _enlarged(photograph.strips(), settings, np.dtype(DTYPES[photograph.dtype]))
+        result = _enlarged(photograph.strips(), settings, np.dtype(DTYPES[photograph.image.format]))
         return result[..., 0] if result.shape[-1] == 1 else result
     values = np.asarray(images)
     if values.ndim == 4:

@@ -9,7 +9,7 @@ from pathlib import Path
 from subpixel.sr._support.errors import InputError, NonFiniteError, describe
 from subpixel.sr._support.files import check_folder
 from subpixel.sr._support.interrupt import Interrupt
-from subpixel.sr.photo.photographs import Advance, Result, Settings, upscale_photograph
+from subpixel.sr.photo.photographs import Result, Settings, upscale_photograph
 from subpixel.sr.photo.progress import BatchProgress
 from subpixel.sr.photo.reading import SUFFIXES, check_name
 from subpixel.sr.photo.video import RESULT_SUFFIXES, upscale_video
@@ -24,13 +24,7 @@ _WRITTEN = FORMATS.keys() | CONTAINERS.keys()
 
 @dataclass(frozen=True)
 class Job:
-    """One file and the file of its result.
-
-    Attributes:
-      source: the file.
-      target: the file that is written.
-      problem: why the file cannot be enlarged, or "".
-    """
+    """A file and that of its result; `problem` is why it cannot be enlarged, or ""."""
 
     source: Path
     target: Path
@@ -39,14 +33,7 @@ class Job:
 
 @dataclass
 class Outcome:
-    """The numbers of files that were enlarged, present already, and failed.
-
-    Attributes:
-      done: enlarged files.
-      present: files whose result was there.
-      failed: files that could not be enlarged.
-      last: the size and notes of the last enlarged file.
-    """
+    """The numbers of files that were enlarged, present already, and failed; the last result."""
 
     done: int = 0
     present: int = 0
@@ -106,7 +93,6 @@ def plan_jobs(
 
 
 def _names_file(inputs: Sequence[Path], output: Path) -> bool:
-    """Returns whether the output is the file of a single input, and not a folder."""
     if str(output) == "-":
         raise InputError("results are not written to stdout: name a file or a folder")
     if output.is_dir():
@@ -174,17 +160,7 @@ def _checked(job: Job, taken: dict[str, Path]) -> Job:
 def run_jobs(
     jobs: Sequence[Job], settings: Settings, overwrite: bool, progress: BatchProgress
 ) -> Outcome:
-    """Runs every job, and reports the failures.
-
-    Args:
-      jobs: the files to enlarge.
-      settings: models, size and encoding.
-      overwrite: whether results that are there already are replaced.
-      progress: receives every event.
-
-    Returns:
-      The numbers of enlarged, present and failed files.
-    """
+    """Runs every job, and reports the failures; `overwrite` replaces what is there already."""
     outcome = Outcome()
     # An exception from a signal handler is lost while libvips or FFmpeg call Python.
     with Interrupt() as interrupt:
@@ -202,7 +178,16 @@ def run_jobs(
                 outcome.present += 1
                 continue
             try:
-                outcome.last = _run(job, settings, advance)
+                if job.problem:
+                    raise InputError(job.problem)
+                if job.target.is_dir():
+                    raise InputError(
+                        f"{job.target} is a folder, where the result of {job.source} belongs"
+                    )
+                check_name(job.target)
+                is_video = job.source.suffix.lower() in _VIDEOS
+                upscale = upscale_video if is_video else upscale_photograph
+                outcome.last = upscale(job.source, job.target, settings, advance)
             except (InputError, NonFiniteError, OSError) as error:
                 outcome.failed += 1
                 progress.say(f"error: {describe(error)}")
@@ -210,13 +195,3 @@ def run_jobs(
                 outcome.done += 1
                 progress.note(job.source, outcome.last.notes)
     return outcome
-
-
-def _run(job: Job, settings: Settings, advance: Advance) -> Result:
-    if job.problem:
-        raise InputError(job.problem)
-    if job.target.is_dir():
-        raise InputError(f"{job.target} is a folder, where the result of {job.source} belongs")
-    check_name(job.target)
-    upscale = upscale_video if job.source.suffix.lower() in _VIDEOS else upscale_photograph
-    return upscale(job.source, job.target, settings, advance)

@@ -14,12 +14,6 @@ from subpixel.sr.photo.vips import libvips
 _SRGB_PRIMARIES, _DISPLAY_P3 = (1, 2, 5, 6), 12
 # BT.709, unspecified, sRGB, and those of SDR video, whose images are shown as sRGB.
 _SDR_TRANSFERS = (1, 2, 4, 6, 13, 14, 15)
-# Gamma and primaries of sRGB as older PNG files state them, PNG specification, 11.3.2, and how
-# differently programs round them.
-_SRGB = {
-    "gAMA": ((45455,), 2000),
-    "cHRM": ((31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000), 500),
-}
 
 
 def profile_of(path: Path, primaries: int, transfer: int) -> bytes | None:
@@ -39,12 +33,8 @@ def profile_of(path: Path, primaries: int, transfer: int) -> bytes | None:
 def with_profile(path: Path, image: Any) -> tuple[Any, list[str]]:
     """Gives an AVIF or PNG without a colour profile the profile of its code points.
 
-    Args:
-      path: the file.
-      image: its libvips image.
-
     Returns:
-      The image, and notes for the user, one line each.
+      The libvips image, and notes for the user, one line each.
 
     Raises:
       InputError: if its colours are not those of sRGB or Display P3.
@@ -61,23 +51,13 @@ def with_profile(path: Path, image: Any) -> tuple[Any, list[str]]:
                 "pip install 'subpixel[video]'"
             )
     elif loader == "pngload":
-        chunks = dict(png_chunks(path))
-        if len(stated := chunks.get("cICP", b"")) == 4:
-            codes = stated[0], stated[1]
-        elif "sRGB" not in chunks and not all(_is_srgb(name, chunks) for name in _SRGB):
-            notes.append("gamma and primaries of the PNG are left out: it is taken for sRGB")
+        stated = dict(png_chunks(path)).get("cICP", b"")
+        codes = (stated[0], stated[1]) if len(stated) == 4 else None
     profile = profile_of(path, *codes) if codes is not None else None
     if profile is not None:
         image = image.copy()
         image.set_type(libvips().GValue.blob_type, "icc-profile-data", profile)
     return image, notes
-
-
-def _is_srgb(name: str, chunks: dict[str, bytes]) -> bool:
-    """Returns whether a chunk is absent or has the values of sRGB."""
-    content, (values, tolerance) = chunks.get(name, b""), _SRGB[name]
-    stated = [int.from_bytes(content[i : i + 4]) for i in range(0, len(content), 4)]
-    return all(abs(a - b) <= tolerance for a, b in zip(stated, values, strict=False))
 
 
 def _avif_codes(path: Path) -> tuple[int, int] | None:

@@ -35,9 +35,8 @@ class Model:
       name: for the metadata of the file.
       version: of its weights, for the metadata of the file; "" for bicubic.
       scale: r.
-      radius: how many pixels to each side an output pixel depends on.
+      radius: how many pixels to each side an output pixel depends on; bicubic enlarges colours.
       run: (h, w, 1 or 3) in 0..1 -> (r*h, r*w, 1 or 3).
-      notes: notes for the user, one line each.
       tiles_at_once: how many calls of `run` in parallel are faster than one after the other.
     """
 
@@ -45,20 +44,26 @@ class Model:
     version: str
     scale: int
     radius: int
-    run: Callable[[Float32[np.ndarray, "h w c"]], Float32[np.ndarray, "hr_h hr_w c"]]
-    notes: tuple[str, ...] = ()
+    run: Callable[[Float32[np.ndarray, "h w c"]], Any]
     tiles_at_once: int = 1
+
+    def enlarge(self, tile: Float32[np.ndarray, "h w c"]) -> Float32[np.ndarray, "hr_h hr_w c"]:
+        """Runs the model on a tile.
+
+        Raises:
+          NonFiniteError: if the output is not finite.
+        """
+        output = np.asarray(self.run(tile))
+        if not np.isfinite(output).all():
+            raise NonFiniteError(f"the output of {self.name} is not finite: check its weights")
+        return output
 
 
 @dataclass(frozen=True)
 class ModelFamily:
     """The scales of one model; the network of a scale is loaded when it is first used.
 
-    Args:
-      name: as a user gives it.
-      loaders: functions that return the model of each scale, the same at each call.
-      engine: the library that computes them; "" for bicubic.
-      notes: notes for the user, one line each.
+    `engine` is the library that computes them, "" for bicubic; `notes` are for the user.
     """
 
     name: str
@@ -138,16 +143,8 @@ def _onnx_file(name: str) -> Model:
     return onnx_model(network, name, version)
 
 
-def onnx_model(
-    network: OnnxNetwork, target: str, version: str, notes: tuple[str, ...] = ()
-) -> Model:
-    """Returns the model of an exported network.
-
-    Args:
-      network: the network.
-      target: its name as the user gave it.
-      version: as in `Model`.
-      notes: as in `Model`.
+def onnx_model(network: OnnxNetwork, target: str, version: str) -> Model:
+    """Returns the model of an exported network, whose name the user gave as `target`.
 
     Raises:
       InputError: if the network rounds to 8 bits.
@@ -161,28 +158,5 @@ def onnx_model(
                 tile, lambda x: network(x[None])[0], network.scale, network.channels
             )
 
-    return network_model(target, version, network.scale, network.radius, run, notes)
-
-
-def network_model(
-    target: str,
-    version: str,
-    scale: int,
-    radius: int,
-    run: Callable[[Float32[np.ndarray, "h w c"]], Any],
-    notes: tuple[str, ...],
-    tiles_at_once: int = 1,
-) -> Model:
-    """Returns the model of a network, which raises `NonFiniteError` where its output is not finite.
-
-    The arguments are those of `Model`; `radius` is the network's, and bicubic enlarges colours.
-    """
-
-    def checked(tile: np.ndarray) -> np.ndarray:
-        output = np.asarray(run(tile))
-        if not np.isfinite(output).all():
-            raise NonFiniteError(f"the output of {target} is not finite: check its weights")
-        return output
-
-    radius = max(radius, BICUBIC_RADIUS)
-    return Model(Path(target).name, version, scale, radius, checked, notes, tiles_at_once)
+    radius = max(network.radius, BICUBIC_RADIUS)
+    return Model(Path(target).name, version, network.scale, radius, run)

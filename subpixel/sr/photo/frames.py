@@ -33,21 +33,15 @@ _WEIGHTS = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 @dataclass(frozen=True)
 class FrameShape:
-    """The properties that all frames of a video share.
+    """The properties that all frames of a video share, and those of the result.
 
     Attributes:
-      width: of a frame.
-      height: of a frame.
-      new_width: of the result.
-      new_height: of the result.
       target: width and height before the crop to sizes that the format can hold.
       planar: the format in which a frame is read: Y, Cb and Cr, Y alone, or RGB.
       format: of the result.
-      bits: of a value, 8 or 10.
       subsampling: of chroma, horizontally and vertically.
       full_range: whether black is 0 and white the largest value, and not 16 and 235 of 255.
       matrix: of the result, as in ITU-T H.273.
-      notes: the changes, one line each.
     """
 
     width: int
@@ -82,13 +76,7 @@ def ffmpeg_command(path: Path, options: str) -> str:
 
 
 def frame_shape(frame: Any, path: Path, size: Size, has_grey: bool) -> FrameShape:
-    """Returns how the frames of a video are enlarged.
-
-    Args:
-      frame: the first frame.
-      path: the file, for messages.
-      size: of the result.
-      has_grey: whether the encoder of the result has grey.
+    """Returns how the frames of a video are enlarged, by the first; `has_grey` is of the encoder.
 
     Raises:
       InputError: with FFmpeg's command that helps, if frames of this kind are not enlarged.
@@ -193,13 +181,7 @@ def refuse_interlaced(frame: Any, path: Path) -> None:
 def enlarge_frame(
     planes: Sequence[Float32[np.ndarray, "_ _"]], shape: FrameShape, settings: Settings
 ) -> list[UInt[np.ndarray, "_ _"]]:
-    """Returns the planes of the enlarged frame.
-
-    Args:
-      planes: Y, and Cb and Cr if there are any, (h, w), in levels of the frame.
-      shape: of the frames.
-      settings: models and size.
-    """
+    """Returns the enlarged planes: Y, and Cb and Cr if there are any, in levels of the frame."""
     luma = _enlarge_luma(planes[0], shape, settings)
     if len(planes) == 1 and not shape.format.startswith("gray"):
         across, down = shape.subsampling

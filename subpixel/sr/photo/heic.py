@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.packages import require_package
 from subpixel.sr.photo.colour_codes import profile_of
 from subpixel.sr.photo.vips import from_array, libvips
 
@@ -25,21 +26,13 @@ def is_heic(head: bytes) -> bool:
 def read_heic(path: Path, check_size: Callable[[int, int], None]) -> tuple[Any, list[str]]:
     """Returns the libvips image of a HEIC file, upright and of 8 bits, and notes.
 
-    Args:
-      path: the file.
-      check_size: receives width and height before the pixels are decoded.
+    `check_size` receives width and height before the pixels are decoded.
 
     Raises:
       InputError: if pillow-heif is not installed, the file holds several images, or its colours are
         those of HDR video, for which results have no place.
     """
-    try:
-        import pillow_heif
-    except ImportError as error:
-        raise InputError(
-            f"{path} is HEIC, which needs pillow-heif ({error}): pip install 'subpixel[heic]', or "
-            "save the photograph as JPEG"
-        ) from None
+    pillow_heif: Any = require_package("pillow_heif", f"{path} is HEIC, which", "heic")
     opened = pillow_heif.open_heif(path)
     if len(opened) > 1:
         raise InputError(f"{path} has {len(opened)} images: save them as single files")

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
@@ -32,11 +32,11 @@ _DESCRIBES_PIXELS = ('{"shape"', "ImageJ=", "<?xml")
 _PER_INCH = {2: 1.0, 3: 2.54}
 # A segment of a JPEG file holds 65,533 bytes, 29 of which are the name of XMP.
 MAX_SEGMENT = 65_500
-Read = TypeVar("Read")
 # XMP with these states something of the file: Adobe, XMP Specification, part 3; Android, Motion
 # Photo format 1.0 and Ultra HDR 1.1.
 _FURTHER_IMAGES = (b"hdrgm:", b"HDRGainMap", b"MotionPhoto", b"MicroVideo")
 _EXTENDED = b"HasExtendedXMP"
+_PNG_METADATA = frozenset({"tEXt", "iTXt", "zTXt", "eXIf"})
 
 
 class _Latin1(str):
@@ -55,13 +55,10 @@ class Metadata:
 
     Attributes:
       kind: "jpeg", "png", "tiff", "webp", "heif", or "" for another.
-      icc: the colour profile.
       exif: the tags of EXIF; of a TIFF file, those that describe the photograph.
       xmp: the block of XMP, if it holds for the result.
       iptc: the block of IPTC, in the form that `kind` has.
       dpi: pixels per inch, where the file states them.
-      text: of a PNG file, by keywords.
-      notes: what is left out, in words.
     """
 
     kind: str
@@ -70,24 +67,18 @@ class Metadata:
     xmp: bytes | None = None
     iptc: bytes | None = None
     dpi: tuple[float, float] | None = None
-    text: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
 def png_chunks(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yields name and content of the chunks of a PNG file; a content above 64 bytes is b"".
-
-    The chunks behind the pixels have a "+" before their name.
-    """
+    """Yields name and content of the chunks of a PNG file; a content above 64 bytes is b""."""
     with path.open("rb") as file:
         file.seek(8)
-        behind = ""
         while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
             size, name = int.from_bytes(head[:4]), head[4:].decode("latin-1")
             content = file.read(size) if size <= 64 else b""
             file.seek(size - len(content) + 4, 1)
-            behind = "+" if name == "IDAT" else behind
-            yield behind + name, content
+            yield name, content
 
 
 def tiff_tags(path: Path) -> Image.Exif:
@@ -112,7 +103,7 @@ def _exif_of(block: bytes) -> Image.Exif:
 
 
 def _complete(tags: Image.Exif) -> Image.Exif:
-    """Reads all tags, which Pillow would do when they are used."""
+    # Pillow would read them when they are used.
     dict(tags)
     tags.get_ifd(GPS_IFD)
     inner = tags.get_ifd(EXIF_IFD)
@@ -122,7 +113,7 @@ def _complete(tags: Image.Exif) -> Image.Exif:
     return tags
 
 
-def _undamaged(read: Callable[[], Read], otherwise: Read) -> Read:
+def _undamaged(read: Callable[[], Any], otherwise: Any) -> Any:
     """Returns what Pillow reads, or another value if it is damaged: pixels do not depend on it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -134,12 +125,7 @@ def _undamaged(read: Callable[[], Read], otherwise: Read) -> Read:
 
 
 def read_metadata(path: Path, image: Any) -> Metadata:
-    """Returns what the file of a libvips image states.
-
-    Args:
-      path: the file.
-      image: its libvips image, before it is rotated upright.
-    """
+    """Returns what a file states, and its libvips image before that is rotated upright."""
 
     def found(name: str) -> Any:
         return image.get(name) if image.get_typeof(name) != 0 else None
@@ -150,7 +136,7 @@ def read_metadata(path: Path, image: Any) -> Metadata:
         for name in ("icc-profile", "xmp", "iptc", "exif")
     )
     exif = _undamaged(lambda: _exif_of(block), Image.Exif()) if block else Image.Exif()
-    dpi, text, notes = None, {}, []
+    dpi, notes = None, []
     if kind == "tiff":
         tags = tiff_tags(path)
         exif, dpi = _descriptive(tags), _dpi_of_tiff(tags)
@@ -166,49 +152,37 @@ def read_metadata(path: Path, image: Any) -> Metadata:
         if "comment" in info:
             notes.append("the comment of the JPEG was left out")
     elif kind == "png":
-        chunks = dict(png_chunks(path))
-        dpi = _dpi(25.4 * (chunks.get("pHYs", b"")[8:] == b"\1"), image.xres, image.yres)
-        names = (name for name in image.get_fields() if name.startswith("png-comment-"))
-        text = {name.split("-", 3)[3]: image.get(name) for name in names}
-        text = {key: value for key, value in text.items() if not key.startswith("Raw profile")}
-        if any(f"+{name}" in chunks for name in ("tEXt", "iTXt", "zTXt", "eXIf")):
-            notes.append("metadata behind the pixels of the PNG were left out")
+        chunks = list(png_chunks(path))
+        in_metres = dict(chunks).get("pHYs", b"")[8:] == b"\1"
+        dpi = _dpi(25.4 * in_metres, image.xres, image.yres)
+        names = [name for name, _ in chunks]
+        behind = names[names.index("IDAT") :] if "IDAT" in names else []
+        in_front = any(name.startswith("png-comment-") for name in image.get_fields())
+        if in_front or not _PNG_METADATA.isdisjoint(behind):
+            notes.append("the text of the PNG, and what stands behind its pixels, were left out")
     elif not kind and image.xres != 1:
         dpi = image.xres * 25.4, image.yres * 25.4
     if _MAKER_NOTE in exif.get_ifd(EXIF_IFD):
         notes.append("maker notes were left out, which hold in the camera's own file only")
     if xmp is not None and (reason := _untrue(xmp, found("orientation") not in (None, 1))):
         xmp, notes = None, [*notes, reason]
-    return Metadata(kind, icc, exif, xmp, iptc, dpi, text, tuple(notes))
+    return Metadata(kind, icc, exif, xmp, iptc, dpi, tuple(notes))
 
 
 def left_out(metadata: Metadata, kind: str) -> list[str]:
     """Returns notes on what a format cannot hold."""
-    wide = kind == "jpeg" and len(metadata.xmp or b"") > MAX_SEGMENT
-    found = {
-        "XMP of more than 64 kB was left out, as JPEG holds less": wide,
-        "IPTC was left out, which is copied within JPEG and within TIFF only": (
-            metadata.iptc and metadata.kind != kind
-        ),
-        "the text of the PNG was left out, which other formats do not hold": (
-            metadata.text and kind != "png"
-        ),
-    }
-    return [note for note, applies in found.items() if applies]
+    notes = []
+    if kind == "jpeg" and len(metadata.xmp or b"") > MAX_SEGMENT:
+        notes.append("XMP of more than 64 kB was left out, as JPEG holds less")
+    if metadata.iptc and metadata.kind != kind:
+        notes.append("IPTC was left out, which is copied within JPEG and within TIFF only")
+    return notes
 
 
 def exif_of_result(
     metadata: Metadata, kind: str, width: int, height: int, model: str
 ) -> Image.Exif:
-    """Returns the EXIF of an enlarged photograph.
-
-    Args:
-      metadata: of the original.
-      kind: format of the result.
-      width: of the result.
-      height: of the result.
-      model: name of the model, which is added to the tag Software.
-    """
+    """Returns the EXIF of an enlarged photograph; the tag Software also names the model."""
     result, given = Image.Exif(), metadata.exif
     result.endian = given.endian
     result.update({tag: _text(v) for tag, v in given.items() if tag not in _OF_THE_FILE})

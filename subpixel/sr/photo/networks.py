@@ -4,6 +4,7 @@ import hashlib
 from contextlib import suppress
 from functools import cache, partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -17,12 +18,13 @@ from subpixel.sr._support.files import write_bytes
 from subpixel.sr.export.formats import Choices, onnx_bytes
 from subpixel.sr.export.runtime import OnnxNetwork
 from subpixel.sr.find import check_options, find_model
+from subpixel.sr.inference.bicubic import BICUBIC_RADIUS
 from subpixel.sr.inference.tiling import TILES_AT_ONCE
 from subpixel.sr.inference.upscaler import enlarge_image
 from subpixel.sr.models.released import released_scales
 from subpixel.sr.models.trained import TrainedNetwork
 from subpixel.sr.models.weights import weights_digest
-from subpixel.sr.photo.engine import Engine, Model, ModelFamily, network_model, onnx_model
+from subpixel.sr.photo.engine import Engine, Model, ModelFamily, onnx_model
 
 
 def find_networks(target: str, engine: Engine, **choices: Any) -> ModelFamily:
@@ -42,28 +44,28 @@ def find_networks(target: str, engine: Engine, **choices: Any) -> ModelFamily:
             r: cache(lambda each=each: load(each, find_model(each))) for r, each in released.items()
         }
         return ModelFamily(target, loaders, name)
-    model = load(target, find_model(target, **choices))
-    return ModelFamily(target, {model.scale: lambda: model}, name, model.notes)
+    trained = find_model(target, **choices)
+    model = load(target, trained)
+    return ModelFamily(target, {model.scale: lambda: model}, name, trained.notes)
 
 
 def _with_jax(target: str, trained: TrainedNetwork) -> Model:
-    """Returns a network that JAX runs, compiled once for each shape of a tile."""
     keep_compilations()
     scale, channels = trained.config.scale, trained.config.channels
+    # Compiled once for each shape of a tile.
     run = partial(enlarge_image, trained.graph, scale, channels, trained.params)
-    digest, radius = weights_digest(trained), trained.shapes.radius
-    return network_model(target, digest, scale, radius, run, trained.notes, TILES_AT_ONCE)
+    digest, radius = weights_digest(trained), max(trained.shapes.radius, BICUBIC_RADIUS)
+    return Model(Path(target).name, digest, scale, radius, run, TILES_AT_ONCE)
 
 
 def _exported(target: str, trained: TrainedNetwork) -> Model:
-    """Returns a network that is exported, or was earlier, and that ONNX Runtime runs."""
     digest = weights_digest(trained)
     # Activations are no part of the digest.
     options = hashlib.sha256(repr((trained.config, trained.upsampler)).encode()).hexdigest()[:16]
     kept = cache_root() / "onnx" / f"{digest.partition(':')[2]}-{options}-{__version__}.onnx"
     if kept.is_file():
         with suppress(InputError):
-            return onnx_model(OnnxNetwork(kept), target, digest, trained.notes)
+            return onnx_model(OnnxNetwork(kept), target, digest)
     try:
         with np.errstate(invalid="ignore", over="ignore"):
             content = onnx_bytes(trained, Choices())[0]
@@ -73,4 +75,4 @@ def _exported(target: str, trained: TrainedNetwork) -> Model:
     # Exporting takes seconds; without a place to keep the graph it is exported each time.
     with suppress(OSError, InputError):
         write_bytes(kept, content)
-    return onnx_model(OnnxNetwork(content), target, digest, trained.notes)
+    return onnx_model(OnnxNetwork(content), target, digest)

@@ -19,11 +19,8 @@ Advance = Callable[[float, float | None], None]
 class Settings:
     """How images and videos are enlarged.
 
-    Attributes:
-      models: the models that enlarge them.
-      size: of the results.
-      quality: of JPEG, WebP and AVIF, 1 to 100; None is 95, 90 and 80.
-      crf: the constant rate factor of videos, 0 (lossless) to 51.
+    `quality` is that of JPEG, WebP and AVIF, 1 to 100, None for 95, 90 and 80; `crf` the constant
+    rate factor of videos, 0 (lossless) to 51.
     """
 
     models: ModelFamily
@@ -38,11 +35,9 @@ class Settings:
             raise InputError(f"crf must be from 0 to 51; got {self.crf}")
 
     def enlarged(self, lr: Strips, advance: Callable[[int], None] | None = None) -> Strips:
-        """Returns an image in the requested size.
+        """Returns an image, which is consumed, in the requested size.
 
-        Args:
-          lr: the image, which is consumed.
-          advance: receives the number of input pixels that the first stage has enlarged.
+        `advance` receives the number of input pixels that the first stage has enlarged.
         """
         image = lr
         for number, scale in enumerate(self.stages(lr.width, lr.height)):
@@ -67,13 +62,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Result:
-    """An enlarged file.
-
-    Attributes:
-      width: in pixels.
-      height: in pixels.
-      notes: for the user, one line each.
-    """
+    """The size of an enlarged file, and notes for the user, one line each."""
 
     width: int
     height: int
@@ -83,22 +72,17 @@ class Result:
 def upscale_photograph(
     path: Path, target: Path, settings: Settings, advance: Advance | None = None
 ) -> Result:
-    """Enlarges an image file.
-
-    Args:
-      path: the file.
-      target: the file that is written; its suffix is the format.
-      settings: models, size and encoding.
-      advance: receives the number of enlarged pixels of the input, and of all.
+    """Enlarges an image file into another, whose suffix is the format.
 
     Raises:
       InputError: naming the file, if it or its result cannot be used.
       OSError: if the system refuses to read or write.
     """
     source = open_photograph(path)
-    width, height = settings.size.of(source.width, source.height)
+    given = source.image.width, source.image.height
+    width, height = settings.size.of(*given)
     try:
-        settings.stages(source.width, source.height)
+        settings.stages(*given)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     notes = [*source.notes, *check_target(source, target, width, height)]
@@ -108,9 +92,8 @@ def upscale_photograph(
         nonlocal done
         done += pixels
         if advance is not None:
-            advance(done, source.width * source.height)
+            advance(done, given[0] * given[1])
 
     enlarged = settings.enlarged(source.strips(), count)
-    model = settings.model_name(source.width, source.height)
-    write_photograph(enlarged, source, target, model, settings.quality)
+    write_photograph(enlarged, source, target, settings.model_name(*given), settings.quality)
     return Result(width, height, tuple(notes))

@@ -15,14 +15,7 @@ MAX_STAGES = 3
 
 @dataclass(frozen=True)
 class Size:
-    """The requested size: at most one of the attributes is given, none means x3.
-
-    Attributes:
-      scale: how many times larger.
-      width: in pixels; the height follows.
-      height: in pixels; the width follows.
-      fit: width and height of the box that the result fits into.
-    """
+    """The requested size: a scale, a width, a height or a box to fit into; none means x3."""
 
     scale: float | None = None
     width: int | None = None

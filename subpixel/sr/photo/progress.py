@@ -15,12 +15,7 @@ LOG_SECONDS = 30
 
 
 class BatchProgress:
-    """A bar over all files, and lines with notes and errors of single files.
-
-    Args:
-      console: for the bar, and for errors and notes.
-      count: of the files.
-    """
+    """A bar over all files, and lines with notes and errors of single files."""
 
     def __init__(self, console: Console, count: int):
         self._console, self._count = console, count
@@ -79,6 +74,5 @@ class BatchProgress:
 
 
 def _printable(text: str) -> str:
-    """Returns a name in one line, as the console's encoding can show it."""
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     return shown.encode("utf-8", "backslashreplace").decode()

@@ -3,7 +3,7 @@
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,20 +25,16 @@ MAX_MEGAPIXELS = 400
 _ONE_IMAGE = "one image a file is enlarged. Save them as single files, or an animation as a video"
 _READ_BYTES = 8 * 2**20
 _TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-# TIFF 6.0, section 8: tags; grey, RGB, palettes, CMYK, and YCbCr in JPEG.
+# TIFF 6.0, section 8: tags; grey, RGB, palettes, and YCbCr in JPEG.
 _BITS, _COMPRESSION, _PHOTOMETRIC = 258, 259, 262
-_READ_SPACES, _YCBCR, _JPEG = (0, 1, 2, 3, 5), 6, (6, 7)
+_READ_SPACES, _YCBCR, _JPEG = (0, 1, 2, 3), 6, (6, 7)
 
 
 @dataclass(frozen=True)
 class Photograph:
     """An opened photograph: upright, and grey or RGB, with or without alpha.
 
-    Attributes:
-      path: the file.
-      image: the libvips image.
-      metadata: what the file states beside its pixels.
-      notes: what was changed on reading, in words.
+    `image` is the libvips image, and `notes` say what was changed on reading.
     """
 
     path: Path
@@ -46,37 +42,23 @@ class Photograph:
     metadata: Metadata
     notes: tuple[str, ...] = ()
 
-    @property
-    def width(self) -> int:
-        """Width in pixels, upright."""
-        return self.image.width
-
-    @property
-    def height(self) -> int:
-        """Height in pixels, upright."""
-        return self.image.height
-
-    @property
-    def dtype(self) -> str:
-        """The format of a value in libvips: "uchar" or "ushort"."""
-        return self.image.format
-
     def strips(self) -> Strips:
         """Returns the pixels as strips.
 
         Raises:
           InputError: while they are read, if the file is damaged.
         """
-        return Strips(self.height, self.width, self.image.bands, self._rows())
+        image = self.image
+        return Strips(image.height, image.width, image.bands, self._rows())
 
     def _rows(self) -> Iterator[np.ndarray]:
-        width, height, bands = self.width, self.height, self.image.bands
+        width, height, bands = self.image.width, self.image.height, self.image.bands
         step = max(_READ_BYTES // (width * bands * 4), 1)
+        dtype = DTYPES[self.image.format]
         with _decoding(self.path):
             region = libvips().Region.new(self.image)
             for y in range(0, height, step):
                 count = min(step, height - y)
-                dtype = DTYPES[self.dtype]
                 values = np.frombuffer(region.fetch(0, y, width, count), dtype)
                 white = np.float32(np.iinfo(dtype).max)
                 yield values.reshape(count, width, bands).astype(np.float32) / white
@@ -84,9 +66,6 @@ class Photograph:
 
 def open_photograph(path: Path) -> Photograph:
     """Opens an image file; pixels are decoded when its strips are read.
-
-    Args:
-      path: the file.
 
     Raises:
       InputError: naming the file, if it cannot be read, or holds several images.
@@ -98,16 +77,6 @@ def open_photograph(path: Path) -> Photograph:
     image, colour_notes = with_profile(path, image)
     metadata = read_metadata(path, image)
     with _decoding(path):
-        if image.interpretation == "cmyk":
-            # libvips takes no profile that does not begin as one, ICC.1:2022, section 7.2.
-            own = image.get_typeof("icc-profile-data") != 0
-            own = own and image.get("icc-profile-data")[36:40] == b"acsp"
-            image = image.icc_transform(
-                "srgb", embedded=True, input_profile="cmyk", intent="relative"
-            )
-            metadata = replace(metadata, icc=bytes(image.get("icc-profile-data")))
-            profile = "its own" if own else "a general"
-            notes.append(f"CMYK converted to sRGB by {profile} colour profile")
         if image.get_typeof("orientation") != 0 and image.get("orientation") != 1:
             image = image.autorot()
         _refuse_pixels(path, image)
@@ -207,8 +176,8 @@ def _refuse_tiff(path: Path) -> None:
     space, bits = tags.get(_PHOTOMETRIC, 1), tags.get(_BITS, 1)
     if space not in _READ_SPACES and (space, tags.get(_COMPRESSION) in _JPEG) != (_YCBCR, True):
         raise InputError(
-            f"{path} has the colour space {space} of TIFF, and grey, RGB, palettes, CMYK and JPEG "
-            "are read: convert it to RGB or grey"
+            f"{path} has the colour space {space} of TIFF, and grey, RGB, palettes and JPEG are "
+            "read: convert it to RGB or grey"
         )
     # libvips reads such values in some layouts only.
     if max(bits if isinstance(bits, tuple) else (bits,)) > 32:
@@ -216,7 +185,6 @@ def _refuse_tiff(path: Path) -> None:
 
 
 def _refuse_pixels(path: Path, image: Any) -> None:
-    """Refuses what is not grey or RGB, with or without alpha, of values that are written."""
     if image.interpretation not in ("b-w", "grey16", "srgb", "rgb16", "rgb", "scrgb", "multiband"):
         raise InputError(
             f"{path} has the colour space {image.interpretation}: convert it to RGB or grey"

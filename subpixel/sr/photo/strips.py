@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float, Float32, Int, Shaped
@@ -19,14 +20,9 @@ _FLOAT_BYTES = 4
 
 @dataclass(frozen=True)
 class Strips:
-    """An image in strips of rows, from top to bottom.
+    """An image in strips of rows, from top to bottom; 0 is black and 1 white.
 
-    Attributes:
-      height: of the image.
-      width: of the image.
-      channels: 1 to 4; of 2 and 4 the last is alpha.
-      rows: the strips, float32 (n, width, channels); 0 is black and 1 white, and all n add up to
-        the height.
+    Of 2 and 4 channels the last is alpha.
     """
 
     height: int
@@ -38,10 +34,7 @@ class Strips:
 def enlarge(lr: Strips, model: Model, advance: Callable[[int], None] | None = None) -> Strips:
     """Returns the image enlarged by a model, equal to the enlargement of the whole image at once.
 
-    Args:
-      lr: the image, which is consumed.
-      model: enlarges tiles.
-      advance: receives the number of enlarged input pixels.
+    The image is consumed; `advance` receives the number of enlarged input pixels.
     """
     r = model.scale
     return Strips(lr.height * r, lr.width * r, lr.channels, _enlarge_rows(lr, model, advance))
@@ -55,10 +48,7 @@ def _enlarge_rows(
     across = list(tiles(lr.width, overlap))
     row_bytes = lr.width * r * r * lr.channels * _FLOAT_BYTES
     buffer = RowBuffer(lr.rows)
-
-    def one_tile(tile: np.ndarray) -> np.ndarray:
-        return enlarge_tile(tile, model.run, model.radius)
-
+    one_tile = partial(enlarge_tile, opaque=model.enlarge, radius=model.radius)
     for y in tiles(lr.height, overlap, _heights(STRIP_BYTES // row_bytes, overlap)):
         rows = buffer.take(y.start, y.stop)
         kept = y.last - y.first
@@ -78,13 +68,7 @@ def _heights(most: int, overlap: int) -> tuple[int, ...]:
 
 
 def resize(image: Strips, height: int, width: int) -> Strips:
-    """Returns the image in another size, by MATLAB's bicubic with antialiasing.
-
-    Args:
-      image: is consumed.
-      height: of the result.
-      width: of the result.
-    """
+    """Returns the image, which is consumed, in another size, by MATLAB's bicubic."""
     if (height, width) == (image.height, image.width):
         return image
     return Strips(height, width, image.channels, _resize_rows(image, height, width))

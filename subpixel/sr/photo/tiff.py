@@ -20,13 +20,9 @@ _CLASSIC_BYTES = 4 * 10**9
 def write_tiff(
     path: Path, values: UInt[np.ndarray, "h w c"], exif: Image.Exif, blocks: dict[int, bytes]
 ) -> None:
-    """Writes a TIFF file, compressed by deflate.
+    """Writes uint8 or uint16 as a TIFF file, compressed by deflate.
 
-    Args:
-      path: the file.
-      values: uint8 or uint16.
-      exif: its tags become those of the first directory.
-      blocks: further tags whose values are bytes.
+    The first directory has the tags of EXIF, and those of `blocks`, whose values are bytes.
     """
     height, width, channels = values.shape
     big = values.nbytes > _CLASSIC_BYTES

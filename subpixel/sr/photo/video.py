@@ -61,11 +61,7 @@ def upscale_video(
 ) -> Result:
     """Enlarges a video; audio and subtitles are copied, and time stamps are kept.
 
-    Args:
-      path: the file.
-      target: the file that is written; its suffix is the container.
-      settings: models, size and quality.
-      advance: receives the seconds done, and all seconds.
+    The suffix of `target` is the container; `advance` receives the seconds done, and all seconds.
 
     Raises:
       InputError: naming the file, if it cannot be read, or its container cannot hold the result.
@@ -87,13 +83,6 @@ def upscale_video(
 
 
 class _Source:
-    """A video that is read, and how far.
-
-    Args:
-      file: the opened video.
-      path: its path.
-    """
-
     def __init__(self, file: Any, path: Path):
         self.file, self.path = file, path
         stream = next((video for video in file.streams.video if not is_cover(video)), None)
@@ -203,7 +192,6 @@ def _transcode(
 def _check_result(
     shape: FrameShape, codec: str, path: Path, target: Path, settings: Settings
 ) -> None:
-    """Refuses a result that the encoder or the model cannot make, before anything is computed."""
     if codec == "libvpx-vp9" and shape.bits > 8:
         raise InputError(
             f"{target}: WebM is written with 8 bits, and {path} has {shape.bits}: give it the "

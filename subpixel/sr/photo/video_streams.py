@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.packages import require_package
 
 # The containers that are written, as FFmpeg names them, and the encoder for their videos.
 CONTAINERS = {
@@ -18,16 +19,8 @@ COPIED = ("audio", "subtitle")
 
 
 def pyav() -> Any:
-    """Returns the package `av`.
-
-    Raises:
-      InputError: if it is not installed.
-    """
-    try:
-        import av
-    except ImportError as error:
-        raise InputError(f"videos need PyAV ({error}): pip install 'subpixel[video]'") from None
-    return av
+    """Returns the package `av`."""
+    return require_package("av", "enlarging a video", "video")
 
 
 def keep_bytes() -> dict[str, str]:
@@ -46,12 +39,6 @@ def is_cover(stream: Any) -> bool:
 
 def add_copies(sink: Any, source: Any, path: Path, target: Path) -> dict[int, Any]:
     """Adds audio, subtitles and chapters to a new file, and writes its header.
-
-    Args:
-      sink: the file, in which the video is the first stream.
-      source: the file that is read.
-      path: its path.
-      target: the path of the new file.
 
     Returns:
       The streams of the new file by the index of the stream that they copy.
@@ -86,12 +73,7 @@ def add_copies(sink: Any, source: Any, path: Path, target: Path) -> dict[int, An
 
 
 def left_out(source: Any, video: Any) -> list[str]:
-    """Returns notes on what the result does not keep, one line each.
-
-    Args:
-      source: the file that is read.
-      video: its stream that is enlarged.
-    """
+    """Returns notes on what is not kept of a file whose stream `video` is enlarged."""
     others = [s for s in source.streams if s.type not in COPIED and s.index != video.index]
     kinds = {"cover" if is_cover(stream) else stream.type for stream in others}
     found = {

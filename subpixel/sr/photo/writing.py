@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo, putchunk
+from PIL.PngImagePlugin import putchunk
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import atomic_write, errors_name
 from subpixel.sr.inference.colour import rounded
-from subpixel.sr.photo.metadata import MAX_SEGMENT, Metadata, exif_of_result, left_out, software
+from subpixel.sr.photo.metadata import MAX_SEGMENT, Metadata, exif_of_result, left_out
 from subpixel.sr.photo.reading import Photograph
 from subpixel.sr.photo.strips import Strips
 from subpixel.sr.photo.tiff import write_tiff
@@ -66,7 +66,7 @@ def check_target(source: Photograph, path: Path, width: int, height: int) -> lis
             f"{source.path} has transparency, which JPEG does not hold: write PNG, WebP or TIFF"
         )
     notes = left_out(source.metadata, kind)
-    if source.dtype == "ushort" and kind not in ("png", "tiff"):
+    if source.image.format == "ushort" and kind not in ("png", "tiff"):
         notes.append(f"more than 8 bits became 8, which {kind.upper()} is written with")
     return notes
 
@@ -74,22 +74,17 @@ def check_target(source: Photograph, path: Path, width: int, height: int) -> lis
 def write_photograph(
     result: Strips, source: Photograph, path: Path, model: str, quality: int | None = None
 ) -> None:
-    """Writes the result to its file, when it is complete.
-
-    Args:
-      result: the enlarged image, which is consumed.
-      source: the original.
-      path: the file; its suffix is the format.
-      model: name of the model, for the metadata.
-      quality: of JPEG, WebP and AVIF.
+    """Writes the enlarged image, which is consumed, to its file, when it is complete.
 
     Raises:
-      InputError: if the source is damaged.
+      InputError: if the source is damaged, or JPEG cannot hold its EXIF.
       OSError: if the file cannot be written.
     """
     kind, metadata = FORMATS[path.suffix.lower()], source.metadata
-    dtype = DTYPES[source.dtype if kind in ("png", "tiff") else "uchar"]
+    dtype = DTYPES[source.image.format if kind in ("png", "tiff") else "uchar"]
     exif = exif_of_result(metadata, kind, result.width, result.height, model)
+    if kind == "jpeg" and len(exif.tobytes()) > MAX_SEGMENT:
+        raise InputError(f"{source.path} has more EXIF than JPEG holds, 64 kB: write PNG or TIFF")
     quality = quality or _DEFAULT_QUALITY.get(kind)
     with (
         errors_name(path),
@@ -113,8 +108,7 @@ def write_photograph(
             plain = part.with_suffix(".plain")
             try:
                 _save_with_libvips(values, metadata, plain, kind, quality)
-                add = _add_segment if kind == "jpeg" else _add_chunks
-                add(plain, part, exif, metadata, model)
+                _add_exif(plain, part, exif.tobytes(), metadata, kind)
             finally:
                 plain.unlink(missing_ok=True)
         else:
@@ -156,37 +150,23 @@ def _save_with_libvips(
         ) from None
 
 
-def _add_segment(plain: Path, part: Path, exif: Image.Exif, metadata: Metadata, model: str) -> None:
-    """Copies a JPEG file with EXIF behind its first marker: EXIF 2.32, section 4.5.5."""
-    del metadata
-    block = exif.tobytes()
-    if len(block) > MAX_SEGMENT:
-        block = exif_of_result(Metadata("jpeg"), "jpeg", 0, 0, model).tobytes()
+def _add_exif(plain: Path, part: Path, exif: bytes, metadata: Metadata, kind: str) -> None:
+    """Copies a file with EXIF in front, and without a size of pixels that is invented."""
     with plain.open("rb") as given, part.open("wb") as file:
-        file.write(given.read(2) + b"\xff\xe1" + (len(block) + 2).to_bytes(2) + block)
+        if kind == "jpeg":
+            # Behind the first marker: EXIF 2.32, section 4.5.5.
+            file.write(given.read(2) + b"\xff\xe1" + (len(exif) + 2).to_bytes(2) + exif)
+        else:
+            file.write(given.read(33))
+            putchunk(file, b"eXIf", exif[6:])
+            name = b""
+            while name != b"IDAT":
+                head = given.read(8)
+                size, name = int.from_bytes(head[:4]), head[4:]
+                content = head + given.read(size + 4)
+                if name != b"pHYs" or metadata.dpi is not None:
+                    file.write(content)
         shutil.copyfileobj(given, file)
-
-
-def _add_chunks(plain: Path, part: Path, exif: Image.Exif, metadata: Metadata, model: str) -> None:
-    """Copies a PNG file with EXIF and text behind its header, and with no size that is invented."""
-    info = PngInfo()
-    for key, value in {**metadata.text, "Software": software(model)}.items():
-        info.add_text(key, value)
-    with plain.open("rb") as given, part.open("wb") as file:
-        file.write(given.read(33))
-        putchunk(file, b"eXIf", exif.tobytes()[6:])
-        for name, content, *_ in info.chunks:
-            putchunk(file, name, content)
-        while True:
-            head = given.read(8)
-            size, name = int.from_bytes(head[:4]), head[4:]
-            if name == b"IDAT":
-                file.write(head)
-                shutil.copyfileobj(given, file)
-                return
-            content = given.read(size + 4)
-            if name != b"pHYs" or metadata.dpi is not None:
-                file.write(head + content)
 
 
 def _save_with_pillow(

@@ -3,13 +3,7 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-import pytest
-
-from subpixel.sr._support.console import one_line
-
-ROOM = Path(__file__).parents[3] / "subpixel"
 NAMES = [
     "[bold]a[/bold].png",
     "[/nothing]",
@@ -47,28 +41,3 @@ def test_names_are_no_markup_also_in_a_table_and_as_bytes():
 
 def test_characters_that_the_encoding_lacks_are_escapes():
     assert printed("print(sys.argv[1])", "\u65e5.png", encoding="ascii") == b"\\u65e5.png\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        ("a\nb", "a\\nb"),
-        ("\x1b[31mred", "\\x1b[31mred"),
-        ("tab\t", "tab\\t"),
-        ("caf\u00e9", "caf\u00e9"),
-    ],
-)
-def test_control_characters_are_escapes(text, line):
-    assert one_line(text) == line
-
-
-def test_every_command_prints_by_the_one_console():
-    calls = [
-        str(path.relative_to(ROOM))
-        for path in ROOM.rglob("*.py")
-        if any(
-            "Console(" in line and "make_console(" not in line
-            for line in path.read_text().splitlines()
-        )
-    ]
-    assert calls == ["sr/_support/console.py"]

@@ -93,17 +93,6 @@ TPU = """HloModule jit_f
   ROOT %t = (s32[]{:T(128)}, f32[16,8]{1,0:T(8,128)}) tanh(%s), backend_config={"window_config":{"estimated_cycles":"7"}}
 }
 
-%condition (s: (s32[], f32[16,8])) -> pred[] {
-  %s = (s32[]{:T(128)}, f32[16,8]{1,0:T(8,128)}) parameter(0)
-  ROOT %p = pred[]{:T(256)} constant(true)
-}
-
-%sum (a: f32[], b: f32[]) -> f32[] {
-  %a = f32[]{:T(128)} parameter(0)
-  %b = f32[]{:T(128)} parameter(1)
-  ROOT %c = f32[]{:T(128)} add(%a, %b)
-}
-
 ENTRY %main (x: f32[16,32,32,2], w: f32[3,3,2,2], m: f32[16,8], v: f32[8,4]) -> f32[16,4] {
   %x = f32[16,32,32,2]{3,2,1,0:T(8,128)} parameter(0)
   %w = f32[3,3,2,2]{2,3,1,0:T(1,128)S(1)} parameter(1)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.ndimage import correlate
 
-from subpixel.image import imresize
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.degradation import Degradation, make_lr
 
@@ -31,13 +30,6 @@ def test_blur_is_a_gaussian_around_the_middle_of_each_block(scale, border):
     first = (scale - 1) // 2
     expected = np.floor(blurred + 0.5)[first::scale, first::scale]
     np.testing.assert_array_equal(make_lr(hr, scale, Degradation("blur", border=border)), expected)
-
-
-@pytest.mark.parametrize("border", ["symmetric", "replicate"])
-def test_bicubic_is_matlabs_channel_by_channel(border):
-    hr = noise(30, 24)
-    expected = imresize(hr, 1 / 3, border=border)
-    np.testing.assert_array_equal(make_lr(hr, 3, Degradation(border=border)), expected)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

@@ -41,13 +41,6 @@ def jpeg(array):
     return np.asarray(Image.open(content))
 
 
-def test_images_without_copies_are_split_and_nothing_is_said(photographs):
-    found = split(photographs, 2)
-    assert len(found.held_out) == 2
-    assert sorted([*found.train, *found.held_out]) == list(range(7))
-    assert found.notes == ()
-
-
 def test_the_choice_depends_on_the_contents_alone(photographs):
     """Neither on order and names, nor much on what is added."""
 
@@ -90,15 +83,6 @@ def test_what_only_looks_like_a_held_out_image_is_named_and_trained_on(photograp
     assert "leave them out with data.exclude" in note
     i = found.held_out[0]
     assert f"image {(i + 7) % 14} looks like image {i}" in note
-
-
-def test_copies_among_the_images_to_train_on_stay(photographs):
-    held_out = split(photographs, 1).held_out[0]
-    twice = photographs[(held_out + 1) % 7]
-    found = split([*photographs, twice], 1)
-    assert len(found.train) == 7
-    assert "1 training images occur more than once" in found.notes[0]
-    assert "0 are not trained on" in found.notes[0]
 
 
 def test_only_copies_of_held_out_images_are_too_few(photographs):

@@ -1,11 +1,10 @@
 """Every kind of image file is converted harmlessly or refused by name."""
 
 import os
-import struct
-import zlib
 
 import numpy as np
 import pytest
+import pyvips
 import tifffile
 from PIL import Image, ImageOps
 
@@ -52,15 +51,8 @@ def test_fewer_than_8_bits_are_scaled(tmp_path):
 
 def png16(path, _):
     """Writes a PNG of 16 bits a channel, which Pillow cannot write."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        end = struct.pack(">I", zlib.crc32(kind + body))
-        return struct.pack(">I", len(body)) + kind + body + end
-
-    header = struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0)
-    rows = zlib.compress(b"".join(b"\0" + bytes(range(12)) for _ in range(2)))
-    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    image = pyvips.Image.black(2, 2, bands=3).cast("ushort").copy(interpretation="rgb16")
+    path.write_bytes(image.pngsave_buffer())
 
 
 def ppm(maximum):
@@ -135,7 +127,6 @@ REFUSED = {
     ),
     "PNG of 16 bits": (png16, f"{DEEP} .16 bits"),
     "PPM of 10 bits": (ppm(1023), f"{DEEP} .10 bits"),
-    "PPM of 16 bits": (ppm(65535), f"{DEEP} .16 bits"),
     "PGM of 16 bits": (content(b"P5 1 1 65535\n\1\2"), DEEP),
     "TIFF of 16 bits": (tiff("u2"), DEEP),
     "TIFF of 16 bits, planar": (
@@ -148,7 +139,6 @@ REFUSED = {
     "TIFF of float16": (tiff("f2"), UNKNOWN),
     "TIFF of uint32, big-endian": (tiff(">u4", byteorder=">"), UNKNOWN),
     "TIFF of int16": (tiff("i2"), UNKNOWN),
-    "TIFF of int8": (tiff("i1"), UNKNOWN),
     "BigTIFF": (tiff("u8", bigtiff=True), UNKNOWN),
     "TIFF cut": (content(b"II*\0\x08\0\0\0"), UNKNOWN),
     "JPEG of 12 bits": (changed(twelve_bits, "JPEG"), UNKNOWN),

@@ -1,7 +1,6 @@
 """Batches: aligned, uniform over places, reproducible, resumable."""
 
 import numpy as np
-import pytest
 
 from subpixel.sr.data.patches import PatchCutter, batches
 
@@ -88,10 +87,3 @@ def test_an_iterator_resumes_where_it_was_and_follows_the_seed():
     other = next(batches(cutter(pairs), steps=8, seed=2))["lr"]
     same = next(batches(cutter(pairs), steps=8, seed=1))["lr"]
     assert (other != same).any()
-
-
-@pytest.mark.parametrize("augment", [False, True])
-def test_batches_of_a_run_differ(augment):
-    iterator = batches(cutter([coded_pair(30, 30, 0)], augment=augment), steps=3, seed=0)
-    first, second, _ = (batch["lr"] for batch in iterator)
-    assert (first != second).any()

@@ -161,11 +161,3 @@ def test_no_tensorflow_is_imported(div2k):
         "p[0].hr.load(); assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
-
-
-def test_without_tfds_one_line_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(
-        InputError, match=r"needs TensorFlow Datasets: pip install 'subpixel\[tfds\]'"
-    ):
-        find_pairs("tfds:div2k/bicubic_x4", None)

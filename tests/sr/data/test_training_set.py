@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from files import picture, save
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
@@ -19,27 +20,18 @@ MODEL = ESPCNConfig(scale=2)
 COUNT = 6
 
 
-def picture(seed, height=40, width=44):
-    coarse = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
-    return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
-
-
 @pytest.fixture
 def root(tmp_path):
-    for part, count in (("train", COUNT), ("test", 2)):
-        (tmp_path / part).mkdir()
-        for seed in range(count):
-            pixels = picture(seed + 100 * (part == "test"))
-            Image.fromarray(pixels).save(tmp_path / part / f"{seed}.png")
+    for seed in range(COUNT):
+        save(tmp_path / f"train/{seed}.png", picture(seed))
+    for seed in range(2):
+        save(tmp_path / f"test/{seed}.png", picture(seed + 100))
     return tmp_path
 
 
 def load(root, workdir=None, **options):
-    data = DataConfig(
-        train=("folder:train",),
-        benchmarks=("folder:test",),
-        **{"validation_images": 2, "patch_size": 8} | options,
-    )
+    sets = {"train": ("folder:train",), "benchmarks": ("folder:test",)}
+    data = DataConfig(**sets | {"validation_images": 2, "patch_size": 8} | options)
     return load_training_set(MODEL, data, root, workdir=workdir)
 
 
@@ -75,12 +67,12 @@ def test_the_held_out_images_do_not_depend_on_names_or_order(root):
 
 
 def add(folder):
-    Image.fromarray(picture(50)).save(folder / "new.png")
-    Image.fromarray(picture(51)).save(folder / "newer.jpg")
+    save(folder / "new.png", picture(50))
+    save(folder / "newer.jpg", picture(51))
 
 
 def change(folder):
-    Image.fromarray(255 - picture(3)).save(folder / "3.png")
+    save(folder / "3.png", 255 - picture(3))
 
 
 def as_bmp(folder):
@@ -103,7 +95,7 @@ CHANGES = {
         r"1 new \(0 copy\)\.",
     ),
     "shrunk": (
-        lambda folder: Image.fromarray(picture(1, 20, 22)).save(folder / "1.png"),
+        lambda folder: save(folder / "1.png", picture(1, 20, 22)),
         r"1 with other pixels \(1\)\.",
     ),
 }
@@ -161,7 +153,7 @@ def test_every_image_that_cannot_be_used_is_named_at_once(root):
     (root / "train/1.png").write_bytes(b"")
     (root / "train/3.png").write_bytes((root / "train/3.png").read_bytes()[:-200])
     Image.fromarray(picture(9)).convert("CMYK").save(root / "train/8.jpg")
-    Image.fromarray(picture(9)[:10]).save(root / "train/9.png")
+    save(root / "train/9.png", picture(9)[:10])
     with pytest.raises(InputError, match=r"^4 images cannot be used: ") as error:
         load(root)
     assert len(str(error.value).splitlines()) == 1
@@ -185,18 +177,10 @@ def test_small_images_of_a_cache_are_named_at_once(root):
 
 
 def test_lr_images_of_files_are_said(root):
-    (root / "train/HR").mkdir()
-    (root / "train/LR").mkdir()
     for path in sorted((root / "train").glob("*.png")):
-        Image.fromarray(make_lr(np.asarray(Image.open(path)), 2)).save(
-            root / "train/LR" / path.name
-        )
-        path.rename(root / "train/HR" / path.name)
+        save(root / "train/LR" / path.name, make_lr(np.asarray(Image.open(path)), 2))
+        save(root / "train/HR" / path.name, np.asarray(Image.open(path)))
+        path.unlink()
     assert load(root).lr == "from the files of the set"
-    data = DataConfig(
-        train=("folder:train", "folder:test"), benchmarks=("embedded:test",), patch_size=8
-    )
-    found = load_training_set(
-        MODEL, DataConfig(**{**vars(data), "validation_images": 1}), root, benchmarks={}
-    )
+    found = load(root, train=("folder:train", "folder:test"), benchmarks=("embedded:test",))
     assert found.lr.startswith("6 from the files of the set, 2 made by MATLAB's imresize")

@@ -8,7 +8,7 @@ import math
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -121,37 +121,20 @@ def saved(page: Any) -> bytes:
     return Path(download.value.path()).read_bytes()
 
 
-def save_png(path: Path) -> None:
-    Image.fromarray(data.chelsea()[40:260, 60:367]).save(path)
+CAT = data.chelsea()[40:260, 60:367]
 
 
-def save_grey(path: Path) -> None:
-    Image.fromarray(data.camera()[100:260, 150:301]).save(path)
-
-
-def save_line(path: Path) -> None:
-    Image.fromarray(data.chelsea()[100:101, :40]).save(path)
-
-
-def save_turned(path: Path) -> None:
+def save(path: Path) -> None:
+    """Saves the image of a name."""
+    images = {"cat": CAT, "grey": data.camera()[100:260, 150:301], "line": CAT[:1, :40]}
+    image = Image.fromarray(images.get(path.stem, data.astronaut()[:201, :300]))
     exif = Image.Exif()
-    exif[0x0112] = 6
-    image = Image.fromarray(data.astronaut()[:201, :300])
+    exif[0x0112] = 6 if path.stem == "turned" else 1
     image.save(path, exif=exif, quality=92, subsampling=0)
 
 
-@pytest.mark.parametrize(
-    ("name", "save"),
-    [
-        ("cat.png", save_png),
-        ("grey.png", save_grey),
-        ("line.png", save_line),
-        ("turned.jpeg", save_turned),
-    ],
-)
-def test_gives_the_pixels_of_the_command(
-    page: Any, tmp_path: Path, name: str, save: Callable[[Path], None]
-):
+@pytest.mark.parametrize("name", ["cat.png", "grey.png", "line.png", "turned.jpeg"])
+def test_gives_the_pixels_of_the_command(page: Any, tmp_path: Path, name: str):
     path, result = tmp_path / name, tmp_path / "result.png"
     save(path)
     assert upscale.run(upscale.Options((path,), result, model=MODEL)) == 0
@@ -173,7 +156,7 @@ def test_gives_the_pixels_of_the_command(
 
 def test_shows_bicubic_beside_the_network(page: Any, tmp_path: Path):
     path = tmp_path / "cat.png"
-    save_png(path)
+    save(path)
     shown = {}
     drop(page, path)
     for model, part in (("bicubic", 1.0), (MODEL, 0.0)):
@@ -269,18 +252,6 @@ def test_a_result_that_the_browser_does_not_hold_is_said(page: Any, tmp_path: Pa
     page.wait_for_selector("#status.error")
     said = page.inner_text("#status")
     assert said.startswith("This browser does not hold an image of 75000 × 6")  # noqa: RUF001
-
-
-def test_a_service_worker_of_an_earlier_page_goes(page: Any):
-    script = """async () => {
-        await caches.open("subpixel-demo-old");
-        await navigator.serviceWorker.register("sw.js");
-        while ((await navigator.serviceWorker.getRegistrations()).length) {
-            await new Promise((resolve) => setTimeout(resolve, 50));
-        }
-        return caches.keys();
-    }"""
-    assert page.evaluate(script) == []
 
 
 def test_digests_name_the_files_that_the_worker_loads(demo: Path):

@@ -64,12 +64,9 @@ def test_a_folder_with_other_files_is_left_alone(files: Path, tmp_path: Path):
         build_demo([_model()], tmp_path, files)
     with pytest.raises(InputError, match="is a file"):
         build_demo([_model()], tmp_path / "thesis.tex", files)
-    assert {path.name for path in tmp_path.iterdir()} == {"thesis.tex", "runtime"}
-
-
-def test_two_models_of_one_name_are_refused(files: Path, tmp_path: Path):
     with pytest.raises(InputError, match="two models have the name 'espcn_x3'"):
         build_demo([_model()] * 2, tmp_path / "demo", files)
+    assert {path.name for path in tmp_path.iterdir()} == {"thesis.tex", "runtime"}
 
 
 def test_runtime_from_an_archive_of_npm(files: Path, tmp_path: Path):

@@ -78,6 +78,11 @@ def test_activations_are_refused_where_they_are_known(name):
     [
         (["-o", "m.xyz"], "has no suffix of a format"),
         (["-o", "m.safetensors", "--uint8"], "--uint8 does not apply to a .safetensors file"),
+        (["-o", "m.stablehlo", "--size=3x4"], "--size does not apply to a .stablehlo file: leave"),
+        *(
+            (["-o", "m.onnx", f"--size={text}"], f"--size must be WIDTHxHEIGHT .*; got '{text}'")
+            for text in ("640", "0x3", "640X360", "-1x3", "640x360x3", "1e3x2")
+        ),
         (["-o", "m.pth", "--upsampler=subpixel"], "is for workdirs of train.py, and w.safetensors"),
     ],
 )

@@ -10,7 +10,6 @@ from flax import nnx
 from PIL import Image
 
 import eval as eval_command
-from subpixel.__main__ import main as subpixel_command
 from subpixel.image import imresize, to_uint8
 from subpixel.sr._support.errors import InputError, NonFiniteError
 from subpixel.sr.config import ESPCNConfig
@@ -160,43 +159,14 @@ def test_everything_that_eval_leaves(monkeypatch, files, tmp_path, capsys):
     assert "dull" not in printed
 
 
-def test_scores_of_two_protocols_are_in_one_table_with_the_differences(
-    monkeypatch, files, tmp_path, capsys
-):
-    a, b, c = (str(tmp_path / f"{name}.json") for name in "abc")
-    evaluate(monkeypatch, files, "bicubic", f"--json={a}")
-    evaluate(monkeypatch, files, str(files / "w.safetensors"), f"--json={b}")
-    evaluate(monkeypatch, files, "bicubic", f"--json={c}", "--protocol=esr", "--grey=stored")
-    for paths, columns in (((a, b), ()), ((a, c), ("luma_range", "grey"))):
-        monkeypatch.setattr("sys.argv", ["subpixel", "scores", "table", *paths])
-        capsys.readouterr()
-        assert subpixel_command() == 0
-        printed = capsys.readouterr().out
-        for column in ("luma_range", "grey", "rounding"):
-            assert (column in printed.split("\n", 2)[2]) == (column in columns)
-        assert ("matlab x2" in printed) == (not columns)
-    monkeypatch.setattr("sys.argv", ["subpixel", "scores", "table", str(files / "w.safetensors")])
-    with pytest.raises(InputError, match=r"w\.safetensors is not a JSON file of eval\.py"):
-        subpixel_command()
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--save-images=FILE"], "there is a file where a folder must be"),
-        (["--error-maps=FILE/deeper"], "there is a file where a folder must be"),
-        (["--json=FOLDER"], "which is a folder"),
         (["--self-ensemble"], "self_ensemble is for networks"),
         (["--lr-from=files"], "has no LR image for x2"),
-        (["--crop=3"], "crop must be a multiple of the scale, 2; got 3"),
         (["--shave=12"], "SSIM needs at least 11"),
     ],
 )
-def test_what_eval_cannot_do_is_explained(monkeypatch, files, tmp_path, arguments, message):
-    (tmp_path / "file").touch()
-    arguments = [
-        a.replace("FILE", str(tmp_path / "file")).replace("FOLDER", str(tmp_path))
-        for a in arguments
-    ]
+def test_what_eval_cannot_do_is_explained(monkeypatch, files, arguments, message):
     with pytest.raises(InputError, match=message):
         evaluate(monkeypatch, files, "bicubic", *arguments)

@@ -185,6 +185,12 @@ def test_weights_that_are_not_the_networks_are_named(tmp_path, change, message):
         load_weights(tmp_path / "a")
 
 
+def test_weights_do_not_depend_on_the_order_of_an_arrays_memory(tmp_path):
+    params = jax.tree.map(np.asarray, nnx.to_pure_dict(nnx.state(drawn(CONFIGS[0]))))
+    save_weights(tmp_path / "a", jax.tree.map(np.asfortranarray, params), CONFIGS[0], "subpixel")
+    jax.tree.map(np.testing.assert_array_equal, load_weights(tmp_path / "a").params, params)
+
+
 @pytest.mark.parametrize("config", CONFIGS)
 def test_a_member_of_the_union_survives_json(config):
     experiment = Experiment("a", model=config)

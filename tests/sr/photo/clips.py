@@ -112,3 +112,10 @@ def ffmpeg(*words: object, check: bool = True) -> bytes:
     assert FFMPEG is not None
     command = [FFMPEG, "-v", "error", "-y", *map(str, words)]
     return subprocess.run(command, check=check, capture_output=True).stdout
+
+
+def shown(path: Path, scale: int = 1) -> np.ndarray:
+    """Returns the frames of a video of 64x48 pixels, or enlarged, as ffmpeg shows them."""
+    flags = ("-sws_flags", "accurate_rnd+full_chroma_int", "-fps_mode", "passthrough")
+    pixels = ffmpeg("-i", path, *flags, "-f", "rawvideo", "-pix_fmt", "rgb24", "-", check=False)
+    return np.frombuffer(pixels, np.uint8).reshape(-1, scale * 48, scale * 64, 3).astype(float)

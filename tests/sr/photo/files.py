@@ -17,6 +17,12 @@ COFFEE = data.coffee()[100:160, 200:280]
 HEIGHT, WIDTH = COFFEE.shape[:2]
 
 
+def picture(seed: int, height: int = 36, width: int = 48) -> np.ndarray:
+    """Returns a smooth image, as photographs are, so that it is told from another by its shapes."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
+
+
 def rgba() -> np.ndarray:
     """Returns the crop of a photograph, transparent in a corner whose hidden colour is magenta."""
     image = np.dstack([COFFEE, np.full((HEIGHT, WIDTH), 255, np.uint8)])
@@ -31,7 +37,8 @@ def coffee16() -> np.ndarray:
 
 
 def save(path: Path, values: np.ndarray = COFFEE, **options) -> Path:
-    """Saves an array with Pillow."""
+    """Saves an array with Pillow, in a new folder if it is not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(values).save(path, **options)
     return path
 

@@ -79,7 +79,11 @@ BAD = {
     "logl.tif": (tiff(coffee16()[..., 0], 32844), "has the colour space 32844 of TIFF"),
     "ycbcr.tif": (
         lambda path: Image.fromarray(COFFEE).convert("YCbCr").save(path),
-        "has the colour space 6 of TIFF, and grey, RGB, palettes, CMYK and JPEG are read",
+        "has the colour space 6 of TIFF, and grey, RGB, palettes and JPEG are read",
+    ),
+    "cmyk.jpg": (
+        lambda path: Image.fromarray(COFFEE).convert("CMYK").save(path),
+        "has the colour space cmyk: convert it to RGB or grey",
     ),
     "five.tif": (tiff(np.dstack([rgba(), rgba()[..., :1]])), "has 5 channels"),
     "wide.tif": (tiff(COFFEE.astype(np.uint32)), "has values of the kind uint: convert them to"),
@@ -129,51 +133,43 @@ def premultiplied() -> np.ndarray:
 IMAGE = Image.fromarray(COFFEE)
 GREY, ALPHA = COFFEE[..., 0], rgba()[..., 3]
 RGBA16 = np.dstack([coffee16(), ALPHA.astype(np.uint16) * 257])
-PLANES = {"photometric": "rgb", "planarconfig": "separate"}
+BAD_EXIF = b"Exif\0\0MM\0*\xff\xff\xff\xff garbage"
 GOOD = {
-    "plain.png": (save, 3, np.uint8),
-    "plain.jpg": (array(COFFEE, quality=95), 3, np.uint8),
-    "plain.webp": (array(COFFEE, quality=95), 3, np.uint8),
-    "plain.tif": (save, 3, np.uint8),
-    "plain.avif": (array(COFFEE, quality=95), 3, np.uint8),
-    "renamed.jpg": (array(COFFEE, format="PNG"), 3, np.uint8),
-    "progressive.jpg": (array(COFFEE, quality=95, subsampling=0, progressive=True), 3, np.uint8),
-    "broken_exif.jpg": (
-        array(COFFEE, quality=95, exif=b"Exif\0\0MM\0*\xff\xff\xff\xff garbage"),
-        3,
-        np.uint8,
-    ),
-    "rgb.jpg": (array(COFFEE, quality=95, keep_rgb=True), 3, np.uint8),
-    "tiled.tif": (tiff(COFFEE, tile=(32, 32)), 3, np.uint8),
-    "planar.tif": (
-        lambda p: tifffile.imwrite(p, np.moveaxis(COFFEE, -1, 0), **PLANES),
-        3,
-        np.uint8,
-    ),
-    "white_is_zero.tif": (tiff(GREY, "miniswhite"), 1, np.uint8),
-    "premultiplied.tif": (tiff(premultiplied(), extrasamples=["assocalpha"]), 4, np.uint8),
-    "palette.png": (IMAGE.quantize(32).save, 3, np.uint8),
-    "transparent_palette.png": (lambda p: IMAGE.quantize(32).save(p, transparency=3), 4, np.uint8),
-    "grey.png": (array(GREY), 1, np.uint8),
-    "grey.jpg": (array(GREY), 1, np.uint8),
-    "bits.png": (array(GREY > 128), 1, np.uint8),
-    "bits.tif": (array(GREY > 128), 1, np.uint8),
-    "grey_alpha.png": (array(np.dstack([GREY, ALPHA])), 2, np.uint8),
-    "rgba.png": (array(rgba()), 4, np.uint8),
-    "rgba.webp": (array(rgba(), lossless=True), 4, np.uint8),
-    "rgba.tif": (array(rgba()), 4, np.uint8),
-    "rgb16.png": (vips16(coffee16()), 3, np.uint16),
-    "rgb16.tif": (vips16(coffee16()), 3, np.uint16),
-    "rgba16.png": (vips16(RGBA16), 4, np.uint16),
-    "grey16.png": (vips16(coffee16()[..., :1]), 1, np.uint16),
+    "plain.png": save,
+    "plain.jpg": array(COFFEE, quality=95),
+    "plain.webp": array(COFFEE, quality=95),
+    "plain.tif": save,
+    "plain.avif": array(COFFEE, quality=95),
+    "renamed.jpg": array(COFFEE, format="PNG"),
+    "progressive.jpg": array(COFFEE, quality=95, subsampling=0, progressive=True),
+    "broken_exif.jpg": array(COFFEE, quality=95, exif=BAD_EXIF),
+    "rgb.jpg": array(COFFEE, quality=95, keep_rgb=True),
+    "tiled.tif": tiff(COFFEE, tile=(32, 32)),
+    "planar.tif": tiff(np.moveaxis(COFFEE, -1, 0), planarconfig="separate"),
+    "white_is_zero.tif": tiff(GREY, "miniswhite"),
+    "premultiplied.tif": tiff(premultiplied(), extrasamples=["assocalpha"]),
+    "palette.png": IMAGE.quantize(32).save,
+    "transparent_palette.png": lambda p: IMAGE.quantize(32).save(p, transparency=3),
+    "grey.png": array(GREY),
+    "grey.jpg": array(GREY),
+    "bits.png": array(GREY > 128),
+    "bits.tif": array(GREY > 128),
+    "grey_alpha.png": array(np.dstack([GREY, ALPHA])),
+    "rgba.png": array(rgba()),
+    "rgba.webp": array(rgba(), lossless=True),
+    "rgba.tif": array(rgba()),
+    "rgb16.png": vips16(coffee16()),
+    "rgb16.tif": vips16(coffee16()),
+    "rgba16.png": vips16(RGBA16),
+    "grey16.png": vips16(coffee16()[..., :1]),
     # A still GIF and BMP become PNG.
-    "plain.bmp": (save, 3, np.uint8),
-    "grey.bmp": (array(GREY), 1, np.uint8),
-    "still.gif": (IMAGE.quantize(64).save, 3, np.uint8),
-    f"{'long' * 62}.PNG": (save, 3, np.uint8),
-    "name with spaces.png": (save, 3, np.uint8),
-    "new\nline.png": (save, 3, np.uint8),
-    "déjà vu 写真.jpg": (array(COFFEE, quality=95), 3, np.uint8),
+    "plain.bmp": save,
+    "grey.bmp": array(GREY),
+    "still.gif": IMAGE.quantize(64).save,
+    f"{'long' * 62}.PNG": save,
+    "name with spaces.png": save,
+    "new\nline.png": save,
+    "déjà vu 写真.jpg": array(COFFEE, quality=95),
 }
 
 
@@ -187,19 +183,18 @@ def pixels(path: Path) -> np.ndarray:
 
 @pytest.mark.parametrize("name", GOOD)
 def test_good_file_keeps_its_kind_and_its_colours(name, tmp_path, run):
-    make, channels, dtype = GOOD[name]
-    make(tmp_path / name)
+    GOOD[name](tmp_path / name)
     target = tmp_path / "out" / name.replace(".bmp", ".png").replace(".gif", ".png")
     code, printed = run(tmp_path / name, "-o", tmp_path / "out", "--scale=2", "--quality=100")
     assert code == 0, printed
     assert printed.rstrip().endswith(f"has {2 * WIDTH}x{2 * HEIGHT}")
     before, after = pixels(tmp_path / name), pixels(target)
-    assert after.shape == (2 * HEIGHT, 2 * WIDTH, channels)
-    assert after.dtype == dtype
+    channels, dtype = before.shape[2], before.dtype
+    assert (after.shape, after.dtype) == ((2 * HEIGHT, 2 * WIDTH, channels), dtype)
     # Shrunk by the mean of 2x2, bicubic gives nearly what was there.
     peak = np.iinfo(dtype).max
     mean = after.reshape(HEIGHT, 2, WIDTH, 2, channels).mean(axis=(1, 3)) / peak
-    before = before.astype(np.float64) / (255 if before.dtype == np.uint8 else peak)
+    before = before.astype(np.float64) / peak
     error = np.abs(mean - before)
     if channels in (2, 4):
         error = error[before[..., -1] == 1]
@@ -220,23 +215,6 @@ def test_a_result_wider_than_its_format_is_refused_before_work(tmp_path, run):
     code, printed = run(tmp_path / "a.jpg", "-o", tmp_path / "out")
     assert code == 1
     assert "196500x6 is larger than JPEG can be, 65535 pixels a side" in printed
-
-
-@pytest.mark.parametrize("adobe", [True, False])
-def test_cmyk_becomes_srgb_with_a_word(adobe, tmp_path, run):
-    IMAGE.convert("CMYK").save(tmp_path / "a.jpg", quality=95)
-    if not adobe:
-        content = (tmp_path / "a.jpg").read_bytes()
-        at = content.index(b"\xff\xee")
-        length = int.from_bytes(content[at + 2 : at + 4]) + 2
-        (tmp_path / "a.jpg").write_bytes(content[:at] + content[at + length :])
-    code, printed = run(tmp_path / "a.jpg", "-o", tmp_path / "out", "--scale=2")
-    assert code == 0, printed
-    assert "CMYK converted to sRGB by a general colour profile" in printed
-    result = Image.open(tmp_path / "out/a.jpg")
-    assert result.mode == "RGB"
-    # Pillow's formula without a profile is only near, and says whether the inks were inverted.
-    assert abs(np.asarray(result).mean() - COFFEE.mean()) < 40
 
 
 @pytest.mark.parametrize("name", ["a.bmp", "a.tif"])

@@ -14,7 +14,6 @@ import psutil
 import pytest
 from files import COFFEE, enlarge, save
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from rich.console import Console
 
 from subpixel.sr._support.errors import InputError
@@ -111,13 +110,6 @@ def test_a_result_that_has_no_place_is_named(
     assert files[0].read_bytes() == before
 
 
-def test_formats_are_chosen(tmp_path):
-    save(tmp_path / "a.jpg")
-    run([tmp_path / "a.jpg"], tmp_path / "out", suffix=".webp")
-    with Image.open(tmp_path / "out/a.webp") as image:
-        assert image.format == "WEBP"
-
-
 @pytest.mark.parametrize(
     ("names", "output", "suffix", "message"),
     [
@@ -145,13 +137,14 @@ def test_an_output_that_cannot_be_is_refused(names, output, suffix, message, tmp
         plan_jobs(inputs, path, "x2", suffix)
 
 
-def test_a_folder_may_look_like_a_file_if_it_is_there(tmp_path):
+def test_a_folder_may_look_like_a_file_if_it_is_there_and_a_format_is_chosen(tmp_path):
     source = save(tmp_path / "a.png")
     for name in ("b.gif", "2024.05", "large"):
         (tmp_path / name).mkdir()
         assert targets([source], tmp_path / name) == [tmp_path / name / "a.png"]
     assert targets([source], tmp_path / "new") == [tmp_path / "new/a.png"]
     assert targets([source], tmp_path / "b.jpeg") == [tmp_path / "b.jpeg"]
+    assert targets([source], tmp_path / "new", suffix=".webp") == [tmp_path / "new/a.webp"]
 
 
 def test_a_file_given_twice_is_done_once(tmp_path):
@@ -184,22 +177,15 @@ def test_errors_of_a_size_name_the_file(tmp_path):
     )
 
 
-def test_links_to_folders_are_followed_once(tmp_path):
-    save_all(tmp_path, "in/real/a.png", "elsewhere/b.png")
+def test_links_to_folders_are_followed_once_and_hidden_names_left_out(tmp_path):
+    save_all(tmp_path, "in/real/a.png", "elsewhere/b.png", "in/.thumbnails/a.png")
+    (tmp_path / "in/._b.jpg").write_bytes(b"\0\x05\x16\x07 a fork of macOS")
     (tmp_path / "in/link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "in/real/loop").symlink_to(tmp_path / "in")
     (tmp_path / "in/again").symlink_to(tmp_path / "elsewhere")
-    outcome, _ = run([tmp_path / "in"], tmp_path / "out")
-    assert (outcome.done, outcome.failed) == (2, 0)
-    assert tree(tmp_path / "out") == ["again/b.png", "real/a.png"]
-
-
-def test_hidden_files_and_folders_are_left_out(tmp_path):
-    save_all(tmp_path / "in", ".thumbnails/a.png", "b.jpg")
-    (tmp_path / "in/._b.jpg").write_bytes(b"\0\x05\x16\x07 a fork of macOS")
     outcome, printed = run([tmp_path / "in"], tmp_path / "out")
-    assert (outcome.done, outcome.failed, printed) == (1, 0, "")
-    assert tree(tmp_path / "out") == ["b.jpg"]
+    assert (outcome.done, outcome.failed, printed) == (2, 0, "")
+    assert tree(tmp_path / "out") == ["again/b.png", "real/a.png"]
 
 
 @pytest.mark.parametrize(
@@ -259,50 +245,35 @@ def test_two_runs_with_one_target_leave_one_whole_result(suffix, tmp_path):
     assert tree(tmp_path / "out") == [f"a.{suffix}"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write and read everything")
-def test_what_may_not_be_read_or_written_is_named(tmp_path):
-    (tmp_path / "out").mkdir(mode=0o500)
-    outcome, printed = run([save(tmp_path / "a.png")], tmp_path / "out")
-    assert outcome.failed == 1
-    assert "Permission denied" in printed
-
-
-@pytest.mark.parametrize(
-    ("name", "of"),
-    [("b.jpg", "pixels"), ("b.tif", "pixels"), ("b.webp", "pixels"), ("b.png", "text")],
-)
-def test_a_full_disk_leaves_no_half_file(name, of, tmp_path):
-    noise = np.random.default_rng(0).bytes(300_000)
-    if of == "pixels":
-        save(tmp_path / "a.png", np.frombuffer(noise, np.uint8)[:270_000].reshape(300, 300, 3))
-    else:
-        # The pixels have less than the limit, the text more.
-        text = PngInfo()
-        text.add_text("Title", noise.hex())
-        save(tmp_path / "a.png", pnginfo=text)
+def test_a_full_disk_leaves_no_half_file(tmp_path):
+    noise = np.frombuffer(np.random.default_rng(0).bytes(120_000), np.uint8).reshape(200, 200, 3)
+    names = [f"in/{name}" for name in ("a.jpg", "b.tif", "c.webp", "d.png")]
+    (tmp_path / "in").mkdir()
+    for name in names:
+        save(tmp_path / name, noise)
     code = (
-        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000));"
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (90_000, 90_000));"
         "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "from subpixel.sr.cli._run import run_command; from subpixel.__main__ import main;"
         "run_command(main)"
     )
-    words = ["upscale", tmp_path / "a.png", "-o", tmp_path / name, "--model=bicubic"]
+    words = ["upscale", tmp_path / "in", "-o", tmp_path / "out", "--model=bicubic"]
     ended = subprocess.run(
         [sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, check=False
     )
     assert ended.returncode == 1, ended.stderr
-    error = ended.stderr.splitlines()[0]
-    assert error.startswith("error: ")
-    assert error.endswith(f": {tmp_path / name}")
     assert "Traceback" not in ended.stderr
-    assert tree(tmp_path) == ["a.png"]
+    for line, name in zip(ended.stderr.splitlines(), names, strict=False):
+        assert line.startswith("error: ")
+        assert line.endswith(f": {tmp_path / name.replace('in', 'out')}")
+    assert tree(tmp_path) == names
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_leaves_whole_files_and_the_same_command_does_the_rest(number, tmp_path):
-    large = np.tile(COFFEE, (10, 10, 1))
+    large = np.tile(COFFEE, (8, 8, 1))
     (tmp_path / "in").mkdir()
-    for i in range(12):
+    for i in range(7):
         save(tmp_path / f"in/{i:02d}.png", large)
     words = ["upscale", tmp_path / "in", "-o", tmp_path / "out", "--model=bicubic"]
     command = [sys.executable, "-m", "subpixel", *map(str, words)]
@@ -315,19 +286,16 @@ def test_a_stop_leaves_whole_files_and_the_same_command_does_the_rest(number, tm
     assert process.returncode == 128 + number
     assert "interrupted" in printed
     names = tree(tmp_path / "out")
-    assert len(names) < 12
+    assert len(names) < 7
     assert all(name.endswith(".png") for name in names)
-    kept = {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in names}
     for name in names:
         with Image.open(tmp_path / "out" / name) as image:
             image.load()
-            assert image.size == (2400, 1800)
+            assert image.size == (1920, 1440)
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0
-    assert f"{12 - len(names)} enlarged, {len(names)} there already" in ended.stderr
-    assert len(tree(tmp_path / "out")) == 12
-    for name, written in kept.items():
-        assert (tmp_path / "out" / name).stat().st_mtime_ns == written
+    assert f"{7 - len(names)} enlarged, {len(names)} there already" in ended.stderr
+    assert len(tree(tmp_path / "out")) == 7
 
 
 @pytest.mark.slow

@@ -12,9 +12,6 @@ from PIL import Image, ImageCms
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.photo.reading import open_photograph
 
-# The points of white, red, green and blue in cHRM.
-BT709 = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
-ADOBE_RGB = (31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)
 SRGB, PQ, P3, LINEAR = (1, 13), (9, 16), (12, 13), (1, 8)
 OWN = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -65,21 +62,6 @@ def test_code_points_become_a_profile_where_there_is_none(name, codes, options, 
 def test_other_colours_are_refused(name, codes, tmp_path):
     with pytest.raises(InputError, match=rf"primaries {codes[0]}, transfer {codes[1]} of ITU-T"):
         open_photograph(stating(tmp_path / name, codes))
-
-
-@pytest.mark.parametrize(
-    ("chunks", "noted"),
-    [
-        ([(b"gAMA", struct.pack(">I", 45455))], False),
-        ([(b"gAMA", struct.pack(">I", 100000))], True),
-        ([(b"gAMA", struct.pack(">I", 100000)), (b"sRGB", bytes(1))], False),
-        ([(b"cHRM", struct.pack(">8I", *BT709))], False),
-        ([(b"cHRM", struct.pack(">8I", *ADOBE_RGB))], True),
-    ],
-)
-def test_gamma_and_primaries_of_png_are_noted(chunks, noted, tmp_path):
-    notes = enlarge(png(tmp_path / "a.png", *chunks), tmp_path / "result.png")
-    assert notes == ["gamma and primaries of the PNG are left out: it is taken for sRGB"] * noted
 
 
 def test_an_avif_without_code_points_is_read(tmp_path):

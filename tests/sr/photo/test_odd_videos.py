@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import FFMPEG, enlarge, ffmpeg
+from clips import FFMPEG, enlarge, ffmpeg, shown
 
 from subpixel.sr._support.errors import InputError
 
@@ -14,7 +14,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(FFMPEG is None, reason="the program ffmpeg is not installed"),
 ]
-WIDTH, HEIGHT = 64, 48
 # Generators of ffmpeg and encoders in MKV.
 SOURCES = ("smptebars", "testsrc", "mandelbrot", "rgbtestsrc", "gradients")
 CODECS = ("ffv1", "libx264", "mpeg4", "libvpx-vp9", "mjpeg", "huffyuv", "utvideo", "prores_ks")
@@ -23,17 +22,9 @@ CODECS = ("ffv1", "libx264", "mpeg4", "libvpx-vp9", "mjpeg", "huffyuv", "utvideo
 def make(path: Path, source: str, *options: object) -> bool:
     """Makes a video, and returns whether ffmpeg can."""
     path.unlink(missing_ok=True)
-    generator = f"{source}=size={WIDTH}x{HEIGHT}:rate=10"
+    generator = f"{source}=size=64x48:rate=10"
     ffmpeg("-f", "lavfi", "-i", generator, "-t", 0.3, *options, path, check=False)
     return path.exists() and path.stat().st_size > 0
-
-
-def frames(path: Path, scale: int) -> np.ndarray:
-    """Returns the frames, (n, h, w, 3), as ffmpeg shows them."""
-    flags = ("-sws_flags", "accurate_rnd+full_chroma_int", "-fps_mode", "passthrough")
-    pixels = ffmpeg("-i", path, *flags, "-f", "rawvideo", "-pix_fmt", "rgb24", "-", check=False)
-    shape = (-1, scale * HEIGHT, scale * WIDTH, 3)
-    return np.frombuffer(pixels, np.uint8).reshape(shape).astype(float)
 
 
 def refusal(source: Path, target: Path) -> str:
@@ -54,7 +45,7 @@ def assert_right(source: Path, target: Path) -> None:
     """Compares means of 8x8 pixels, which bicubic keeps, also where chroma has half the samples."""
     before, after = (
         values.reshape(len(values), 6, 8 * r, -1, 8 * r, 3).mean(axis=(2, 4))
-        for values, r in ((frames(source, 1), 1), (frames(target, 2), 2))
+        for values, r in ((shown(source), 1), (shown(target, 2), 2))
     )
     assert before.shape == after.shape
     assert np.abs(before - after).mean() < 3

@@ -6,13 +6,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import FFMPEG, enlarge, ffmpeg, remux
+from clips import FFMPEG, enlarge, ffmpeg, read_packets, remux, shown
 
 from subpixel.sr._support.errors import InputError
 
 pytestmark = pytest.mark.skipif(FFMPEG is None, reason="the program ffmpeg is not installed")
-WIDTH, HEIGHT = 64, 48
-PATTERN = f"smptebars=size={WIDTH}x{HEIGHT}:rate=10:duration=0.4"
+PATTERN = "smptebars=size=64x48:rate=10:duration=0.4"
 
 
 def make(path: Path, *options: object, source: str = PATTERN) -> Path:
@@ -20,18 +19,9 @@ def make(path: Path, *options: object, source: str = PATTERN) -> Path:
     return path
 
 
-def rgb(path: Path, width: int, height: int) -> np.ndarray:
-    """Returns the frames as ffmpeg shows them."""
-    flags = ("-sws_flags", "accurate_rnd+full_chroma_int")
-    pixels = ffmpeg(
-        "-i", path, *flags, "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"
-    )
-    return np.frombuffer(pixels, np.uint8).reshape(-1, height, width, 3).astype(float)
-
-
 def check_pixels(source: Path, target: Path) -> None:
     """Compares the middles of the bars: flat colours, which no interpolation changes."""
-    before, after = rgb(source, WIDTH, HEIGHT), rgb(target, 2 * WIDTH, 2 * HEIGHT)
+    before, after = shown(source), shown(target, 2)
     assert len(before) == len(after)
     columns = np.array([5, 15, 25, 35, 45, 55])
     flat = after[:, 20][:, 2 * columns]
@@ -69,16 +59,15 @@ def test_each_kept_format_has_the_pixels_that_ffmpeg_reads(pix_fmt, suffix, tmp_
     ],
 )
 def test_rgb_gets_a_stated_matrix_and_the_right_colours(codec, pix_fmt, container, tmp_path):
-    red = f"color=0xC81E1E:size={WIDTH}x{HEIGHT}:rate=10:duration=0.4"
+    red = "color=0xC81E1E:size=64x48:rate=10:duration=0.4"
     options = ("-c:v", codec, "-pix_fmt", pix_fmt)
     source = make(tmp_path / f"a.{container}", *options, source=red)
     note, *others = enlarge(source, tmp_path / "b.mkv")
     assert note.endswith(", with the matrix of BT.709 in full range")
     assert others == ["the transparency of the video was left out"] * (pix_fmt in ("rgba", "argb"))
-    shown = rgb(tmp_path / "b.mkv", 2 * WIDTH, 2 * HEIGHT)
-    expected = rgb(source, WIDTH, HEIGHT)[0, 0, 0]
+    expected = shown(source)[0, 0, 0]
     assert np.abs(expected - (200, 30, 30)).max() <= 2
-    assert np.abs(shown - expected).max() <= 3
+    assert np.abs(shown(tmp_path / "b.mkv", 2) - expected).max() <= 3
     with av.open(str(tmp_path / "b.mkv")) as result:
         context = result.streams.video[0].codec_context
         assert (context.colorspace, context.color_range) == (1, 2)
@@ -152,7 +141,7 @@ def test_sound_that_is_longer_than_the_video_is_no_damage(suffix, tmp_path):
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".webm"])
 def test_a_slideshow_keeps_the_time_of_its_last_picture(suffix, tmp_path):
-    slides = f"testsrc=size={WIDTH}x{HEIGHT}:rate=0.25:duration=12"
+    slides = "testsrc=size=64x48:rate=0.25:duration=12"
     codec = "libvpx-vp9" if suffix == ".webm" else "libx264"
     source = make(tmp_path / f"a{suffix}", "-c:v", codec, source=slides)
     enlarge(source, tmp_path / f"b{suffix}")
@@ -170,7 +159,7 @@ def test_the_last_frame_keeps_its_duration(tmp_path):
     source = tmp_path / "a.mp4"
     # Frames at 0, 0.4 and 0.8 s; the last one is shown for a second.
     held = "setpts='if(eq(N,2),0.8,N*0.4)/TB',tpad=stop_mode=clone:stop_duration=1"
-    clip = f"testsrc=size={WIDTH}x{HEIGHT}:rate=2.5:duration=1.2,{held}"
+    clip = f"testsrc=size=64x48:rate=2.5:duration=1.2,{held}"
     make(source, "-c:v", "libx264", "-vf", "fps=2.5", source=clip)
     enlarge(source, tmp_path / "b.mp4")
     assert seconds(tmp_path / "b.mp4") == pytest.approx(seconds(source), abs=0.01)
@@ -224,22 +213,72 @@ def test_an_unstated_matrix_of_sd_is_stated_where_the_result_is_larger(tmp_path)
             assert result.streams.video[0].codec_context.colorspace == expected
 
 
-def test_a_container_that_cannot_hold_the_sound_is_named(tmp_path):
-    source = tmp_path / "a.mkv"
-    sine = ("-f", "lavfi", "-i", "sine=duration=1", "-c:v", "libx264", "-c:a", "aac")
+@pytest.mark.parametrize(
+    ("source", "target", "codecs"), [("a.mkv", "b.webm", "aac"), ("a.wmv", "b.mkv", "wmav2")]
+)
+def test_sound_that_a_container_cannot_hold_is_named_with_the_command(
+    source, target, codecs, tmp_path
+):
+    source, target = tmp_path / source, tmp_path / target
+    video = "wmv2" if codecs == "wmav2" else "libx264"
+    sine = ("-f", "lavfi", "-i", "sine=duration=1", "-c:v", video, "-c:a", codecs)
     ffmpeg("-f", "lavfi", "-i", PATTERN, *sine, source)
-    with pytest.raises(InputError, match=r"b\.webm cannot hold the audio of .*a\.mkv \(aac\)"):
-        enlarge(source, tmp_path / "b.webm")
-    assert not (tmp_path / "b.webm").exists()
-
-
-def test_sound_that_is_not_copied_is_refused_with_the_command_that_helps(tmp_path):
-    source = tmp_path / "a.wmv"
-    sine = ("-f", "lavfi", "-i", "sine=duration=1", "-c:v", "wmv2", "-c:a", "wmav2")
-    ffmpeg("-f", "lavfi", "-i", PATTERN, *sine, source)
-    with pytest.raises(InputError, match=r"the audio of .*a\.wmv \(wmav2\): convert it") as refused:
-        enlarge(source, tmp_path / "b.mkv")
+    message = rf"{target.name} cannot hold the audio of .*{source.name} \({codecs}\): .*convert it"
+    with pytest.raises(InputError, match=message) as refused:
+        enlarge(source, target)
+    assert not target.exists()
     words = shlex.split(str(refused.value).partition(": ffmpeg ")[2])
     words[-1] = str(tmp_path / words[-1])
     ffmpeg(*words)
-    assert enlarge(Path(words[-1]), tmp_path / "b.mkv") == []
+    assert enlarge(Path(words[-1]), target) == []
+
+
+def test_subtitles_are_copied(tmp_path):
+    text = "1\n00:00:00,000 --> 00:00:00,200\nHello\n\n2\n00:00:00,200 --> 00:00:00,300\nBye\n"
+    (tmp_path / "a.srt").write_text(text)
+    source, german = tmp_path / "a.mkv", ("-metadata:s:s:0", "language=deu")
+    ffmpeg("-f", "lavfi", "-i", PATTERN, "-i", tmp_path / "a.srt", "-c:v", "ffv1", *german, source)
+    enlarge(source, tmp_path / "b.mkv")
+    packets = [read_packets(tmp_path / name, "subtitle") for name in ("a.mkv", "b.mkv")]
+    assert len(packets[0]) == 2
+    assert packets[1] == packets[0]
+    with av.open(str(tmp_path / "b.mkv")) as result:
+        assert result.streams.subtitles[0].language == "deu"
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
+def test_chapters_are_kept(suffix, tmp_path):
+    text = "[CHAPTER]\nTIMEBASE=1/1000\nSTART={}\nEND={}\ntitle={}\n"
+    chapters = text.format(0, 200, "One") + text.format(200, 400, "Two")
+    (tmp_path / "chapters.txt").write_text(f";FFMETADATA1\n{chapters}")
+    source, given = tmp_path / "a.mkv", ("-i", tmp_path / "chapters.txt", "-map_metadata", 1)
+    ffmpeg("-f", "lavfi", "-i", PATTERN, *given, "-c:v", "libx264", source)
+    assert enlarge(source, tmp_path / f"b{suffix}") == []
+    with av.open(str(tmp_path / f"b{suffix}")) as file:
+        found = [
+            (c["metadata"]["title"], float(c["start"] * c["time_base"])) for c in file.chapters()
+        ]
+    assert found == [("One", 0.0), ("Two", 0.2)]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize(("order", "cover"), [((0, 1), 1), ((1, 0), 0)])
+def test_a_cover_is_named_and_not_enlarged(order, cover, suffix, tmp_path):
+    image = make(tmp_path / "c.png", "-frames:v", 1)
+    maps = [word for number in order for word in ("-map", number)]
+    flags = (f"-c:v:{cover}", "copy", f"-disposition:v:{cover}", "attached_pic")
+    source, target = tmp_path / "a.mp4", tmp_path / f"b{suffix}"
+    ffmpeg("-f", "lavfi", "-i", PATTERN, "-i", image, *maps, "-c:v", "libx264", *flags, source)
+    assert enlarge(source, target) == ["the cover image was left out"]
+    with av.open(str(target)) as file:
+        assert [(stream.width, stream.height) for stream in file.streams] == [(128, 96)]
+
+
+def test_a_second_video_and_transparency_are_named(tmp_path):
+    source = make(tmp_path / "a.mkv", "-map", 0, "-map", 0, "-c:v", "libx264")
+    assert enlarge(source, tmp_path / "b.mkv") == ["further video streams were left out"]
+    source = make(tmp_path / "a.webm", "-c:v", "libvpx-vp9", "-pix_fmt", "yuva420p")
+    assert enlarge(source, tmp_path / "b.webm") == ["the transparency of the video was left out"]
+    with av.open(str(tmp_path / "b.webm")) as result:
+        # Otherwise a player would look for transparency that is not there.
+        assert "alpha_mode" not in {name.lower() for name in result.streams.video[0].metadata}

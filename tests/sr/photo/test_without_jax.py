@@ -46,11 +46,6 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_the_blocker_refuses_jax():
-    done = subprocess.run([sys.executable, "-c", BLOCKER + "import jax"], capture_output=True)
-    assert b"ModuleNotFoundError: No module named 'jax'" in done.stderr
-
-
 def test_bicubic_enlarges(folder):
     done = run(folder, "upscale", "in.png", "-o", "bicubic.png", "--model=bicubic", "--scale=2.5")
     assert done.returncode == 0, done.stderr

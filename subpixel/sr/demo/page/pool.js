@@ -1,4 +1,4 @@
-// A pool of workers with one queue. Tasks of a higher priority are started first.
+// A pool of workers with one queue. Urgent tasks are started first, the newest of them before others.
 
 const MOST_WORKERS = 4; // each holds ONNX Runtime, some 60 MB
 
@@ -20,10 +20,12 @@ export class Pool {
    * @param makeTask called when a worker is free; returns the task, or null if it is not needed.
    * @returns a promise of the result, or of null. It is rejected if a worker does not run.
    */
-  run(makeTask, priority = 0) {
+  run(makeTask, urgent = false) {
     if (this.#failure) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
-      this.#queue.push({ makeTask, priority, resolve, reject });
+      const job = { makeTask, resolve, reject };
+      if (urgent) this.#queue.unshift(job);
+      else this.#queue.push(job);
       this.#assign();
     });
   }
@@ -55,11 +57,7 @@ export class Pool {
 
   #assign() {
     while (this.#idle.length && this.#queue.length) {
-      let best = 0;
-      this.#queue.forEach((job, i) => {
-        if (job.priority > this.#queue[best].priority) best = i;
-      });
-      const [job] = this.#queue.splice(best, 1);
+      const job = this.#queue.shift();
       let task = null;
       try {
         task = job.makeTask();

@@ -177,7 +177,7 @@ export class View {
       return { model, method, asBitmap: true, ...photograph.cut(place, model.radius) };
     };
     try {
-      const bitmap = await this.pool.run(make, 1);
+      const bitmap = await this.pool.run(make, true);
       if (!current()) {
         bitmap?.close();
       } else if (bitmap) {
