@@ -4,11 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import report
 from flax import nnx
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
-from race import Program, race
-from rich.console import Console
 
 from subpixel.sr.comparison import measure, speed
 from subpixel.sr.comparison.measure import compile_anew, time_interleaved
@@ -48,20 +45,6 @@ def test_calls_are_interleaved_and_the_mean_of_repeated_calls_counts(monkeypatch
     assert times["c"].wall == (7.0, 14.0, 21.0)
     assert (times["c"].median, times["c"].quartiles) == (14.0, (10.5, 17.5))
     assert times["c"].cpu_median is None
-
-
-def test_memory_that_is_not_known_is_a_question_mark(capsys):
-    class Compiled:
-        def memory_analysis(self):
-            return None
-
-    program = Program(lambda: jnp.ones(()), 1.0, measure.temporary_mib(Compiled()))
-    measured = race({"native": program, "subpixel": program}, None, 2)
-    assert measured["subpixel"]["temp_mib"] is None
-    assert measured["subpixel"]["median_ms"] > 0
-    results = {"geometries": {"g": {"forward": measured, "gradients": measured}}}
-    report.show(results, Console(width=200))
-    assert "? / ?" in capsys.readouterr().out
 
 
 def test_every_measured_compilation_traces_and_compiles():

@@ -14,7 +14,6 @@ import train as train_command
 from subpixel.image import rgb_to_luma
 from subpixel.kernels import LAYOUTS
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.comparison.speed import gflop
 from subpixel.sr.config import ESPCNConfig
 from subpixel.sr.data.degradation import Degradation
 from subpixel.sr.data.pairs import find_pairs
@@ -148,27 +147,10 @@ def cut(folder):
     return write(folder / "cut", (folder / "good").read_bytes()[:-40])
 
 
-def test_a_target_of_another_scale_is_refused(weights):
-    with pytest.raises(InputError, match="enlarges x2, but the scale asked for is x3"):
-        find_model(str(weights / "subpixel.safetensors"), 3)
-
-
 def test_a_image_too_small_to_measure_is_named(tmp_path):
     Image.fromarray(np.zeros((12, 40, 3), np.uint8)).save(tmp_path / "thin.png")
     with pytest.raises(InputError, match=r"thin\.png cannot be measured: SSIM needs at least 11"):
         evaluate({"b": BicubicUpscaler(2)}, find_pairs(str(tmp_path), None), Protocol(2))
-
-
-def test_work_is_counted_from_the_shapes():
-    config = ESPCNConfig(scale=3)
-    pixels = 16 * 17 * 17
-    macs = 25 * 64 + 9 * 64 * 32 + 9 * 32 * 9
-    for name in ("subpixel", "conv_transpose"):
-        assert gflop(config.layers(name), pixels) == pytest.approx((2e-9 * pixels * macs,) * 2)
-    useful, executed = gflop(config.layers("zero_insert"), pixels)
-    assert useful == pytest.approx(2e-9 * pixels * macs)
-    # Per high-resolution pixel, all 9x9 taps of all 32 features.
-    assert executed - useful == pytest.approx(2e-9 * pixels * (9 * 81 * 32 - 9 * 32 * 9))
 
 
 def test_an_experiment_writes_scores_weights_and_a_page(tmp_path, monkeypatch, capsys):

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
 from subpixel.sr.models.activations import PReLU
 
@@ -58,8 +57,3 @@ def test_the_gradient_of_the_slopes_maps_over_a_batch():
 def test_an_infinite_cotangent_above_zero_leaves_the_slope_alone():
     gradient = jax.grad(lambda slope, x: jnp.sum(ours(x, slope) * jnp.inf))
     assert gradient(jnp.ones(1), jnp.ones((2, 1))).tolist() == [0.0]
-
-
-def test_a_network_with_prelu_is_split_and_merged():
-    graph, state = nnx.split(PReLU(3))
-    assert nnx.merge(graph, state)(-jnp.ones((2, 3))).tolist() == [[-0.25] * 3] * 2

@@ -105,28 +105,6 @@ def test_a_converted_model_shares_nothing_with_its_source():
     assert_same_tree(numbers_of(model), before, 0.0)
 
 
-@pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize("residual", [False, True])
-def test_value_against_loops(residual):
-    model = small("zero_insert", residual=residual)
-    x = normal(50, 1, 4, 3, 3)
-    params = jax.tree.map(np.asarray, numbers_of(model))
-
-    def conv(x, layer):
-        lr = [(size - 1) // 2 for size in layer["kernel"].shape[:2]]
-        # A convolution is the upsampling by 1 of the reversed kernel's painting.
-        return loops.upsample(x, layer["kernel"], (1, 1), lr, x.shape[1:3]) + layer["bias"]
-
-    hidden = np.tanh(conv((x - 0.5) * 2.0, params["conv1"]))
-    hidden = np.tanh(conv(hidden, params["conv2"]))
-    kernel = params["upsampler"]["kernel"]
-    y = loops.upsample(hidden, kernel, (2, 2), loops.pads_before(kernel.shape[:2], (2, 2)), (8, 6))
-    y += np.tile(params["bias"]["bias"].reshape(2, 2, 3), (4, 3, 1))
-    if residual:
-        y += x.repeat(2, axis=1).repeat(2, axis=2)
-    assert_close(model(jnp.asarray(x)), y, 1e-12)
-
-
 def test_a_model_starts_without_a_checkerboard():
     config = ESPCNConfig(scale=3, features=(4, 3), kernel_sizes=(3, 1, 3))
     model = config.build("subpixel", seed=0)
@@ -134,21 +112,6 @@ def test_a_model_starts_without_a_checkerboard():
     nearest = np.repeat(np.repeat(y[1::3, 1::3], 3, 0), 3, 1)
     assert_close(y, nearest, 1e-6)
     assert np.ptp(y) > 0
-
-
-@pytest.mark.parametrize(
-    ("scale", "message"),
-    [
-        (1, "model.scale must be a whole number of at least 2; got 1"),
-        (2.5, "model.scale must be a whole number; got 2.5"),
-        ("3", "model.scale must be a whole number; got '3'"),
-        (None, "model.scale must be a whole number; got None"),
-        ((2, 3), r"model.scale must be a whole number; got \(2, 3\)"),
-    ],
-)
-def test_bad_scales_are_refused(scale, message):
-    with pytest.raises(ValueError, match=message):
-        ESPCNConfig(scale=scale)
 
 
 def test_unknown_upsamplers_and_biases_are_refused():

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from subpixel.sr.config import load_config
 from subpixel.sr.models import FSRCNNConfig
 from subpixel.sr.models.torch_networks import transposed_size
 
@@ -49,9 +48,3 @@ def test_the_smallest_kernel_that_holds_pytorchs(size, scale):
         for taps in range(1, 20)
     ]
     assert transposed_size(size, scale) == 1 + holds.index(True)
-
-
-def test_the_config_trains_the_papers_network():
-    config = load_config(CONFIGS / "fsrcnn_x3.py")
-    assert config.model == FSRCNNConfig(scale=3, residual=True)
-    assert set(config.upsamplers) == {"subpixel", "conv_transpose", "zero_insert"}

@@ -13,7 +13,7 @@ from flax import nnx
 from loops import LAYOUTS, assert_close, assert_same_tree, normal
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.config import Experiment, from_json, to_json
+from subpixel.sr.config import DataConfig, Experiment, OptimizerConfig, from_json, to_json
 from subpixel.sr.models import (
     ESPCNConfig,
     FSRCNNConfig,
@@ -133,9 +133,10 @@ def test_an_output_pixel_depends_on_the_radius_and_no_further(config):
 @pytest.mark.parametrize("config", CONFIGS)
 def test_the_same_seed_is_the_same_function(config):
     x = jnp.asarray(normal(3, 1, 5, 5, config.channels), jnp.float32)
-    first, second = config.build("subpixel", 1), config.build("zero_insert", 1)
-    assert_close(first(x), second(x), 1e-5)
-    assert abs(first(x) - config.build("subpixel", 2)(x)).max() > 1e-3
+    first, *others = (config.build(upsampler, 1)(x) for upsampler in LAYOUTS)
+    for other in others:
+        assert_close(other, first, 1e-5)
+    assert abs(first - config.build("subpixel", 2)(x)).max() > 1e-3
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -235,7 +236,28 @@ def test_another_network_is_named(change, message):
         (lambda: FSRCNNConfig(shrunk_features=0), "must be positive; got 56, 0 and None"),
         (lambda: FSRCNNConfig(upsampler_size=0), "must be positive; got 56, 12 and 0"),
         (lambda: FSRCNNConfig(mapping_layers=-1), "model.mapping_layers must be at least 0"),
+        (lambda: ESPCNConfig(scale=0), "model.scale must be a whole number of at least 2; got 0"),
+        (lambda: ESPCNConfig(scale=2.5), "model.scale must be a whole number; got 2.5"),
+        (lambda: ESPCNConfig(features=(0, 3)), "must be positive; got"),
         (lambda: ESPCNConfig(features=(4,)), "must hold one number more than model.features"),
+        (lambda: SRCNNConfig(features=(4,)), "must hold one number more than model.features"),
+        (lambda: SRCNNConfig(upsampler_init="converted"), "does not apply to srcnn"),
+        (
+            lambda: SRCNNConfig(residual=True).build("subpixel", 0).operations(),
+            "an SRCNN with a residual connection is not exported",
+        ),
+        (lambda: DataConfig(train=()), "must name at least one folder"),
+        (lambda: OptimizerConfig(learning_rate=0.0), "must be positive; got 0"),
+        (lambda: OptimizerConfig(final_learning_rate=1.0), "in 0..optimizer.learning_rate; got 1."),
+        (lambda: OptimizerConfig(plateau_factor=1.0), "must lie between 0 and 1; got 1.0"),
+        (lambda: OptimizerConfig(clip_norm=0.0), "clip_norm must be positive; got 0.0"),
+        (lambda: OptimizerConfig(accumulation=0), "accumulation must be at least 1; got 0"),
+        (lambda: OptimizerConfig(damping=-1.0), "damping must be at least 0; got -1.0"),
+        (lambda: OptimizerConfig(basis_every=0), "basis_every must be at least 1; got 0"),
+        (lambda: OptimizerConfig(b1=1.0), "b1 must lie in 0..1, below 1; got 1.0"),
+        (lambda: OptimizerConfig(name="muon", b2=0.5), "b1 and b2 belong to adam and soap"),
+        (lambda: Experiment("a", upsamplers=()), "at least one; got"),
+        (lambda: Experiment("a", upsamplers=("subpixel", "subpixel")), "once"),
         (lambda: ESPCNConfig(features=(), kernel_sizes=(3,)), None),
     ],
 )

@@ -186,13 +186,6 @@ def test_a_released_name_comes_before_a_path_and_says_so(tmp_path, monkeypatch):
     assert find_model("./espcn_x3").config == config
 
 
-@pytest.mark.parametrize("option", ["checkpoint", "activation"])
-def test_options_of_other_targets_are_refused(option):
-    values = {"checkpoint": "last", "activation": "relu"}
-    with pytest.raises(InputError, match="espcn_x3"):
-        find_model("espcn_x3", **{option: values[option]})
-
-
 def flip(folder):
     path = folder / "espcn_x3.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1]))

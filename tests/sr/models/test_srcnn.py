@@ -10,7 +10,6 @@ from flax import nnx
 from loops import LAYOUTS, assert_close
 
 from subpixel.image import imresize
-from subpixel.sr._support.errors import InputError
 from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models import ESPCNConfig, SRCNNConfig
 
@@ -69,20 +68,6 @@ def test_tiles_give_the_whole_image(scale):
     x = np.random.default_rng(1).random((75, 90, 1), np.float32) * 255
     tiled = NetworkUpscaler(graph, nnx.to_pure_dict(state)).luma_unrounded(x)
     assert_close(tiled, model(jnp.asarray(x[None] / 255))[0] * 255, 1e-5)
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: SRCNNConfig(features=(4,)), "must hold one number more than model.features"),
-        (lambda: SRCNNConfig(features=(0, 4)), "must be positive; got"),
-        (lambda: SRCNNConfig(upsampler_init="converted"), "does not apply to srcnn"),
-        (lambda: replace(SMALL, residual=True).build("subpixel", 0).operations(), "not exported"),
-    ],
-)
-def test_impossible_choices_are_refused(make, message):
-    with pytest.raises(InputError, match=message):
-        make()
 
 
 @pytest.mark.parametrize("upsampler", LAYOUTS)
