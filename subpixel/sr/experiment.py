@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 from rich.console import Console
 
-from subpixel import kernels
 from subpixel.sr._support.errors import InputError, NonFiniteError, UnfinishedError
 from subpixel.sr._support.files import write_text
 from subpixel.sr.comparison.compare import compare, cost_table, measure_conversion
@@ -138,7 +136,6 @@ def _write_results(
     write_comparison(workdir / FILE_NAME, comparison)
     first, page = experiment.upsamplers[0], workdir / "report.html"
     shown = {name: upscalers[name] for name in ("bicubic", *experiment.upsamplers)}
-    kernel = trained.params[first]["upsampler"]["kernel"]
     write_report(
         page,
         comparison,
@@ -148,8 +145,6 @@ def _write_results(
             if record.get("validation_psnr") is not None
         ],
         list(select_images(shown, images.benchmarks, scores, first, protocol)),
-        np.asarray(kernels.convert(kernel, model.scale, first, "zero_insert")),
-        model.scale,
     )
     rows = {name: {b: scores[b][name] for b in scores} for name in upscalers}
     console.print(line)

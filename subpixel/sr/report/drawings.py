@@ -1,8 +1,4 @@
-"""Drawings of the report: charts of the validation PSNR, and the trained kernel in both layouts.
-
-The kernel is drawn after Shi et al., "Is the deconvolution layer the same as a convolutional
-layer?", arXiv 1609.07009, whose figures colour the taps of each phase alike.
-"""
+"""Charts of the report: the validation PSNR against steps and against time."""
 
 import io
 import re
@@ -11,21 +7,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax.numpy as jnp
 import matplotlib as mpl
-import numpy as np
-from jaxtyping import Float
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from subpixel.kernels import convert
-from subpixel.ops.pixel_shuffle import split_phases
 from subpixel.sr.report.text import duration, fixed
 
 _INK, _FAINT = "#3d3d3a", "#e4e2dc"
-_FEATURES = 8
 
 
 @dataclass(frozen=True)
@@ -154,80 +144,3 @@ def _inline(figure: Figure, title: str) -> Markup:
         f'<svg class="chart" role="img" aria-label="{title}" viewBox="{box}" '
         f'xmlns:xlink="http://www.w3.org/1999/xlink">{body}'
     )
-
-
-@dataclass(frozen=True)
-class Feature:
-    """The kernel from one input feature to one output channel, as grey levels.
-
-    A level is 0 to 100; 50 is a weight of zero.
-
-    Attributes:
-      title: names the feature and, if there are several, the channel.
-      norm: Euclidean norm of the kernel.
-      hr: levels of the kernel of zero insertion, (k*r, k*r).
-      lr: levels of the sub-pixel kernel, (r, r, k, k): a kernel of k x k taps for each phase.
-    """
-
-    title: str
-    norm: float
-    hr: list[list[int]]
-    lr: list[list[list[list[int]]]]
-
-
-@dataclass(frozen=True)
-class KernelFigure:
-    """The kernel's strongest features.
-
-    Attributes:
-      taps: k, the size of an LR kernel.
-      scale: r.
-      phases: number of the phase of each tap of the HR kernel, (k*r, k*r).
-      features: features in descending order of their norm.
-      total: number of pairs of feature and output channel.
-    """
-
-    taps: int
-    scale: int
-    phases: list[list[int]]
-    features: list[Feature]
-    total: int
-
-    def colour(self, phase: int) -> str:
-        """Returns the colour of a phase; neighbours differ in hue and in lightness."""
-        hue = round(25 + 360 * phase / self.scale**2)
-        return f"oklch({(0.58, 0.72)[phase % 2]} 0.17 {hue})"
-
-
-def draw_kernel(kernel: Float[np.ndarray, "size size in out"], scale: int) -> KernelFigure:
-    """Returns the drawing of a kernel in the layout of zero insertion.
-
-    Args:
-      kernel: kernel of shape (k*r, k*r, in, out).
-      scale: r.
-
-    Raises:
-      ValueError: if the scale does not divide the size.
-    """
-    kernel = np.asarray(kernel, np.float32)
-    size, _, inputs, outputs = kernel.shape
-    subpixel_kernel = convert(jnp.asarray(kernel), scale, "zero_insert", "subpixel")
-    phases = np.asarray(split_phases(subpixel_kernel, (scale, scale), "dcr"))
-    taps = size // scale
-    numbering = jnp.broadcast_to(jnp.arange(scale**2), (taps, taps, 1, scale**2))
-    phase_of = np.asarray(convert(numbering, scale, "subpixel", "zero_insert"))[..., 0, 0]
-    norms = np.sqrt(np.square(np.nan_to_num(kernel)).sum(axis=(0, 1)))
-    strongest = np.argsort(-norms, axis=None, kind="stable")[:_FEATURES]
-    features = []
-    for feature, channel in zip(*np.unravel_index(strongest, norms.shape), strict=True):
-        hr = np.nan_to_num(kernel[..., feature, channel])
-        lr = np.nan_to_num(phases[:, :, feature, :, :, channel]).transpose(2, 3, 0, 1)
-        largest = float(np.abs(hr).max()) or 1.0
-        features.append(
-            Feature(
-                f"feature {feature}" + (f" to channel {channel}" if outputs > 1 else ""),
-                float(norms[feature, channel]),
-                *(np.rint(50 + 50 * of / largest).astype(int).tolist() for of in (hr, lr)),
-            )
-        )
-    return KernelFigure(taps, scale, phase_of.tolist(), features, inputs * outputs)

@@ -8,14 +8,12 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
-from subpixel.kernels import convert
 from subpixel.sr.comparison.result import Comparison, Conversion, ModelScores, UpsamplerResult
-from subpixel.sr.report.drawings import draw_charts, draw_kernel, line_styles
+from subpixel.sr.report.drawings import draw_charts, line_styles
 from subpixel.sr.report.images import ReportImage, encode
 from subpixel.sr.report.page import write_report
 from subpixel.sr.report.text import conversion_sentence, finding, over_bicubic
@@ -24,7 +22,6 @@ NAMES = ("subpixel", "conv_transpose", "zero_insert")
 STEP_MS = {"subpixel": 25.12, "conv_transpose": 31.44, "zero_insert": 77.87}
 HOSTILE = "<script>alert(\"x\")</script>' onload='y"
 VOID = {"meta", "img", "br", "input", "link", "hr"}
-KERNEL = np.random.default_rng(0).normal(size=(9, 9, 10, 1))
 
 
 def upsampler(name: str, **changes) -> UpsamplerResult:
@@ -126,7 +123,7 @@ def render(tmp_path: Path):
     def write(comparison=None, history=HISTORY, images=None) -> Page:
         path = tmp_path / "report.html"
         shown = [image()] if images is None else images
-        write_report(path, comparison or compared(), history, shown, KERNEL, 3)
+        write_report(path, comparison or compared(), history, shown)
         return Page(path.read_text(encoding="utf-8"))
 
     return write
@@ -299,36 +296,3 @@ def test_curves_have_the_colours_of_their_rows():
     assert [(curve.name, curve.style) for curve in curves] == [(n, styles[n]) for n in NAMES]
     assert curves[0].steps == (0, 500, 1000, 1500, 2000, 2500)
     assert len({curve.style for curve in curves}) == 3
-
-
-@pytest.mark.parametrize(("taps", "scale", "outputs"), [(3, 3, 1), (2, 4, 3), (5, 2, 2)])
-def test_kernel_phases_hold_the_sub_pixel_kernel(taps, scale, outputs):
-    size = taps * scale
-    kernel = np.random.default_rng(2).normal(size=(size, size, 5, outputs)).astype(np.float32)
-    low = np.asarray(convert(jnp.asarray(kernel), scale, "zero_insert", "subpixel"))
-    figure = draw_kernel(kernel, scale)
-    assert figure.total == 5 * outputs
-    assert len(figure.features) == min(8, 5 * outputs)
-    norms = [feature.norm for feature in figure.features]
-    assert norms == sorted(norms, reverse=True)
-    q, p = np.indices((size, size))
-    expected = (scale - 1 - q % scale) * scale + scale - 1 - p % scale
-    np.testing.assert_array_equal(figure.phases, expected)
-    assert len({figure.colour(phase) for phase in range(scale**2)}) == scale**2
-    for feature in figure.features:
-        numbers = [int(number) for number in re.findall(r"\d+", feature.title)]
-        source, channel = numbers if outputs > 1 else (*numbers, 0)
-        high = kernel[..., source, channel]
-        largest = np.abs(high).max()
-        np.testing.assert_allclose(feature.hr, 50 + 50 * high / largest, atol=0.51)
-        for row, column in np.ndindex(scale, scale):
-            weights = low[..., source, (row * scale + column) * outputs + channel]
-            found = feature.lr[row][column]
-            np.testing.assert_allclose(found, 50 + 50 * weights / largest, atol=0.51)
-
-
-def test_a_zero_kernel_is_grey_and_another_size_is_refused():
-    figure = draw_kernel(np.zeros((6, 6, 2, 1)), 2)
-    assert {level for of in figure.features for level in np.ravel(of.hr)} == {50}
-    with pytest.raises(ValueError, match="must be a multiple of the scale"):
-        draw_kernel(np.zeros((5, 5, 2, 1)), 3)
