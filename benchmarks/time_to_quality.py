@@ -110,9 +110,7 @@ class Ours:
     def __init__(self, experiment: Experiment, pairs: PixelPairs):
         self.steps, self._limit = 0, experiment.steps
         self._batches = batches(cutter(experiment, pairs), steps=experiment.steps, seed=0)
-        self._start = start_training(
-            experiment.model, experiment.optimizer, experiment.steps, "subpixel", seed=0
-        )
+        self._start = start_training(experiment, "subpixel")
         self._state = self._start.state
         self._step: Callable[..., Any] | None = None
 

@@ -30,7 +30,7 @@ from subpixel.sr._support.errors import InputError
 from subpixel.sr._support.files import write_json
 from subpixel.sr.cli._run import run_command
 from subpixel.sr.cli.train import Options, parse_with_config
-from subpixel.sr.config import Experiment, to_json
+from subpixel.sr.config import Experiment
 from subpixel.sr.data.degradation import make_lr
 from subpixel.sr.data.pairs import Pair, data_root, find_benchmarks
 from subpixel.sr.data.training_set import load_training_set
@@ -39,6 +39,7 @@ from subpixel.sr.evaluation.scores import evaluate
 from subpixel.sr.find import find_start
 from subpixel.sr.inference.upscaler import BicubicUpscaler, NetworkUpscaler, Upscaler
 from subpixel.sr.models.base import Network
+from subpixel.sr.serialization import to_json
 from subpixel.sr.sweep import seeded
 from subpixel.sr.training.loop import Trained, train
 from subpixel.sr.training.records import read_records

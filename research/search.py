@@ -39,14 +39,7 @@ from subpixel.image import to_uint8
 from subpixel.sr._support.environment import environment
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.cli._run import run_command
-from subpixel.sr.config import (
-    DataConfig,
-    ESPCNConfig,
-    Experiment,
-    OptimizerConfig,
-    from_json,
-    to_json,
-)
+from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerConfig
 from subpixel.sr.data.pairs import Pair, data_root, find_pairs
 from subpixel.sr.data.patches import PixelPair
 from subpixel.sr.data.training_set import load_training_set
@@ -57,6 +50,7 @@ from subpixel.sr.inference.upscaler import NetworkUpscaler
 from subpixel.sr.models.released import load_released
 from subpixel.sr.models.trained import TrainedNetwork, named_params
 from subpixel.sr.provenance import Provenance
+from subpixel.sr.serialization import from_json, to_json
 from subpixel.sr.training.loop import Trained, train
 
 HELD_OUT_FROM = ("BSDS500/test",)

@@ -18,7 +18,7 @@ from subpixel.sr.models import (
     PlainConfig,
     SRCNNConfig,
 )
-from subpixel.sr.serialization import differences, flatten, from_json, require, to_json
+from subpixel.sr.serialization import require
 from subpixel.sr.training.config import OptimizerConfig, TrainingConfig
 
 __all__ = [
@@ -31,11 +31,7 @@ __all__ = [
     "OptimizerConfig",
     "PlainConfig",
     "SRCNNConfig",
-    "differences",
-    "flatten",
-    "from_json",
     "load_config",
-    "to_json",
 ]
 
 

@@ -42,12 +42,7 @@ def run(
 ) -> int:
     """Trains, measures and compares; the same call on the same workdir resumes.
 
-    Args:
-      experiment: the config.
-      workdir: folder for all results; created if missing, after everything else is checked.
-      root: folder of the data sets, or None.
-      console: shows progress and results.
-      profile: whether ten steps are traced into `workdir/profile`.
+    The workdir is made after everything else is checked.
 
     Returns:
       The exit code of the command: 0, or 128 plus the signal that stopped the training.

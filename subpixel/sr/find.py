@@ -8,7 +8,7 @@ from subpixel.kernels import Layout
 from subpixel.sr._support.console import make_console
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.activation_names import Activation, OutputActivation
-from subpixel.sr.hub import download, is_hub_folder, is_hub_name, load_hub_folder
+from subpixel.sr.hub import PREFIX, download, is_hub_folder, load_hub_folder
 from subpixel.sr.inference.bicubic import BICUBIC_NAME
 from subpixel.sr.models.base import Network
 from subpixel.sr.models.released import (
@@ -138,7 +138,7 @@ def _load(
             f"{name} is released for {', '.join(f'x{r}' for r in scales)}: name one of "
             f"{', '.join(scales.values())}"
         )
-    if is_hub_name(name):
+    if name.startswith(PREFIX):
         return replace(load_hub_folder(download(name)), name=name)
     if is_hub_folder(path):
         return load_hub_folder(path)

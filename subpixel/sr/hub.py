@@ -45,11 +45,6 @@ class HubConfig(StatedWeights):
     library_name: Literal["subpixel"] = "subpixel"
 
 
-def is_hub_name(name: str) -> bool:
-    """Whether a model's name is an address on the Hub, "hf://OWNER/NAME"."""
-    return name.startswith(PREFIX)
-
-
 def is_hub_folder(path: Path) -> bool:
     """Whether a folder has the layout of the Hub."""
     return (path / WEIGHTS).is_file()

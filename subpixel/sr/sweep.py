@@ -26,13 +26,7 @@ def run_sweep(
 ) -> int:
     """Runs an experiment once for each seed; the same call resumes.
 
-    Args:
-      experiment: what to do; its own seed is not used.
-      seeds: the seeds, all different.
-      workdir: each run is written to `seed-N` inside it, and the statistics to `sweep.json`.
-      root: folder of the data sets, or None.
-      console: where progress and results are shown.
-      profile: whether a few steps of each run are traced.
+    Each run is written to `seed-N` in the workdir, and the statistics to `sweep.json`.
 
     Returns:
       The exit code of the command: that of the first run that was stopped, or 0.

@@ -9,14 +9,8 @@ import pytest
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.cli import evaluate, train
 from subpixel.sr.cli._run import parse_options, run_command
-from subpixel.sr.config import (
-    ESPCNConfig,
-    Experiment,
-    differences,
-    from_json,
-    load_config,
-    to_json,
-)
+from subpixel.sr.config import ESPCNConfig, Experiment, load_config
+from subpixel.sr.serialization import differences, from_json, to_json
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 parse_train = partial(train.parse_with_config, train.Options)

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import tyro
 
 from subpixel.sr.cli._run import parse_options
-from subpixel.sr.config import QUICKSTART, Experiment, flatten, load_config, to_json
+from subpixel.sr.config import QUICKSTART, Experiment, load_config
+from subpixel.sr.serialization import flatten, to_json
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,7 @@ class Options:
 
 
 def parse_with_config(options: Any, arguments: Sequence[str], prog: str | None = None) -> Any:
-    """Reads a config file and the options that override it.
-
-    Args:
-      options: their dataclass, whose first field is the experiment; `config` is the file.
-      arguments: as in `parse_options`.
-      prog: as in `parse_options`.
+    """Reads the options of a dataclass whose first field is the experiment of a config file.
 
     Raises:
       InputError: if the config file cannot be used, or an option is unknown.

@@ -36,14 +36,7 @@ def compare(
 ) -> Comparison:
     """Returns the comparison of networks that differ in their upsampler.
 
-    Args:
-      name: of the experiment.
-      protocol: how the scores were measured.
-      scores: by benchmark, then by "bicubic" or upsampler.
-      costs: of each upsampler.
-      settings: of the training.
-      protocol_line: the protocol in words.
-      conversions: of each trained upsampler.
+    The scores are by benchmark, then by "bicubic" or upsampler.
     """
 
     def of_model(model: str) -> dict[str, Scores]:
@@ -75,16 +68,7 @@ def measure_conversion(
     images: Sequence[Pair],
     protocol: Protocol,
 ) -> Conversion:
-    """Converts a trained network to the two other layouts and compares PSNR and pixels.
-
-    Args:
-      trained: the network.
-      layout: of its upsampler.
-      scores: its scores on the images.
-      benchmark: the name of these images.
-      images: the images.
-      protocol: of the scores.
-    """
+    """Converts a trained network to the two other layouts and compares PSNR and pixels."""
     others: dict[str, NetworkUpscaler] = {}
     for other in LAYOUTS:
         if other != layout:

@@ -58,10 +58,6 @@ def _numbers(layers: Sequence[Layer], pixels: int) -> list[str]:
 def describe_data(experiment: Experiment, root: Path | None) -> list[str]:
     """Returns the sizes of the data sets and of the training, as lines of text.
 
-    Args:
-      experiment: the config.
-      root: folder of the data sets, or None.
-
     Raises:
       InputError: if a data set is not found.
     """

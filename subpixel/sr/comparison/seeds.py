@@ -12,9 +12,6 @@ from subpixel.sr.comparison.result import Comparison
 def summarise_seeds(results: Mapping[int, Comparison]) -> dict[str, Any]:
     """Returns mean, sample standard deviation and values of every score, as in sweep.json.
 
-    Args:
-      results: the comparison of each seed, all of one experiment.
-
     Returns:
       ``{"seeds": [...], "upsamplers": {name: {"psnr": {benchmark: {"mean": ..., "std": ...,
       "values": [...]}}, "ssim": ...}}}``. The mean is None if a value is not known, and so is the

@@ -110,11 +110,6 @@ def noise_batch(
 ) -> dict[str, UInt8[np.ndarray, "n _ _ c"]]:
     """Returns a training batch of random pixels.
 
-    Args:
-      model: config of the network, for its scale and channels.
-      data: number and size of the patches.
-      seed: of the pixels.
-
     Returns:
       {"lr": uint8 (n, p, p, c), "hr": uint8 (n, r*p, r*p, c)}.
     """

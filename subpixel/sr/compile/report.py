@@ -14,7 +14,8 @@ from subpixel.sr.compile.tables import geometry_table, network_tables
 from subpixel.sr.compile.targets import Target, find_target
 from subpixel.sr.compile.transposed import DTYPES, check_geometries
 from subpixel.sr.compile.worker import compile_elsewhere
-from subpixel.sr.config import Experiment, to_json
+from subpixel.sr.config import Experiment
+from subpixel.sr.serialization import to_json
 from subpixel.sr.training.step import check_batch
 
 

@@ -20,7 +20,8 @@ from subpixel.sr.compile.networks import compile_networks
 from subpixel.sr.compile.packages import VARIABLES
 from subpixel.sr.compile.targets import Target, find_target
 from subpixel.sr.compile.transposed import compile_geometries
-from subpixel.sr.config import Experiment, from_json
+from subpixel.sr.config import Experiment
+from subpixel.sr.serialization import from_json
 
 COMMAND = (sys.executable, "-m", "subpixel.sr.compile.worker")
 

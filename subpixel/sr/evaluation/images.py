@@ -35,14 +35,6 @@ def save_images(
     of their protocol, which an image that is looked at does not have. The error map has the
     absolute error of the measured channels; for RGB the mean over them. Black is no error; colours
     are Matplotlib's "inferno", and a colour means the same error in every map: see `BRIGHTEST`.
-
-    Args:
-      images: folder of the enlarged images, or None.
-      error_maps: folder of the error maps, or None.
-      benchmark: the benchmark's name.
-      suffix: what stands after the name of the image.
-      upscaler: the model.
-      measured: the arrays that were compared.
     """
     name = f"{measured.image}{suffix}.png"
     if images is not None:

@@ -53,15 +53,6 @@ def measure_model(
 ) -> list[Measurement]:
     """Measures a model on benchmarks.
 
-    Args:
-      upscaler: the model.
-      benchmarks: images by benchmark.
-      protocol: how.
-      console: where progress is shown.
-      self_ensemble: whether the mean over eight flips and rotations is measured too.
-      images: folder for the enlarged images, or None.
-      error_maps: folder for images of the error, or None.
-
     Returns:
       The measurement of the model, and a second one with self-ensemble if it is wanted.
 
@@ -97,14 +88,7 @@ def write_measurement(
     json: Path | None = None,
     csv: Path | None = None,
 ) -> None:
-    """Writes the scores of a model.
-
-    Args:
-      measured: as from `measure_model`.
-      about: the model's name and what else is known of it, for the JSON file.
-      json: file for the scores with their protocol, or None.
-      csv: file with a line for each image, or None.
-    """
+    """Writes the scores of a model."""
     if json is not None:
         protocol, results = measured[0].to_json().values()
         values = {"protocol": protocol, "model": about, "results": results}
@@ -118,14 +102,7 @@ def write_measurement(
 def show_measurement(
     measured: Sequence[Measurement], about: Mapping[str, Any], console: Console, worst: int = 0
 ) -> None:
-    """Prints the scores of a model, their protocol, and the images with the lowest PSNR.
-
-    Args:
-      measured: as from `measure_model`.
-      about: the model's name and what else is known of it.
-      console: where to print.
-      worst: the number of images with the lowest PSNR of each benchmark to list.
-    """
+    """Prints the scores of a model, their protocol, and the images with the lowest PSNR."""
     rows = _rows(measured, about)
     if worst:
         console.print(worst_table(rows, worst))

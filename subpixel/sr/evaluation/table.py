@@ -25,11 +25,6 @@ def scores_table(title: str, rows: Rows, benchmarks: Sequence[str]) -> Table:
 
     Where scores were measured by different protocols, each protocol has a row of its own, and a
     column shows each choice in which they differ.
-
-    Args:
-      title: what the table shows.
-      rows: scores by model and benchmark; a benchmark may be missing.
-      benchmarks: the columns.
     """
     by_protocol = [
         (model, protocol, {b: f for b, f in scores.items() if f.protocol == protocol})

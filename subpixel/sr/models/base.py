@@ -130,13 +130,7 @@ class NetworkConfig:
         raise NotImplementedError
 
     def start(self, network: AnyNetwork, upsampler: Layout, seed: int) -> AnyNetwork:
-        """Returns a new network with another upsampler, started as `upsampler_init` says.
-
-        Args:
-          network: the network, whose upsampler started by ICNR.
-          upsampler: the layout that is wanted.
-          seed: of the kernel.
-        """
+        """Returns a network started by ICNR with another upsampler, started by `upsampler_init`."""
         if self.upsampler_init == "icnr":
             return network.with_upsampler(upsampler)
         drawn_in = upsampler if self.upsampler_init == "independent" else "subpixel"

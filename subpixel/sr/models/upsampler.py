@@ -60,12 +60,6 @@ def make_upsampler(
 
 
 def draw_kernel(seed: int, shape: Sequence[int], dtype: Any) -> Float[Array, "*taps in out"]:
-    """Draws a kernel by LeCun's normal, whose fan-in is that of the shape: Flax's default.
-
-    Args:
-      seed: of the network.
-      shape: (k1, ..., kd, in, out), of any layout.
-      dtype: of the kernel.
-    """
+    """Draws a kernel by LeCun's normal, whose fan-in is that of the shape: Flax's default."""
     key = jax.random.fold_in(jax.random.key(seed), _STREAM)
     return nnx.initializers.lecun_normal()(key, tuple(shape), dtype)

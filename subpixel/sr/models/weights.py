@@ -50,12 +50,6 @@ def save_weights(path: Path, params: Params, config: ModelConfig, upsampler: Lay
 
     The header holds what is needed to build the network: its config as JSON under "model", and
     its upsampler under "upsampler".
-
-    Args:
-      path: the file.
-      params: a nested dict of arrays.
-      config: of the network.
-      upsampler: layout of its last kernel.
     """
     write_bytes(path, _weights_bytes(params, config, upsampler))
 
@@ -134,12 +128,6 @@ def load_stated_weights(
     path: Path, stated: StatedWeights, source: Path, training_data: str
 ) -> TrainedNetwork:
     """Reads weights, and compares them with what the file beside them states.
-
-    Args:
-      path: the weights file.
-      stated: the contents of the file beside it.
-      source: that file.
-      training_data: sources of the training images.
 
     Raises:
       InputError: if the weights are damaged, or not those that the file states.

@@ -50,15 +50,7 @@ def select_images(
     model: str,
     protocol: Protocol,
 ) -> Iterator[ReportImage]:
-    """Yields two images of each benchmark: those whose PSNR gains most and least over bicubic.
-
-    Args:
-      upscalers: by name, "bicubic" among them.
-      benchmarks: images of each benchmark.
-      scores: scores of each benchmark, by the upscaler's name.
-      model: name of the upscaler whose gain is compared.
-      protocol: protocol that makes the LR images.
-    """
+    """Yields two images of each benchmark: those whose PSNR gains most and least over bicubic."""
     for benchmark, images in benchmarks.items():
         by_model = {name: of.psnr for name, of in scores[benchmark].items()}
         gains = {name: psnr - by_model["bicubic"][name] for name, psnr in by_model[model].items()}
@@ -76,14 +68,7 @@ def encode(
     views: Mapping[str, UInt8[np.ndarray, "h w 3"]],
     psnr: Mapping[str, float],
 ) -> ReportImage:
-    """Encodes the views of an image for the page.
-
-    Args:
-      benchmark: name of the benchmark.
-      name: name of the image in the benchmark.
-      views: images in the order of display: "bicubic", each upsampler, "original".
-      psnr: PSNR of each view except the original, in dB.
-    """
+    """Encodes the views of an image for the page, in the order of their display."""
     height, width, _ = views["original"].shape
     lossy = max(height, width) > LOSSLESS_SIDE
     panes = tuple(

@@ -84,9 +84,8 @@ def _kernel_axes(params: Any) -> Any:
     """Returns the axes of each kernel that are the rows of its matrix; None for vectors."""
 
     def axes(x: jax.Array) -> MuonDimensionNumbers | None:
-        if x.ndim < 2:
-            return None
-        return MuonDimensionNumbers(tuple(range(x.ndim - 1)), (x.ndim - 1,))
+        last = x.ndim - 1
+        return MuonDimensionNumbers(tuple(range(last)), (last,)) if last > 0 else None
 
     return jax.tree.map(axes, params)
 

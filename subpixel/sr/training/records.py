@@ -31,10 +31,6 @@ def read_records(path: Path, console: Console | None = None) -> list[Record]:
     Damaged lines are left out. The last line may be torn by a kill, so only damage of other lines
     is reported.
 
-    Args:
-      path: the file, which may be missing.
-      console: where damaged lines are named.
-
     Raises:
       OSError: if the file cannot be read.
     """

@@ -235,11 +235,6 @@ def _eigen_options() -> dict[str, str | bool]:
 def check_batch(config: TrainingConfig, devices: int, platform: str) -> None:
     """Checks that a batch can be divided over devices, and there into its parts.
 
-    Args:
-      config: of the training.
-      devices: number of them.
-      platform: of the devices, such as "cpu".
-
     Raises:
       InputError: if it cannot; the message names the rule and a batch that can.
     """

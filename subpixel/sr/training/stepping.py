@@ -49,15 +49,7 @@ class Stepper:
         skips_allowed: int = 0,
         mesh: Mesh | None = None,
     ):
-        """Prepares to step.
-
-        Args:
-          steps: the training step of each upsampler.
-          iterator: over batches.
-          workdir: folder of the run, where a step that is not finite is saved.
-          skips_allowed: number of steps in a row that may be skipped because they are not finite.
-          mesh: the mesh over which each batch is divided; None for one device.
-        """
+        """Prepares to step."""
         self._steps = steps
         self._iterator = iterator
         self._workdir = workdir

@@ -34,11 +34,6 @@ def validate(
 ) -> tuple[float, UInt8[np.ndarray, "hr_h 3*hr_w c"]]:
     """Measures a network on the held-out crops.
 
-    Args:
-      graph: the network's definition.
-      params: its parameters.
-      held_out: LR and HR crops, as from `validation_batch`.
-
     Returns:
       The mean PSNR in dB of 8-bit luma, shaved by the scale; and a sample image, uint8 (h, 3w, c):
       the first crop by nearest neighbour, by the network, and the original, side by side.

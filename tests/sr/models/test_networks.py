@@ -13,7 +13,7 @@ from flax import nnx
 from loops import LAYOUTS, assert_close, assert_same_tree, normal
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.config import DataConfig, Experiment, OptimizerConfig, from_json, to_json
+from subpixel.sr.config import DataConfig, Experiment, OptimizerConfig
 from subpixel.sr.models import (
     ESPCNConfig,
     FSRCNNConfig,
@@ -25,6 +25,7 @@ from subpixel.sr.models.layers import gflop
 from subpixel.sr.models.operations import Upsampling
 from subpixel.sr.models.trained import named_params
 from subpixel.sr.models.weights import load_weights, save_weights
+from subpixel.sr.serialization import from_json, to_json
 
 # Small members of the union. A new network joins by a line.
 CONFIGS = [
