@@ -44,20 +44,15 @@ def command(root: Path, workdir: Path, *options: str) -> list[str]:
     ]  # fmt: skip
 
 
-def environment(root: Path) -> dict[str, str]:
-    """Returns an environment with long console lines and a cache of compiled programs."""
-    return {
-        **os.environ,
-        "COLUMNS": "400",
-        "JAX_COMPILATION_CACHE_DIR": str(root / "compiled"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
+def environment() -> dict[str, str]:
+    """Returns an environment with long console lines, and pytest's cache of compiled programs."""
+    return {**os.environ, "COLUMNS": "400"}
 
 
 def train(root: Path, workdir: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Trains until it ends."""
     return subprocess.run(
-        command(root, workdir, *options), env=environment(root), capture_output=True, text=True
+        command(root, workdir, *options), env=environment(), capture_output=True, text=True
     )
 
 
@@ -72,7 +67,7 @@ def interrupt(root: Path, workdir: Path, moment: Moment, number: int, *options: 
     """Trains, sends a signal at a moment, and returns the exit code and the printed lines."""
     with subprocess.Popen(
         command(root, workdir, *options),
-        env=environment(root),
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

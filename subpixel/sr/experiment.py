@@ -10,9 +10,9 @@ import jax
 from rich.console import Console
 
 from subpixel.sr._support.errors import InputError, NonFiniteError, UnfinishedError
-from subpixel.sr._support.files import write_text
+from subpixel.sr._support.files import write_json, write_text
 from subpixel.sr.comparison.compare import compare, cost_table, measure_conversion
-from subpixel.sr.comparison.result import FILE_NAME, write_comparison
+from subpixel.sr.comparison.result import FILE_NAME
 from subpixel.sr.comparison.speed import FAST, NATIVE, measure_speed, with_fast_upsampler
 from subpixel.sr.config import Experiment
 from subpixel.sr.data.training_set import TrainingSet, load_training_set
@@ -128,7 +128,7 @@ def _write_results(
     )
     settings = _settings(experiment, images.to_json(), trained.run.seconds)
     comparison = compare(experiment.name, protocol, scores, costs, settings, line, conversions)
-    write_comparison(workdir / FILE_NAME, comparison)
+    write_json(workdir / FILE_NAME, comparison.to_json())
     first, page = experiment.upsamplers[0], workdir / "report.html"
     shown = {name: upscalers[name] for name in ("bicubic", *experiment.upsamplers)}
     write_report(

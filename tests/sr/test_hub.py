@@ -196,19 +196,12 @@ def write(file: str, content: bytes) -> Callable[[Path], Any]:
     return lambda folder: (folder / file).write_bytes(content)
 
 
-def flip_a_byte(folder: Path) -> None:
-    content = bytearray((folder / hub.WEIGHTS).read_bytes())
-    content[-1] ^= 1
-    (folder / hub.WEIGHTS).write_bytes(content)
-
-
 POINTER = b"version https://git-lfs.github.com/spec/v1\n"
 FAULTS = {
     "no config.json": (lambda f: (f / hub.CONFIG).unlink(), r"config\.json cannot be read"),
     "config.json is no JSON": (write(hub.CONFIG, b"{"), r"config\.json cannot be read"),
     "of another library": (lambda f: change(f, library_name="timm"), "'subpixel'; got 'timm'"),
     "a field too many": (lambda f: change(f, epochs=3), "has no field epochs: remove it"),
-    "a flipped byte": (flip_a_byte, "is not the file that .* describes: its SHA-256 is"),
     "a pointer of Git LFS": (write(hub.WEIGHTS, POINTER), "is not the file that .* describes"),
     "another network": (
         lambda f: change(f, parameters=1),

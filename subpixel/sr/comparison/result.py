@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from subpixel.sr._support.files import write_json
 from subpixel.sr.evaluation.scores import Scores
 from subpixel.sr.serialization import read_json
 
@@ -159,12 +158,3 @@ def read_comparison(path: Path) -> Comparison:
       InputError: if the file cannot be read, or a value has the wrong kind.
     """
     return read_json(path, Comparison)
-
-
-def write_comparison(path: Path, comparison: Comparison) -> None:
-    """Writes a comparison.json. Numbers that are not finite become null.
-
-    Raises:
-      OSError: if the file cannot be written.
-    """
-    write_json(path, comparison.to_json())

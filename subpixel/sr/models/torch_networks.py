@@ -39,20 +39,19 @@ class KnownNetwork:
 
     about: str
     network: str
-    layers: tuple[str, ...]
+    layers: str
 
 
-KNOWN = tuple(
-    KnownNetwork(about, network, tuple(layers.split()))
-    for about, network, layers in (
-        ("ESPCN of PyTorch's examples, leftthomas and ETDS", "espcn", "conv#"),
-        ("ESPCN of yjn870", "espcn", "first_part.# last_part.#"),
-        ("ESPCN of Lornatang", "espcn", "feature_maps.# sub_pixel.#"),
-        ("ESPCN as an nn.Sequential", "espcn", "#"),
-        ("FSRCNN of yjn870 and ETDS", "fsrcnn", "first_part.# mid_part.# last_part"),
-        ("FSRCNN of Lornatang", "fsrcnn", "feature_extraction.# shrink.# map.# expand.# deconv"),
-        ("SRVGGNetCompact of Real-ESRGAN", "plain", "body.#"),
-    )
+KNOWN = (
+    KnownNetwork("ESPCN of PyTorch's examples, leftthomas and ETDS", "espcn", "conv#"),
+    KnownNetwork("ESPCN of yjn870", "espcn", "first_part.# last_part.#"),
+    KnownNetwork("ESPCN of Lornatang", "espcn", "feature_maps.# sub_pixel.#"),
+    KnownNetwork("ESPCN as an nn.Sequential", "espcn", "#"),
+    KnownNetwork("FSRCNN of yjn870 and ETDS", "fsrcnn", "first_part.# mid_part.# last_part"),
+    KnownNetwork(
+        "FSRCNN of Lornatang", "fsrcnn", "feature_extraction.# shrink.# map.# expand.# deconv"
+    ),
+    KnownNetwork("SRVGGNetCompact of Real-ESRGAN", "plain", "body.#"),
 )
 
 
@@ -133,7 +132,7 @@ def _recognise(tensors: Tensors) -> tuple[KnownNetwork, list[dict[str, np.ndarra
         module, _, kind = name.rpartition(".")
         modules.setdefault(module, {})[kind] = tensor
     for known in KNOWN:
-        found = [_matching(pattern, modules) for pattern in known.layers]
+        found = [_matching(pattern, modules) for pattern in known.layers.split()]
         ordered = [name for names in found for name in names]
         if all(found) and len(ordered) == len(modules) > 1:
             return known, [modules[name] for name in ordered]

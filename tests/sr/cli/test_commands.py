@@ -147,7 +147,7 @@ def test_training_and_its_measurements_run_without_jit(tmp_path):
     """`JAX_DISABLE_JIT=1 python train.py` is how people step through a training in a debugger."""
     faults.make_images(tmp_path)
     words = faults.command(tmp_path, tmp_path / "run", "--steps=6")
-    environment = {**faults.environment(tmp_path), "JAX_DISABLE_JIT": "1"}
+    environment = {**faults.environment(), "JAX_DISABLE_JIT": "1"}
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr

@@ -10,6 +10,7 @@ import pytest
 from flax import nnx
 
 from subpixel.sr._support.errors import InputError
+from subpixel.sr._support.files import write_json
 from subpixel.sr.comparison.compare import compare, cost_table, measure_conversion
 from subpixel.sr.comparison.result import (
     Comparison,
@@ -18,7 +19,6 @@ from subpixel.sr.comparison.result import (
     ModelScores,
     psnr_spread,
     read_comparison,
-    write_comparison,
 )
 from subpixel.sr.comparison.seeds import seeds_table, summarise_seeds
 from subpixel.sr.data.pairs import find_pairs
@@ -54,7 +54,7 @@ def test_released_comparisons_are_read_and_written_to_the_byte(tmp_path):
         mean = statistics.fmean(image.psnr for image in upsampler.images["Set5"].values())
         assert upsampler.psnr["Set5"] == pytest.approx(mean, abs=1e-9)
         assert upsampler.gflop_useful <= upsampler.gflop_executed
-        write_comparison(tmp_path / "comparison.json", comparison)
+        write_json(tmp_path / "comparison.json", comparison.to_json())
         assert (tmp_path / "comparison.json").read_text() == path.read_text()
 
 
@@ -71,13 +71,13 @@ def test_scores_costs_and_conversions_are_joined(tmp_path):
     ]  # fmt: skip
     expected = {"benchmark": "Set5", "psnr_db": 2e-6, "pixels": 3e-7}
     assert entries["subpixel"]["conversion"] == expected
-    write_comparison(tmp_path / "comparison.json", comparison)
+    write_json(tmp_path / "comparison.json", comparison.to_json())
     assert read_comparison(tmp_path / "comparison.json") == comparison
 
 
 def test_what_is_not_finite_is_null_in_the_file(tmp_path):
     path = tmp_path / "comparison.json"
-    write_comparison(path, compared(math.inf, 36.0))
+    write_json(path, compared(math.inf, 36.0).to_json())
     json.loads(path.read_text(), parse_constant=pytest.fail)
     read = read_comparison(path)
     assert read.upsamplers["subpixel"].psnr == {"Set5": None}

@@ -61,7 +61,7 @@ def start(root, workdir, count):
             faults.command(
                 root, workdir, *OPTIONS, coordinator, f"--process={number}/{count}", "--wait=120"
             ),
-            env=faults.environment(root),
+            env=faults.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
