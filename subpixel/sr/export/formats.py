@@ -29,7 +29,7 @@ class Choices:
 
     Attributes:
       layout: of the upsampling.
-      uint8: whether images are uint8 in 0..255 instead of float32 in 0..1 (ONNX, StableHLO).
+      uint8: whether images are uint8 in 0..255 instead of float32 in 0..1 (ONNX).
       opset: of ONNX.
       size: height and width of the only image that an ONNX file takes; None: any number and size.
     """
@@ -85,7 +85,7 @@ def onnx_bytes(model: TrainedNetwork, choices: Choices) -> tuple[bytes, float]:
 def _refuse_unused(path: Path, choices: Choices) -> None:
     suffix = path.suffix.lower()
     unused = {
-        "uint8": choices.uint8 and suffix not in (".onnx", ".stablehlo"),
+        "uint8": choices.uint8 and suffix != ".onnx",
         "opset": choices.opset != DEFAULT_OPSET and suffix != ".onnx",
         "size": choices.size is not None and suffix != ".onnx",
     }
@@ -137,8 +137,8 @@ def _write_torch(model: TrainedNetwork, path: Path, choices: Choices) -> str:
 
 def _write_stablehlo(model: TrainedNetwork, path: Path, choices: Choices) -> str:
     network = model.in_float32(choices.layout)
-    content = stablehlo_bytes(network, choices.uint8)
-    difference = check_stablehlo(content, network, choices.uint8)
+    content = stablehlo_bytes(network)
+    difference = check_stablehlo(content, network)
     write_bytes(path, content)
     return (
         f"StableHLO of jax.export for {', '.join(PLATFORMS)}; read by JAX releases of six months\n"
