@@ -25,10 +25,7 @@ _REMEDY = (
 
 
 def runtime_files(source: Path | None = None) -> dict[str, bytes]:
-    """Returns the files of ONNX Runtime Web by name.
-
-    Args:
-      source: a folder that holds them, or the archive that `npm pack` makes; None calls npm.
+    """Returns the files of ONNX Runtime Web by name, of a folder or an archive; None calls npm.
 
     Raises:
       InputError: if npm fails or a file is missing, damaged or of another version.
