@@ -181,10 +181,3 @@ def test_branches_are_part_of_the_program():
     ).replace("fusion(%x)", "conditional(%x)")
     pads = [one.opcode for one, _, _ in hlo.parse(text).executed].count("pad")
     assert pads == 4
-
-
-def test_a_text_without_an_entry_is_refused():
-    with pytest.raises(ValueError, match="no ENTRY computation"):
-        hlo.parse("HloModule jit_f")
-    with pytest.raises(ValueError, match="a parenthesis is not closed"):
-        hlo.parse(CUSTOM_CALLS.replace("parameter(1)", "parameter(1"))
