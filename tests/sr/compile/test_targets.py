@@ -120,11 +120,6 @@ def test_installed_packages_are_accepted(monkeypatch):
             "temporaries (2.00T) exceeds available HBM (15.75G).",
             2048,
         ),
-        (
-            "RESOURCE_EXHAUSTED: XLA:TPU compile permanent error. Ran out of memory in memory "
-            "space hbm. Used 17.50G of 15.75G hbm. Exceeded hbm capacity by 1.75G.",
-            17.5,
-        ),
         ("RESOURCE_EXHAUSTED: something else", None),
         ("INTERNAL: Used 17.50G of 15.75G hbm", None),
     ],

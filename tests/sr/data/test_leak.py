@@ -22,9 +22,7 @@ COPIES = {
     "enlarged": lambda image: resized(image, 1.7),
     "flipped": lambda image: image[:, ::-1],
     "turned": lambda image: np.rot90(image),
-    "grey": lambda image: np.repeat(
-        np.asarray(Image.fromarray(image).convert("L"))[..., None], 3, 2
-    ),
+    "grey": lambda image: np.asarray(Image.fromarray(image).convert("L").convert("RGB")),
     "all of it": lambda image: as_jpeg(resized(np.rot90(image[::-1]), 0.4), 50),
 }
 

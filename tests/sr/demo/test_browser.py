@@ -212,13 +212,11 @@ REFUSED = {
     "text.png": (b"no image", "is not an image that this browser reads."),
     "cut.gif": (encoded("GIF")[:20], "is not an image that this browser reads."),
     "animated.gif": (encoded("GIF", 3), ANIMATED),
-    "once.gif": (encoded("GIF", 2, duration=100), ANIMATED),
     "animated.png": (encoded("PNG", 3), ANIMATED),
     "animated.webp": (encoded("WEBP", 3), ANIMATED),
     "animated.avif": (encoded("AVIF", 3), ANIMATED),
     "transparent.png": (encoded("PNG", mode="RGBA"), OPAQUE),
     "transparent.webp": (encoded("WEBP", mode="RGBA"), OPAQUE),
-    "transparent.avif": (encoded("AVIF", mode="RGBA"), OPAQUE),
 }
 
 

@@ -20,7 +20,6 @@ from subpixel.sr._support.errors import InputError
         (rgba(), (3 * HEIGHT, 3 * WIDTH, 4)),
         (np.stack([COFFEE, COFFEE[::-1]]), (2, 3 * HEIGHT, 3 * WIDTH, 3)),
         ((COFFEE / 255).astype(np.float32), (3 * HEIGHT, 3 * WIDTH, 3)),
-        (COFFEE / 255, (3 * HEIGHT, 3 * WIDTH, 3)),
         (COFFEE.astype(np.uint16) * 257, (3 * HEIGHT, 3 * WIDTH, 3)),
     ],
 )

@@ -116,12 +116,7 @@ def test_a_result_that_has_no_place_is_named(
         ("ab", "out.png", None, "several files cannot be written to the one file"),
         ("ab", "there", None, "several files cannot be written to the one file"),
         ("a", "there", None, "there is a file where a folder must be"),
-        (
-            "a",
-            "b.gif",
-            None,
-            r"b\.gif has no suffix of a format that is written .* create it first",
-        ),
+        ("a", "b.gif", None, r"b\.gif has no suffix of a format that is written .* it first"),
         ("a", "b.bmp", None, r"b\.bmp has no suffix of a format that is written"),
         ("a", "b.jpeg", ".webp", r"b\.jpeg has a format by its name: leave out --format"),
         ("a", "-", None, "not written to stdout: name a file or a folder"),

@@ -131,7 +131,6 @@ def test_xmp_is_kept_byte_for_byte(suffix, tmp_path):
         (b'tiff:Orientation="6"', 6, "states the rotation of the original"),
         (b"<tiff:Orientation>8</tiff:Orientation>", 8, "states the rotation of the original"),
         (b"GCamera:MotionPhoto='1'", 1, "a gain map or a video beside the photograph"),
-        (b"<GCamera:MicroVideo>1</GCamera:MicroVideo>", 1, "a gain map or a video"),
         (b'hdrgm:Version="1.0"', 1, "a gain map or a video"),
         (b"xmpNote:HasExtendedXMP='04B9'", 1, "continues in further segments"),
     ],
