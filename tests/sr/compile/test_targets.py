@@ -35,7 +35,6 @@ def test_targets(name, platform, size, gib):
     [
         ("h10", "unknown target 'h10': the nearest is h100; the targets are v100, a100"),
         ("V5E:4x4", "the nearest is v5e"),
-        ("v7x", "the nearest is tpu7x"),
         ("", "unknown target ''"),
         *(
             (name, f"a GPU is followed by their number, .* such as {name[:4]}:8")

@@ -47,14 +47,6 @@ def test_the_printed_module_computes_the_network(make_model, tmp_path, network, 
     np.testing.assert_allclose(y.numpy().transpose(0, 2, 3, 1), expected, rtol=1e-6, atol=1e-5)
 
 
-def test_a_network_of_layers_alone_is_a_plain_sequential(make_model):
-    operations = make_model(scale=2).in_float32("subpixel").operations()
-    _, code = torch_module(operations, "subpixel")
-    assert "class" not in code
-    assert code.startswith("from torch import nn\n\nmodel = nn.Sequential(\n    nn.Conv2d(1, 5, 5")
-    assert "    nn.PixelShuffle(2),\n" in code
-
-
 def test_torch_reads_what_is_written_as_weights_only(tmp_path):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     tensors = {"a.weight": rand(2, 3, 5), "b": rand(4), "scalar": rand(), "größe": rand(1, 1)}

@@ -9,7 +9,6 @@ from files import COFFEE, HEIGHT, WIDTH, rgba, save
 from PIL import Image
 
 import subpixel.sr
-from subpixel.sr._support.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -72,11 +71,6 @@ def test_any_size():
 def test_what_is_no_image_is_refused(image, options, message):
     with pytest.raises(ValueError, match=message):
         subpixel.sr.upscale(image, "bicubic", **options)
-
-
-def test_an_unknown_model_is_named():
-    with pytest.raises(InputError, match="no model 'nonesuch'"):
-        subpixel.sr.upscale(COFFEE, "nonesuch")
 
 
 def test_upscaling_needs_no_package_of_training():

@@ -208,6 +208,8 @@ def test_a_note_is_shown_once_and_counted(tmp_path):
     _, printed = run(inputs, tmp_path / "out")
     note = "maker notes were left out, which hold in the camera's own file only"
     assert printed.splitlines() == [f"{inputs[0]}: {note}", f"2 more files: {note}"]
+    with Image.open(tmp_path / "out/0.jpg") as image:
+        assert 0x927C not in image.getexif().get_ifd(0x8769)
 
 
 def test_a_log_says_how_much_of_a_file_is_done(monkeypatch):

@@ -237,15 +237,6 @@ def test_iptc_stored_as_whole_numbers_keeps_its_order(tmp_path):
     assert read_by_exiftool(tmp_path / "b.tif")["IPTC:By-line"] == "A Name"
 
 
-def test_maker_notes_are_left_out_and_named(tmp_path):
-    tags = exif()
-    tags.get_ifd(EXIF_IFD)[0x927C] = b"Nikon\0 with places in the file"
-    source = save(tmp_path / "a.jpg", exif=tags.tobytes())
-    (note,) = enlarge(source, tmp_path / "b.jpg")
-    assert note == "maker notes were left out, which hold in the camera's own file only"
-    assert 0x927C not in load(tmp_path / "b.jpg").getexif().get_ifd(EXIF_IFD)
-
-
 @pytest.mark.parametrize("behind", [False, True])
 def test_text_of_png_is_named(behind, tmp_path):
     content = save(tmp_path / "a.png").read_bytes()
