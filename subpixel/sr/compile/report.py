@@ -53,7 +53,7 @@ def report_geometries(
 ) -> dict[str, Any]:
     """Compiles transposed convolutions by each method for one device of every named target.
 
-    Args: as in `compile_geometries`.
+    The arguments are those of `compile_geometries`.
 
     Returns:
       What `--json` writes.
