@@ -124,8 +124,17 @@ def resize_axis(
     image: Float[ImageArray, "..."], axis: int, scale: float, antialias: bool, border: Border
 ) -> Float[ImageArray, "..."]:
     """Resizes one axis by bicubic, in the type of the image; see `imresize`."""
+    return combine(image, axis, *axis_taps(image.shape[axis], scale, antialias, border))
+
+
+def combine(
+    image: Float[ImageArray, "..."],
+    axis: int,
+    indices: Int[np.ndarray, "outputs taps"],
+    weights: Float[np.ndarray, "outputs taps"],
+) -> Float[ImageArray, "..."]:
+    """Returns weighted sums of the pixels along an axis, in the type of the image."""
     xp = namespace(image)
-    indices, weights = axis_taps(image.shape[axis], scale, antialias, border)
     shape = [1] * image.ndim
     shape[axis] = -1
     # The taps are added one by one: a single gather would need a copy of the image for each tap.
@@ -141,12 +150,15 @@ def resize_axis(
 
 @cache
 def axis_taps(
-    size: int, scale: float, antialias: bool, border: Border
+    size: int, scale: float, antialias: bool, border: Border, shift: float = 0.0
 ) -> tuple[Int[np.ndarray, "outputs taps"], Float[np.ndarray, "outputs taps"]]:
-    """Returns the source pixels of each output pixel and their weights, both (outputs, taps)."""
+    """Returns the source pixels of each output pixel and their weights, both (outputs, taps).
+
+    Samples of the image lie `shift` source pixels to the right of MATLAB's.
+    """
     stretch = min(scale, 1.0) if antialias else 1.0
     width = 4 / stretch
-    centre = (np.arange(1, math.ceil(size * scale) + 1) / scale) + 0.5 * (1 - 1 / scale) - 1
+    centre = (np.arange(1, math.ceil(size * scale) + 1) / scale) + 0.5 * (1 - 1 / scale) - 1 + shift
     first = np.floor(centre - width / 2).astype(int)
     indices = first[:, None] + np.arange(math.ceil(width) + 2)
     weights = cubic((centre[:, None] - indices) * stretch)

@@ -17,6 +17,9 @@ Method = Literal["auto", "im2col", "polyphase", "strided", "native"]
 # Bytes of temporary memory that a choice may always take.
 SMALL = 64 * 2**20
 
+# The number of channels that a TPU computes side by side.
+LANES = 128
+
 # The number of gathers along one axis of which col2im is the sum. More take seconds to compile:
 # 513 taps in one dimension took 10 s where XLA's convolution takes 0.02 s.
 MAX_GATHERS = 32
@@ -119,6 +122,12 @@ def _choose_on_tpu(a, b, result: Result, axes: tuple[Axis, ...]) -> Method:
         return "polyphase"
     if len(axes) == 1:
         return "native"
+    inputs = (b if result == "input" else a).shape[-2 if result == "input" else -1]
+    phases = outputs * math.prod(axis.stride for axis in axes)
+    lanes = LANES if a.dtype.itemsize >= 4 else LANES - 1
+    is_whole = all(grid(axis).size <= axis.size for axis in axes)
+    if is_whole and not has_no_overlap and phases <= lanes and inputs <= LANES:
+        return "polyphase"
     if has_no_overlap and outputs >= 128:
         if a.dtype.itemsize < 4:
             return "native"

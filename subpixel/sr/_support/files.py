@@ -19,9 +19,6 @@ _DIGEST_DIGITS = 12
 def check_outputs(*paths: Path | None) -> None:
     """Checks that files can be written, before the work whose results they will hold.
 
-    Args:
-      paths: the files, which need not exist; None stands for a file that is not asked for.
-
     Raises:
       InputError: if a path is a folder, a file is where one of its folders must be, or two paths
         are the same file.

@@ -12,10 +12,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interrupt:
     """Records the first SIGINT or SIGTERM; a second one ends the process immediately.
 
-    The training loop reads the attribute after each step and stops with a checkpoint.
-
-    Attributes:
-      signal: number of the signal, or None.
+    The training loop reads its number, or None, after each step and stops with a checkpoint.
     """
 
     def __init__(self):

@@ -1,7 +1,6 @@
 """Imports JAX without its CUDA plugin's messages that this machine has no driver.
 
-The plugin writes them in C++ when it is imported, before any logging can be configured. They tell
-nothing to somebody who compiles for a GPU that is elsewhere. Everything else is shown.
+The plugin writes them in C++ when it is imported, before any logging can be configured.
 """
 
 import os

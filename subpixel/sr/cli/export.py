@@ -28,7 +28,7 @@ class Options:
     layout: Layout = "subpixel"
     """How the file computes the upsampling. The function is the same, the speed is not."""
     uint8: bool = False
-    """Images are uint8 in 0..255 instead of float32 in 0..1 (.onnx, .stablehlo)."""
+    """Images are uint8 in 0..255 instead of float32 in 0..1 (.onnx)."""
     opset: int = DEFAULT_OPSET
     """Version of ONNX's operators."""
     size: Annotated[str | None, tyro.conf.arg(metavar="WxH")] = None

@@ -1,18 +1,19 @@
 """The command `compile`: checks, compiles for every target, prints and returns the results."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.compile.facts import Facts
 from subpixel.sr.compile.packages import check_packages
-from subpixel.sr.compile.tables import geometry_table, network_tables
+from subpixel.sr.compile.tables import geometry_tables, network_tables
 from subpixel.sr.compile.targets import Target, find_target
-from subpixel.sr.compile.transposed import DTYPES, check_geometries
+from subpixel.sr.compile.transposed import check_geometries
 from subpixel.sr.compile.worker import compile_elsewhere
 from subpixel.sr.config import Experiment
 from subpixel.sr.serialization import to_json
@@ -31,17 +32,20 @@ def report_networks(
       InputError: before anything is compiled, if a target is unknown, its compiler is not
         installed, or its devices cannot divide the batch.
     """
-    targets = _targets(names)
+    targets, excesses = _targets(names), []
     for target in targets:
         check_batch(experiment, target.size, target.platform)
-    results, excesses = [], []
+    results = _report(targets, network_tables, console, experiment=to_json(experiment))
     for target in targets:
-        facts = _shown(compile_elsewhere(target, experiment=to_json(experiment)), console)
-        for table in network_tables(facts):
-            console.print(table)
-            console.print()
-        results += facts
-        excesses += _excess(facts)
+        facts = [each for each in results if each.target == target.name]
+        worst = max(facts, key=lambda each: each.excess)
+        if worst.excess:
+            excesses.append(
+                f"{worst.program} of {worst.subject['upsampler']} needs "
+                f"{worst.needed / 2**30:.1f} GiB on a device and {worst.target} has "
+                f"{worst.memory / 2**30:.1f} GiB, so it does not fit by "
+                f"{worst.excess / 2**30:.1f} GiB"
+            )
     return {"config": to_json(experiment), **_written(results)}, excesses
 
 
@@ -50,7 +54,7 @@ def report_geometries(
 ) -> dict[str, Any]:
     """Compiles transposed convolutions by each method for one device of every named target.
 
-    Args: as in `compile_geometries`.
+    The arguments are those of `compile_geometries`.
 
     Returns:
       What `--json` writes.
@@ -61,16 +65,8 @@ def report_geometries(
     """
     targets = _targets(names)
     check_geometries(only, methods)
-    results = []
-    for target in targets:
-        request = {"geometries": list(only), "methods": list(methods)}
-        facts = _shown(compile_elsewhere(target, **request), console)
-        for dtype in DTYPES:
-            group = [each for each in facts if each.subject["dtype"] == dtype]
-            console.print(geometry_table(group))
-            console.print()
-        results += facts
-    return _written(results)
+    request = {"geometries": list(only), "methods": list(methods)}
+    return _written(_report(targets, geometry_tables, console, **request))
 
 
 def _targets(names: Sequence[str]) -> list[Target]:
@@ -82,26 +78,25 @@ def _targets(names: Sequence[str]) -> list[Target]:
     return targets
 
 
-def _shown(facts: Iterator[Facts], console: Console) -> list[Facts]:
-    listed = []
-    for each in facts:
-        listed.append(each)
-        took = "refused" if each.compile_s is None else f"{each.compile_s:.1f} s"
-        what = ", ".join(each.subject.values())
-        console.print(f"{each.target}: {what}, {each.program}: {took}", style="dim")
-    return listed
-
-
-def _excess(facts: Sequence[Facts]) -> list[str]:
-    """Returns one line about the program that exceeds a target's memory most, if there is one."""
-    worst = max(facts, key=lambda each: each.excess)
-    if not worst.excess:
-        return []
-    return [
-        f"{worst.program} of {worst.subject['upsampler']} needs {worst.needed / 2**30:.1f} GiB on "
-        f"a device and {worst.target} has {worst.memory / 2**30:.1f} GiB, so it does not fit by "
-        f"{worst.excess / 2**30:.1f} GiB"
-    ]
+def _report(
+    targets: Sequence[Target],
+    tables: Callable[[Sequence[Facts]], list[Table]],
+    console: Console,
+    **request: Any,
+) -> list[Facts]:
+    results = []
+    for target in targets:
+        facts = []
+        for each in compile_elsewhere(target, **request):
+            facts.append(each)
+            took = "refused" if each.compile_s is None else f"{each.compile_s:.1f} s"
+            what = ", ".join(each.subject.values())
+            console.print(f"{each.target}: {what}, {each.program}: {took}", style="dim")
+        for table in tables(facts):
+            console.print(table)
+            console.print()
+        results += facts
+    return results
 
 
 def _written(results: Sequence[Facts]) -> dict[str, Any]:

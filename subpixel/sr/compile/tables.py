@@ -106,8 +106,13 @@ def _collectives(facts: Sequence[Facts]) -> Table:
     return table
 
 
-def geometry_table(facts: Sequence[Facts]) -> Table:
-    """Returns the table of transposed convolutions by method, for one target and dtype."""
+def geometry_tables(facts: Sequence[Facts]) -> list[Table]:
+    """Returns the tables of transposed convolutions by method for one target, one a dtype."""
+    dtypes = dict.fromkeys(each.subject["dtype"] for each in facts)
+    return [_geometries([f for f in facts if f.subject["dtype"] == dtype]) for dtype in dtypes]
+
+
+def _geometries(facts: Sequence[Facts]) -> Table:
     first = facts[0]
     gpu = any(each.calls for each in facts)
     measures = ("calls", "executed", "MiB") if gpu else ("10^3\ncycles", "MiB")

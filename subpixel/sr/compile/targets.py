@@ -79,35 +79,29 @@ def find_target(name: str) -> Target:
         )
     if kind in TPUS:
         return _tpu(name, kind, layout)
-    if ":" in name and not re.fullmatch(r"[1-9]\d*", layout):
-        raise InputError(f"target {name!r}: a GPU is followed by their number, such as {kind}:8")
-    count = int(layout or 1)
-    if count > MAX_CHIPS or (count > _GPUS_OF_HOST and count % _GPUS_OF_HOST):
+    count = int(layout or 1) if re.fullmatch(r"[1-9]\d*", layout) or name == kind else 0
+    if not 0 < count <= MAX_CHIPS or (count > _GPUS_OF_HOST and count % _GPUS_OF_HOST):
         raise InputError(
-            f"target {name!r}: the number of GPUs must be 1 to {_GPUS_OF_HOST}, which one machine "
-            f"holds, or a multiple of {_GPUS_OF_HOST} up to {MAX_CHIPS}"
+            f"target {name!r}: a GPU is followed by their number, 1 to {_GPUS_OF_HOST}, which one "
+            f"machine holds, or a multiple of {_GPUS_OF_HOST} up to {MAX_CHIPS}, such as {kind}:8"
         )
     return Target(name, "cuda", kind, (count,), GPUS["gpus"][kind]["device_memory_size"])
 
 
 def _tpu(name: str, kind: str, layout: str) -> Target:
     axes, gib, _ = TPUS[kind]
-    example = f"{kind}:{'x'.join('4' * axes)}"
-    if ":" in name and not re.fullmatch(r"[1-9]\d*(x[1-9]\d*)*", layout):
-        raise InputError(f"target {name!r}: a TPU is followed by its topology, such as {example}")
-    topology = tuple(map(int, layout.split("x"))) if layout else (1,) * axes
-    if len(topology) != axes:
-        raise InputError(
-            f"target {name!r}: the topology of a {kind} has {axes} axes, such as {example}"
-        )
+    sizes = re.fullmatch(r"[1-9]\d*(x[1-9]\d*)*", layout)
+    topology = tuple(map(int, layout.split("x"))) if sizes else (1,) * axes
     one = math.prod(topology) == 1
-    if not one and any(size % host for size, host in zip(topology, (2, 2, 1), strict=False)):
+    # A host holds 2x2 chips.
+    divides = one or not any(n % host for n, host in zip(topology, (2, 2, 1), strict=False))
+    fits = len(topology) == axes and math.prod(topology) <= MAX_CHIPS
+    if not (sizes or name == kind) or not divides or not fits:
         raise InputError(
-            f"target {name!r}: the first two axes must be even, since a host holds 2x2 chips, or "
-            f"all 1, for one chip; such as {example}"
+            f"target {name!r}: a TPU {kind} is followed by its topology of {axes} axes, the first "
+            f"two even or, for one chip, all 1, and of at most {MAX_CHIPS} chips, such as "
+            f"{kind}:{'x'.join('4' * axes)}"
         )
-    if math.prod(topology) > MAX_CHIPS:
-        raise InputError(f"target {name!r}: at most {MAX_CHIPS} chips, such as {example}")
     return Target(name, "tpu", kind, topology, round(gib * 2**30))
 
 

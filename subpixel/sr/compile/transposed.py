@@ -64,7 +64,9 @@ def compile_geometry(
     It is "forward", for the output, or "gradients", for the output and the gradients of input and
     kernel of the sum of its squares: the cotangent depends on the output, as in a training.
     """
-    function = _function(method)
+    function: Callable[..., jax.Array] = lax.conv_transpose
+    if method != LAX:
+        function = functools.partial(conv_transpose, method=method)  # pyright: ignore[reportArgumentType]
 
     def forward(x: jax.Array, w: jax.Array) -> jax.Array:
         return function(x, w, geometry.strides, "SAME")
@@ -75,9 +77,3 @@ def compile_geometry(
 
     x, w = (jax.ShapeDtypeStruct(shape, dtype) for shape in (geometry.x, geometry.kernel))
     return compile_for(target, forward if program == "forward" else gradients, x, w)
-
-
-def _function(method: str) -> Callable[..., jax.Array]:
-    if method == LAX:
-        return lax.conv_transpose
-    return functools.partial(conv_transpose, method=method)  # pyright: ignore[reportArgumentType]

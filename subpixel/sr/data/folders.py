@@ -99,14 +99,9 @@ class Originals:
 
 
 def find_originals(path: Path, scale: int | None) -> Originals | None:
-    """Finds the originals of a set.
+    """Finds the originals of a set by its folder, or by that of the originals; None without one.
 
-    Args:
-      path: the set's folder, or that of its originals.
-      scale: r, where the set has a folder for each scale; None takes the smallest.
-
-    Returns:
-      The originals, or None if there is no such folder.
+    Where a set has a folder for each scale, None takes the smallest.
 
     Raises:
       InputError: if the folder fits no layout, or holds more than one set.

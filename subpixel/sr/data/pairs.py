@@ -91,8 +91,7 @@ def find_pairs(
             raise InputError(f"unknown source {source!r}: there is embedded:{{{known}}}")
         return [Pair(name, image) for name, image in embedded_images(name).items()]
     if source.startswith(TFDS):
-        images = tfds_images(source, root, scale, degradation.kind)
-        return [Pair(f"{index:05}", hr, low) for index, (hr, low) in enumerate(images)]
+        return [Pair(f"{i:05}", image) for i, image in enumerate(tfds_images(source, root))]
     originals = _find_folder(source, root, scale)
     if source in SETS and len(originals.files) < SETS[source].count:
         raise InputError(

@@ -68,9 +68,8 @@ def prepare(
 
     Args:
       images: what to load, found for this scale and degradation.
-      scale: r.
+      scale, degradation: of LR images that the set does not have.
       channels: 1 for luma, 3 for RGB.
-      degradation: of LR images that the set does not have.
       cache: where caches lie; by default `cache_root()`.
       progress: called with the number of images done and that of all.
       small: how many bytes of files are decoded into memory without a cache.

@@ -14,19 +14,13 @@ TFDS = "tfds:"
 INFO = "dataset_info.json"
 
 
-def tfds_images(
-    source: str, root: Path | None, scale: int | None, kind: str
-) -> list[tuple[ImageSource, ImageSource | None]]:
-    """Returns the originals of a prepared set, in its order, and the LR images that it has.
-
-    The set has a feature "hr" or "image", and may have "lr", as TFDS's own div2k has.
+def tfds_images(source: str, root: Path | None) -> list[ImageSource]:
+    """Returns the originals of a prepared set, its feature "hr" or "image", in its order.
 
     Args:
       source: "tfds:NAME" or "tfds:NAME:SPLIT", such as "tfds:div2k/bicubic_x4:train"; SPLIT is any
         that TFDS understands, by default "train".
       root: the data root, whose folder tensorflow_datasets is searched before TFDS's own.
-      scale: r, if the LR images of the set are wanted.
-      kind: of the LR images.
 
     Raises:
       InputError: if TFDS is not installed, the set is not prepared, or has no such images.
@@ -44,23 +38,14 @@ def tfds_images(
         raise InputError(f"{source} has no split {split!r}: there are {splits}") from error
     records = _records(builder, split or "train", source)
     files = tuple(Path(instruction.filename) for instruction in instructions)
-    # The name of the set says of which kind and scale its LR images are.
-    lr = "lr" in features and name.endswith(f"/{kind}_x{scale}")
-    if kind == "unknown" and not lr:
-        raise InputError(f'the degradation is "unknown", and {source} has none for x{scale}')
+
+    def content(index: int) -> bytes:
+        return records[index][key]  # a record is read when it is used
+
     return [
-        (
-            ImageSource(f"{source} {index}", partial(_content, records, index, key), files),
-            ImageSource(f"the LR of {source} {index}", partial(_content, records, index, "lr"))
-            if lr
-            else None,
-        )
+        ImageSource(f"{source} {index}", partial(content, index), files)
         for index in range(len(records))
     ]
-
-
-def _content(records: Any, index: int, key: str) -> bytes:
-    return records[index][key]  # a record is read when it is used
 
 
 def _open(name: str, root: Path | None) -> Any:

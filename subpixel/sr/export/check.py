@@ -33,11 +33,11 @@ def check_onnx(
     return _compare(exported, network, exported.uint8, sizes)
 
 
-def check_stablehlo(program: bytes, network: Network, uint8: bool) -> float:
+def check_stablehlo(program: bytes, network: Network) -> float:
     """Runs a program of `jax.export` and the network on random images, as `check_onnx` does."""
     exported = jax.export.deserialize(bytearray(program))
     with jax.default_matmul_precision("highest"):
-        return _compare(lambda x: np.asarray(exported.call(x)), network, uint8)
+        return _compare(lambda x: np.asarray(exported.call(x)), network, False)
 
 
 def run_network(

@@ -29,7 +29,7 @@ class Choices:
 
     Attributes:
       layout: of the upsampling.
-      uint8: whether images are uint8 in 0..255 instead of float32 in 0..1 (ONNX, StableHLO).
+      uint8: whether images are uint8 in 0..255 instead of float32 in 0..1 (ONNX).
       opset: of ONNX.
       size: height and width of the only image that an ONNX file takes; None: any number and size.
     """
@@ -54,7 +54,12 @@ def export_network(model: TrainedNetwork, path: Path, choices: Choices) -> str:
     writer = _WRITERS.get(path.suffix.lower())
     if writer is None:
         raise InputError(f"{path} has no suffix of a format: it must end in {', '.join(_WRITERS)}")
-    _refuse_unused(path, choices)
+    only_onnx = {"uint8": False, "opset": DEFAULT_OPSET, "size": None}
+    for option, default in only_onnx.items() if writer is not _write_onnx else ():
+        if getattr(choices, option) != default:
+            raise InputError(
+                f"--{option} does not apply to a {path.suffix.lower()} file: leave it out"
+            )
     return writer(model, path, choices)
 
 
@@ -80,18 +85,6 @@ def onnx_bytes(model: TrainedNetwork, choices: Choices) -> tuple[bytes, float]:
     content = graph.SerializeToString()
     sizes = SIZES if choices.size is None else ((1, *choices.size),)
     return content, check_onnx(content, network, sizes)
-
-
-def _refuse_unused(path: Path, choices: Choices) -> None:
-    suffix = path.suffix.lower()
-    unused = {
-        "uint8": choices.uint8 and suffix not in (".onnx", ".stablehlo"),
-        "opset": choices.opset != DEFAULT_OPSET and suffix != ".onnx",
-        "size": choices.size is not None and suffix != ".onnx",
-    }
-    for option, is_unused in unused.items():
-        if is_unused:
-            raise InputError(f"--{option} does not apply to a {suffix} file: leave it out")
 
 
 def _metadata(model: TrainedNetwork, network: Network, layout: Layout) -> dict[str, str]:
@@ -137,8 +130,8 @@ def _write_torch(model: TrainedNetwork, path: Path, choices: Choices) -> str:
 
 def _write_stablehlo(model: TrainedNetwork, path: Path, choices: Choices) -> str:
     network = model.in_float32(choices.layout)
-    content = stablehlo_bytes(network, choices.uint8)
-    difference = check_stablehlo(content, network, choices.uint8)
+    content = stablehlo_bytes(network)
+    difference = check_stablehlo(content, network)
     write_bytes(path, content)
     return (
         f"StableHLO of jax.export for {', '.join(PLATFORMS)}; read by JAX releases of six months\n"

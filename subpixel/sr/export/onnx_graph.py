@@ -55,8 +55,8 @@ def build_onnx(
 ) -> "onnx.ModelProto":
     """Returns the ONNX model of a network.
 
-    Args: as in `Choices`. `operations` are those of `Network.operations`; `metadata` is stored as
-    text. Only with `uint8` is the output clipped; it is rounded halves up.
+    Further arguments are those of `Choices`; `operations` are those of `Network.operations`, and
+    `metadata` is stored as text. Only with `uint8` is the output clipped; it is rounded halves up.
 
     Raises:
       InputError: if the package `onnx` is not installed, or does not know the opset.

@@ -13,10 +13,6 @@ from subpixel.sr._support.packages import require_package
 class OnnxNetwork:
     """An exported network in ONNX Runtime, called in the same way as the network.
 
-    Args:
-      model: an .onnx file of this project, or its content.
-      threads: of one call; by default as many as there are cores.
-
     Attributes:
       scale: r.
       channels: of input and output: 1 for luma, 3 for RGB.

@@ -17,23 +17,14 @@ from subpixel.sr.models import Network
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
-def stablehlo_bytes(network: Network, uint8: bool = False) -> bytes:
-    """Returns the serialized program: (n, h, w, channels) -> (n, r*h, r*w, channels).
-
-    With `uint8`, input and output are uint8 in 0..255, the output clipped and rounded halves up,
-    instead of float32 in 0..1.
-    """
+def stablehlo_bytes(network: Network) -> bytes:
+    """Returns the serialized program: (n, h, w, channels) -> (n, r*h, r*w, channels), in 0..1."""
     graph, state = nnx.split(network)
     params = nnx.to_pure_dict(state)
 
     def run(x: jax.Array) -> jax.Array:
-        model = nnx.merge(graph, params)
-        if not uint8:
-            return model(x)
-        y = model(x.astype(jnp.float32) / 255) * 255
-        return jnp.floor(jnp.clip(y, 0, 255) + 0.5).astype(jnp.uint8)
+        return nnx.merge(graph, params)(x)
 
     n, h, w = export.symbolic_shape("n, h, w")
-    dtype = jnp.uint8 if uint8 else jnp.float32
-    image = jax.ShapeDtypeStruct((n, h, w, network.channels), dtype)
+    image = jax.ShapeDtypeStruct((n, h, w, network.channels), jnp.float32)
     return bytes(export.export(jax.jit(run), platforms=PLATFORMS)(image).serialize())

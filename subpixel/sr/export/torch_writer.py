@@ -25,11 +25,7 @@ _ORDERED_DICT = pickle.GLOBAL + b"collections\nOrderedDict\n" + pickle.EMPTY_TUP
 def torch_bytes(
     tensors: Mapping[str, Shaped[np.ndarray, "..."]], texts: Mapping[str, str] | None = None
 ) -> bytes:
-    """Returns a checkpoint: a state dict, or a dict that holds one as "params".
-
-    Args:
-      tensors: by name; float32.
-      texts: strings beside the state dict. Without them the file is the bare state dict.
+    """Returns a checkpoint: a state dict, or with texts a dict that holds it as "params".
 
     Raises:
       ValueError: if a tensor is not float32.

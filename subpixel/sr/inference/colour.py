@@ -25,14 +25,7 @@ def enlarge_opaque(
     A luma network receives Y in studio range, as in training; Cb and Cr are enlarged by bicubic.
     An RGB network receives a grey image as three equal channels; its result is their mean.
 
-    Args:
-      tile: (h, w, 1) or (h, w, 3) in 0..1.
-      network: (h, w, channels) -> (r*h, r*w, channels).
-      scale: r.
-      channels: of the network, 1 or 3.
-
-    Returns:
-      (r*h, r*w, 1) or (r*h, r*w, 3), not clipped.
+    Tile and result, which is not clipped, have 1 or 3 channels, and the network 1 or 3 of its own.
     """
     xp: Any = namespace(tile)
     grey = tile.shape[-1] == 1
@@ -69,13 +62,8 @@ def enlarge_tile(
     image and kept within the range of its 3x3 neighbourhood: opaque areas stay opaque, and
     transparent areas stay transparent.
 
-    Args:
-      tile: (h, w, c) in 0..1.
-      opaque: enlarges (h, w, 1) and (h, w, 3).
-      radius: how many pixels to each side an output pixel of `opaque` depends on.
-
-    Returns:
-      (r*h, r*w, c); clipped to 0..1 where there is alpha.
+    `opaque` enlarges (h, w, 1) and (h, w, 3); an output pixel of it depends on `radius` pixels to
+    each side. The result is clipped to 0..1 where there is alpha.
     """
     channels = tile.shape[-1]
     if channels in (1, 3):

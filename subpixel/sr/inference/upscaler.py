@@ -28,6 +28,8 @@ from subpixel.sr.inference.colour import enlarge_opaque, rounded
 from subpixel.sr.inference.tiling import TILES_AT_ONCE, tiles
 from subpixel.sr.models.base import Network, Params
 
+Rgb = UInt8[np.ndarray, "h w 3"]
+
 
 @dataclass(frozen=True)
 class BicubicUpscaler:
@@ -37,20 +39,16 @@ class BicubicUpscaler:
     border: Border = "symmetric"
 
     def luma(
-        self, lr: UInt8[np.ndarray, "h w 3"], luma_range: LumaRange = "studio"
+        self, lr: Rgb, luma_range: LumaRange = "studio"
     ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 1"]:
         """Returns Y of the enlarged RGB image."""
         return rgb_to_luma(self.rgb(lr), luma_range)
 
-    def rgb(
-        self, lr: UInt8[np.ndarray, "h w 3"]
-    ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
+    def rgb(self, lr: Rgb) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
         """Returns the enlarged RGB image."""
         return imresize(lr, self.scale, border=self.border)
 
-    def image(
-        self, lr: UInt8[np.ndarray, "h w 3"]
-    ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
+    def image(self, lr: Rgb) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
         """Returns the enlarged RGB image, rounded once, at the end."""
         return rounded(imresize(lr / np.float32(255), self.scale, border=self.border), np.uint8)
 
@@ -91,7 +89,7 @@ class NetworkUpscaler:
         return self.network.channels
 
     def luma(
-        self, lr: UInt8[np.ndarray, "h w 3"], luma_range: LumaRange = "studio"
+        self, lr: Rgb, luma_range: LumaRange = "studio"
     ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 1"]:
         """Returns Y of the enlarged image; for a luma network, its rounded output."""
         if self.channels == 3:
@@ -102,17 +100,13 @@ class NetworkUpscaler:
             lambda tile: to_uint8(self._output(rgb_to_luma(tile, luma_range))), lr, 1
         )
 
-    def rgb(
-        self, lr: UInt8[np.ndarray, "h w 3"]
-    ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
+    def rgb(self, lr: Rgb) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
         """Returns the enlarged image; for a luma network, with bicubic chroma."""
         if self.channels == 3:
             return self._tiled(lambda tile: to_uint8(self._output(tile)), lr, 3)
         return self._tiled(self._with_bicubic_chroma, lr, 3)
 
-    def image(
-        self, lr: UInt8[np.ndarray, "h w 3"]
-    ) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
+    def image(self, lr: Rgb) -> UInt8[np.ndarray, "{self.scale}*h {self.scale}*w 3"]:
         """Returns the enlarged image as `subpixel upscale` writes it: rounded once, at the end."""
         run = ensemble if self.self_ensemble else forward
         given = self.graph, self.scale, self.channels, self.params

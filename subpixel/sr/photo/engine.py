@@ -32,9 +32,7 @@ class Model:
     """A model that enlarges a tile of a grey or RGB image.
 
     Attributes:
-      name: for the metadata of the file.
       version: of its weights, for the metadata of the file; "" for bicubic.
-      scale: r.
       radius: how many pixels to each side an output pixel depends on; bicubic enlarges colours.
       run: (h, w, 1 or 3) in 0..1 -> (r*h, r*w, 1 or 3).
       tiles_at_once: how many calls of `run` in parallel are faster than one after the other.
@@ -96,8 +94,7 @@ def find_models(
         `python -m subpixel export`.
       engine: the library that computes a network; "auto" is ONNX Runtime where it is installed and
         JAX has no accelerator, and else JAX.
-      activation: after the hidden layers of a PyTorch checkpoint, which does not state it.
-      output_activation: at the end of a PyTorch checkpoint, which does not state it.
+      activation, output_activation: of a PyTorch checkpoint, which does not state them.
 
     Raises:
       InputError: if there is no such model, an option does not apply to it, or the engine is not

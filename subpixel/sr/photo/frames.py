@@ -1,6 +1,5 @@
 """The frames of a video that are enlarged, and how: each other kind is refused in one line."""
 
-import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +9,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt
 
-from subpixel.image._resize import cubic
+from subpixel.image._resize import axis_taps, combine
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.photo.photographs import Settings
 from subpixel.sr.photo.plan import Size
-from subpixel.sr.photo.strips import Strips, combine
+from subpixel.sr.photo.strips import Strips
 
 # Horizontal and vertical subsampling of chroma, and the format to ask FFmpeg for instead of others.
 _SUBSAMPLINGS = {(1, 1): "444", (2, 1): "422", (2, 2): "420"}
@@ -214,31 +213,23 @@ def _enlarge_luma(plane: np.ndarray, shape: FrameShape, settings: Settings) -> n
 
 
 def _enlarge_chroma(plane: np.ndarray, shape: FrameShape) -> np.ndarray:
-    across, down = shape.subsampling
     # Samples lie at the left of their two pixels (MPEG-2, H.264), in the input and the output.
-    left = across == 2
-    columns = _taps(plane.shape[1], shape.target[0] / shape.width, shape.new_width // across, left)
-    rows = _taps(plane.shape[0], shape.target[1] / shape.height, shape.new_height // down)
-    result = combine(combine(plane[..., None], *columns, axis=1), *rows, axis=0)[..., 0]
-    return _quantised(result, shape)
+    left = shape.subsampling[0] == 2
+    columns = _taps(plane.shape[1], shape.target[0] / shape.width, left)
+    rows = _taps(plane.shape[0], shape.target[1] / shape.height)
+    result = combine(combine(plane, 1, *columns), 0, *rows)
+    across, down = shape.subsampling
+    return _quantised(result[: shape.new_height // down, : shape.new_width // across], shape)
 
 
-def _taps(
-    size: int, factor: float, count: int, left: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns pixels and weights of a bicubic resize, as `subpixel.image.imresize` has them.
+def _taps(size: int, factor: float, left: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Returns pixels and weights of a bicubic resize.
 
     With `left`, samples lie a quarter of their distance left of the centre.
     """
-    stretch = min(factor, 1.0)
-    centre = (np.arange(count) + 0.5) / factor - 0.5
-    if left:
-        centre += 0.25 - 0.25 / factor
-    reach = 2 / stretch
-    indices = np.floor(centre - reach).astype(int)[:, None] + np.arange(math.ceil(2 * reach) + 2)
-    weights = cubic((centre[:, None] - indices) * stretch)
-    weights /= weights.sum(axis=1, keepdims=True)
-    return indices.clip(0, size - 1), weights.astype(np.float32)
+    shift = 0.25 - 0.25 / factor if left else 0.0
+    indices, weights = axis_taps(size, factor, True, "replicate", shift)
+    return indices, weights.astype(np.float32)
 
 
 def _quantised(values: np.ndarray, shape: FrameShape) -> np.ndarray:

@@ -90,10 +90,6 @@ def choose_stages(factor: float, scales: Collection[int]) -> tuple[int, ...]:
     Their product is the smallest that is at least the factor; of equal products the one with the
     fewest stages, the larger scale first.
 
-    Args:
-      factor: how many times larger the result is; nothing is enlarged for 1 and below.
-      scales: of the available models.
-
     Raises:
       InputError: if the factor is larger than three stages reach.
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from jaxtyping import Float, Float32, Int, Shaped
+from jaxtyping import Float32, Shaped
 
-from subpixel.image._resize import axis_taps
+from subpixel.image._resize import axis_taps, combine
 from subpixel.sr._support.threads import map_in_threads
 from subpixel.sr.inference.colour import alpha_radius, enlarge_tile
 from subpixel.sr.inference.tiling import TILE_LENGTHS, tiles
@@ -78,7 +78,7 @@ def _resize_rows(image: Strips, height: int, width: int) -> Iterator[np.ndarray]
     indices, weights = _taps_to(image.height, height)
     across = _taps_to(image.width, width)
     # Columns first: the rows that are kept are then as narrow as the result.
-    buffer = RowBuffer(combine(strip, *across, axis=1) for strip in image.rows)
+    buffer = RowBuffer(combine(strip, 1, *across) for strip in image.rows)
     row_bytes = width * image.channels * _FLOAT_BYTES
     step = max(STRIP_BYTES // (8 * row_bytes), 1)
     for first in range(0, height, step):
@@ -86,7 +86,7 @@ def _resize_rows(image: Strips, height: int, width: int) -> Iterator[np.ndarray]
         start, stop = int(block.min()), int(block.max()) + 1
         # Later rows of the result may need rows from the start of this block, but none before it.
         rows = buffer.take(start, stop)
-        yield combine(rows, block - start, weights[first : first + step], axis=0)
+        yield combine(rows, 0, block - start, weights[first : first + step])
 
 
 def _taps_to(size: int, target: int) -> tuple[np.ndarray, np.ndarray]:
@@ -94,24 +94,6 @@ def _taps_to(size: int, target: int) -> tuple[np.ndarray, np.ndarray]:
     indices, weights = axis_taps(size, target / size, True, "symmetric")
     # Rounding can make target / size * size larger than the target: one output too many.
     return indices[:target], weights[:target].astype(np.float32)
-
-
-def combine(
-    image: Float[np.ndarray, "h w c"],
-    indices: Int[np.ndarray, "outputs taps"],
-    weights: Float[np.ndarray, "outputs taps"],
-    *,
-    axis: int,
-) -> Float[np.ndarray, "combined_h combined_w c"]:
-    """Returns weighted sums of rows (axis 0) or columns (axis 1): (outputs, taps) of each."""
-    shape = [1] * image.ndim
-    shape[axis] = -1
-    taps = range(indices.shape[1])
-    terms = (image.take(indices[:, t], axis) * weights[:, t].reshape(shape) for t in taps)
-    total = next(terms)
-    for term in terms:
-        total += term
-    return total
 
 
 class RowBuffer:

@@ -75,11 +75,5 @@ def add_copies(sink: Any, source: Any, path: Path, target: Path) -> dict[int, An
 def left_out(source: Any, video: Any) -> list[str]:
     """Returns notes on what is not kept of a file whose stream `video` is enlarged."""
     others = [s for s in source.streams if s.type not in COPIED and s.index != video.index]
-    kinds = {"cover" if is_cover(stream) else stream.type for stream in others}
-    found = {
-        "video": "further video streams were left out",
-        "attachment": "attached files, such as fonts, were left out",
-        "data": "data streams, such as time codes and positions, were left out",
-        "cover": "the cover image was left out",
-    }
-    return [note for kind, note in found.items() if kind in kinds]
+    kinds = sorted({"cover image" if is_cover(s) else f"further {s.type}" for s in others})
+    return [f"left out: {', '.join(kinds)}"] if kinds else []

@@ -12,7 +12,7 @@ from subpixel.sr.compile import report, worker
 from subpixel.sr.compile.facts import Facts, collect
 from subpixel.sr.compile.networks import rows, useful_work
 from subpixel.sr.compile.program import TooLargeError
-from subpixel.sr.compile.tables import calls_in_letters, geometry_table, network_tables
+from subpixel.sr.compile.tables import calls_in_letters, geometry_tables, network_tables
 from subpixel.sr.compile.targets import find_target
 from subpixel.sr.compile.transposed import METHODS
 from subpixel.sr.config import DataConfig, ESPCNConfig, Experiment, OptimizerConfig
@@ -140,7 +140,7 @@ def test_tables_fit_a_terminal():
         facts(program=program, calls=calls, subject={**LAYER, "method": method})
         for method in METHODS for program in ("forward", "gradients")
     ]  # fmt: skip
-    text += printed(geometry_table(listed))
+    text += printed(*geometry_tables(listed))
     assert "…" not in text
     assert text.count("ESPCN x3 head") == 1
     assert calls_in_letters(listed[0]) == "2F I"

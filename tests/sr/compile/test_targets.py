@@ -35,23 +35,22 @@ def test_targets(name, platform, size, gib):
     [
         ("h10", "unknown target 'h10': the nearest is h100; the targets are v100, a100"),
         ("V5E:4x4", "the nearest is v5e"),
-        ("v7x", "the nearest is tpu7x"),
         ("", "unknown target ''"),
-        ("h100:", "a GPU is followed by their number, such as h100:8"),
-        ("h100:4x4", "a GPU is followed by their number"),
-        ("a100:12", "1 to 8, which one machine holds, or a multiple of 8 up to 256"),
-        ("v5e:", "a TPU is followed by its topology, such as v5e:4x4"),
-        ("v5e:4x0", "a TPU is followed by its topology"),
-        ("v5e:4x4x4", "the topology of a v5e has 2 axes, such as v5e:4x4"),
-        ("v4:4x4", "the topology of a v4 has 3 axes, such as v4:4x4x4"),
-        ("v5e:3x3", "the first two axes must be even"),
-        ("v6e:32x32", "at most 256 chips, such as v6e:4x4"),
+        *(
+            (name, f"a GPU is followed by their number, .* such as {name[:4]}:8")
+            for name in ("h100:", "h100:0", "h100:4x4", "a100:12", "a100:512")
+        ),
+        *(
+            (name, "a TPU v5e is followed by its topology of 2 axes, .* such as v5e:4x4$")
+            for name in ("v5e:", "v5e:4*4", "v5e:4x0", "v5e:4x4x4", "v5e:3x3", "v5e:32x32")
+        ),
+        ("v4:4x4", "a TPU v4 is followed by its topology of 3 axes, .* such as v4:4x4x4$"),
+        ("v5p:1x2x2", "the first two even"),
     ],
 )
 def test_unknown_targets(name, message):
-    with pytest.raises(InputError) as raised:
+    with pytest.raises(InputError, match=message):
         find_target(name)
-    assert message in str(raised.value)
 
 
 def test_every_gpu_has_all_facts():
@@ -119,11 +118,6 @@ def test_installed_packages_are_accepted(monkeypatch):
             "RESOURCE_EXHAUSTED: Ran out of memory on HBM, the total memory required for HLO "
             "temporaries (2.00T) exceeds available HBM (15.75G).",
             2048,
-        ),
-        (
-            "RESOURCE_EXHAUSTED: XLA:TPU compile permanent error. Ran out of memory in memory "
-            "space hbm. Used 17.50G of 15.75G hbm. Exceeded hbm capacity by 1.75G.",
-            17.5,
         ),
         ("RESOURCE_EXHAUSTED: something else", None),
         ("INTERNAL: Used 17.50G of 15.75G hbm", None),

@@ -1,11 +1,10 @@
 """No image is on both sides of the split into training and validation."""
 
-import io
 from typing import NamedTuple
 
 import numpy as np
 import pytest
-from PIL import Image
+from files import as_jpeg
 
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.data.held_out import choose_by_content, choose_by_position, split_images
@@ -33,12 +32,6 @@ def split(arrays, count):
     known = [fingerprint(array) for array in arrays]
     held_out = choose_by_content([of.digest for of in known], count)
     return Split(held_out, *split_images(as_pairs(arrays), known, held_out))
-
-
-def jpeg(array):
-    content = io.BytesIO()
-    Image.fromarray(array).save(content, "JPEG", quality=80)
-    return np.asarray(Image.open(content))
 
 
 def test_the_choice_depends_on_the_contents_alone(photographs):
@@ -75,7 +68,7 @@ def test_a_source_that_is_named_twice_is_on_one_side_only(photographs):
 
 def test_what_only_looks_like_a_held_out_image_is_named_and_trained_on(photographs):
     """A set as PNG and as flipped JPEG, which have no pixel in common."""
-    copies = [np.ascontiguousarray(jpeg(array)[:, ::-1]) for array in photographs]
+    copies = [np.ascontiguousarray(as_jpeg(array, 80)[:, ::-1]) for array in photographs]
     found = split([*photographs, *copies], 3)
     assert len(found.train) == 11
     (note,) = found.notes

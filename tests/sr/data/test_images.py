@@ -136,7 +136,6 @@ REFUSED = {
     "grey TIFF of floats": (tiff("f4", lambda rgb: rgb[..., 0]), DEEP),
     "grey TIFF of int8": (tiff("i1", lambda rgb: rgb[..., 0]), "stores signed"),
     "TIFF of float32": (tiff("f4"), UNKNOWN),
-    "TIFF of float16": (tiff("f2"), UNKNOWN),
     "TIFF of uint32, big-endian": (tiff(">u4", byteorder=">"), UNKNOWN),
     "TIFF of int16": (tiff("i2"), UNKNOWN),
     "BigTIFF": (tiff("u8", bigtiff=True), UNKNOWN),

@@ -1,9 +1,8 @@
 """Equal pixels are refused; what looks like an image of a benchmark is a warning that stays."""
 
-import io
-
 import numpy as np
 import pytest
+from files import as_jpeg
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
@@ -12,27 +11,19 @@ from subpixel.sr.data.leak import check_no_leak
 from subpixel.sr.data.pairs import Pair, find_pairs
 
 
-def saved_as_jpeg(image, quality):
-    content = io.BytesIO()
-    Image.fromarray(image).save(content, "JPEG", quality=quality)
-    return np.asarray(Image.open(content))
-
-
 def resized(image, factor):
     size = (int(image.shape[1] * factor), int(image.shape[0] * factor))
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
 
 
 COPIES = {
-    "JPEG": lambda image: saved_as_jpeg(image, 30),
+    "JPEG": lambda image: as_jpeg(image, 30),
     "halved": lambda image: resized(image, 0.5),
     "enlarged": lambda image: resized(image, 1.7),
     "flipped": lambda image: image[:, ::-1],
     "turned": lambda image: np.rot90(image),
-    "grey": lambda image: np.repeat(
-        np.asarray(Image.fromarray(image).convert("L"))[..., None], 3, 2
-    ),
-    "all of it": lambda image: saved_as_jpeg(resized(np.rot90(image[::-1]), 0.4), 50),
+    "grey": lambda image: np.asarray(Image.fromarray(image).convert("L").convert("RGB")),
+    "all of it": lambda image: as_jpeg(resized(np.rot90(image[::-1]), 0.4), 50),
 }
 
 
@@ -57,7 +48,7 @@ def test_a_leak_can_be_a_warning_that_counts_images(caplog):
     """A training image that is in two benchmarks is one image, not two pairs."""
     benchmark = find_pairs("embedded:test", None)
     chelsea, rocket = benchmark[1].hr.load(), benchmark[2].hr.load()
-    training = [as_image("one", chelsea), as_image("two", saved_as_jpeg(rocket, 60))]
+    training = [as_image("one", chelsea), as_image("two", as_jpeg(rocket, 60))]
     twice = [*benchmark, as_image("same", chelsea)]
     message = r"^1 training images .*one is skimage\.data\.chelsea.*data\.on_leak=warn"
     with pytest.raises(InputError, match=message):

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from subpixel.sr._support.errors import InputError
-from subpixel.sr.data.degradation import Degradation
+from subpixel.sr.data.degradation import make_lr
 from subpixel.sr.data.pairs import find_pairs, load_pair
 from subpixel.sr.data.preparation import cache_name
 
@@ -23,33 +23,25 @@ def image(seed, height=12, width=16):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def encoded(image, kind="PNG"):
+def encoded(image):
     content = io.BytesIO()
-    Image.fromarray(image).save(content, kind)
-    return content.getvalue()
-
-
-def decoded(content):
-    return np.array(Image.open(io.BytesIO(content)))
+    Image.fromarray(image).save(content, "PNG")
+    return io.BytesIO(content.getvalue())
 
 
 HIGH = {"train": {"0001": image(1), "0002": image(2, 8, 20)}, "valid": {"0801": image(3)}}
 
 
-def lr(image, scale=4):
-    means = image.reshape(image.shape[0] // scale, scale, -1, scale, 3).mean((1, 3))
-    return means.round().astype(np.uint8)
-
-
 class Div2k(tfds.core.GeneratorBasedBuilder):
-    """Pairs of images in the features of TFDS's own div2k."""
+    """Images in a feature of TFDS's own div2k."""
 
     VERSION = tfds.core.Version("1.0.0")
     BUILDER_CONFIGS: ClassVar = [tfds.core.BuilderConfig(name="bicubic_x4")]
     SPLITS: ClassVar = {"train": HIGH["train"], "validation": HIGH["valid"]}
+    KEY = "hr"
 
     def _info(self):
-        features = {"hr": tfds.features.Image(), "lr": tfds.features.Image()}
+        features = {self.KEY: tfds.features.Image(shape=(None, None, None))}
         return tfds.core.DatasetInfo(
             builder=self, features=tfds.features.FeaturesDict(features), disable_shuffling=True
         )
@@ -59,23 +51,19 @@ class Div2k(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, images):
         for name, image in images.items():
-            yield name, {"hr": io.BytesIO(encoded(image)), "lr": io.BytesIO(encoded(lr(image)))}
+            yield name, {self.KEY: encoded(image)}
 
 
 class Plain(Div2k):
-    """Files as they are, one in each split."""
+    """Images of several modes."""
 
     BUILDER_CONFIGS: ClassVar = []
-    SPLITS: ClassVar = {}
-
-    def _info(self):
-        features = {"image": tfds.features.Image(shape=(None, None, None))}
-        return tfds.core.DatasetInfo(
-            builder=self, features=tfds.features.FeaturesDict(features), disable_shuffling=True
-        )
-
-    def _generate_examples(self, content):
-        yield "0", {"image": io.BytesIO(content)}
+    SPLITS: ClassVar = {
+        "train": {"0": image(1)[..., 0]},
+        "validation": {"0": image(2)},
+        "test": {"0": np.dstack([image(3), image(3)[..., 0]])},
+    }
+    KEY = "image"
 
 
 def prepare(builder, root):
@@ -98,26 +86,15 @@ def test_what_is_prepared_as_array_record_is_read(div2k):
         for pair, image in zip(found, HIGH[original].values(), strict=True):
             low, high = load_pair(pair, 4)
             np.testing.assert_array_equal(high, image)
-            np.testing.assert_array_equal(low, lr(image))
-    with pytest.raises(InputError, match=r'"unknown", and tfds:.* has none for x4'):
-        find_pairs("tfds:div2k/bicubic_x4:train", div2k, 4, Degradation(kind="unknown"))
-
-
-def test_lr_images_are_those_of_the_sets_name(div2k):
-    part = find_pairs("tfds:div2k/bicubic_x4:train[1:]", div2k, 3)
-    other = find_pairs("tfds:div2k/bicubic_x4:train[:1]", div2k, 3)
+            np.testing.assert_array_equal(low, make_lr(image, 4))
+    part, other = (find_pairs(f"tfds:div2k/bicubic_x4:train[{i}]", div2k) for i in ("1:", ":1"))
     assert cache_name(part, {}) != cache_name(other, {})
     assert len(part) == 1
-    assert part[0].lr is None
     np.testing.assert_array_equal(part[0].hr.load(), HIGH["train"]["0002"])
 
 
-def test_served_images_follow_the_rules_of_files(tmp_path, monkeypatch):
+def test_served_images_follow_the_rules_of_files(tmp_path):
     """Grey is told by the stored mode, and transparency is refused, as in a folder."""
-    transparent = io.BytesIO()
-    Image.fromarray(np.dstack([image(3), image(3)[..., 0]])).save(transparent, "PNG")
-    splits = {"train": encoded(image(1)[..., 0]), "validation": encoded(image(2))}
-    monkeypatch.setattr(Plain, "SPLITS", {**splits, "test": transparent.getvalue()})
     prepare(Plain, tmp_path)
     (grey,), (colour,), (refused,) = (
         find_pairs(f"tfds:plain:{split}", tmp_path) for split in ("train", "validation", "test")

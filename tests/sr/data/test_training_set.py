@@ -2,18 +2,20 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from files import picture, save
 from PIL import Image
 
+from subpixel.image import imresize
 from subpixel.sr._support.errors import InputError
 from subpixel.sr.config import ESPCNConfig
 from subpixel.sr.data.config import DataConfig
 from subpixel.sr.data.degradation import make_lr
-from subpixel.sr.data.pairs import find_pairs
-from subpixel.sr.data.preparation import prepare
+from subpixel.sr.data.pairs import find_pairs, find_training
+from subpixel.sr.data.preparation import cache_name, prepare
 from subpixel.sr.data.training_set import RECORD, load_training_set
 
 MODEL = ESPCNConfig(scale=2)
@@ -93,10 +95,6 @@ CHANGES = {
     "copied": (
         lambda folder: shutil.copy(folder / "0.png", folder / "0 copy.png"),
         r"1 new \(0 copy\)\.",
-    ),
-    "shrunk": (
-        lambda folder: save(folder / "1.png", picture(1, 20, 22)),
-        r"1 with other pixels \(1\)\.",
     ),
 }
 
@@ -184,3 +182,29 @@ def test_lr_images_of_files_are_said(root):
     assert load(root).lr == "from the files of the set"
     found = load(root, train=("folder:train", "folder:test"), benchmarks=("embedded:test",))
     assert found.lr.startswith("6 from the files of the set, 2 made by MATLAB's imresize")
+
+
+def test_each_set_is_shrunk_by_its_factor(tmp_path):
+    stored = picture(0, 31, 42)
+    for name in ("a", "b"):
+        save(tmp_path / f"{name}/{name}.png", stored)
+    data = DataConfig(train=("a", "b"), shrink=(1, 0.5), patch_size=8, skip_small=True)
+    whole, half = find_training(data, 2, tmp_path)
+    np.testing.assert_array_equal(whole.hr.load(), stored)
+    np.testing.assert_array_equal(half.hr.load(), imresize(stored, 0.5))
+    assert half.hr.size() == (21, 16)
+    # At x2 a patch of 9 has 18 pixels, more than the 16 rows of the smaller image.
+    assert [i.name for i in find_training(replace(data, patch_size=9), 2, tmp_path)] == ["a"]
+    shrunk = replace(whole, hr=replace(whole.hr, shrink=0.5))
+    assert cache_name([whole], {}) != cache_name([shrunk], {})
+
+
+def test_a_factor_that_cannot_be_used_is_named(tmp_path):
+    for shrink in ((0.5,), (1, 0), (1, 1.5)):
+        with pytest.raises(InputError, match=r"data\.shrink must have one factor for each set"):
+            DataConfig(train=("a", "b"), shrink=shrink)
+    save(tmp_path / "HR/a.png", picture(0, 24, 24))
+    save(tmp_path / "LR_bicubic/X2/ax2.png", picture(0, 12, 12))
+    data = DataConfig(train=(str(tmp_path / "HR"),), shrink=(0.5,))
+    with pytest.raises(InputError, match=r"set contains the LR image .*ax2\.png: set it to 1"):
+        find_training(data, 2, None)

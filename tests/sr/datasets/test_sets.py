@@ -4,8 +4,8 @@ import dataclasses
 import shutil
 import sys
 
-import numpy as np
 import pytest
+from files import picture, save
 from PIL import Image
 
 from subpixel.__main__ import main
@@ -26,14 +26,10 @@ NAMES = ("one", "two 2", "drei ü")
 def named(tmp_path, monkeypatch):
     """A set of three images, whole under the root tmp_path; digests of it are known."""
     entry = NamedSet("Mine", "a set", 3, "none", "http://here", ("Mine", "benchmark/Mine"))
-    (tmp_path / "Mine").mkdir()
-    rng = np.random.default_rng(0)
     known = {}
-    for name in NAMES:
-        coarse = rng.integers(40, 200, (6, 5, 3), dtype=np.uint8)
-        image = coarse.repeat(8, axis=0).repeat(8, axis=1)
-        Image.fromarray(image).save(tmp_path / "Mine" / f"{name}.png")
-        known[name] = digest_pixels(image)
+    for seed, name in enumerate(NAMES):
+        save(tmp_path / "Mine" / f"{name}.png", picture(seed, 48, 40))
+        known[name] = digest_pixels(picture(seed, 48, 40))
     monkeypatch.setitem(catalogue.SETS, "Mine", entry)
     for module in (digests, inspection):
         monkeypatch.setattr(module, "known_digests", lambda name: known)

@@ -79,11 +79,10 @@ def test_runtime_from_an_archive_of_npm(files: Path, tmp_path: Path):
 
 def test_a_changed_missing_or_damaged_runtime_is_refused(files: Path, tmp_path: Path):
     (files / "ort-wasm-simd-threaded.wasm").write_bytes(b"other")
-    with pytest.raises(InputError, match=r"ort-wasm-simd-threaded\.wasm in .* is not that of"):
-        runtime.runtime_files(files)
-    (files / "ort-wasm-simd-threaded.wasm").unlink()
-    with pytest.raises(InputError, match=r"does not hold ort-wasm-simd-threaded\.wasm"):
-        runtime.runtime_files(files)
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"does not hold ort-wasm.*\.wasm of .*npm"):
+            runtime.runtime_files(files)
+        (files / "ort-wasm-simd-threaded.wasm").unlink(missing_ok=True)
     archive = tmp_path / "package.tgz"
     for content in (b"", b"no archive"):
         archive.write_bytes(content)

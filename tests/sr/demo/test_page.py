@@ -49,10 +49,6 @@ WORKERS = """
             "server.",
         ),
         (
-            'created[0].onerror({ message: "no memory" })',
-            "The network does not run: no memory.",
-        ),
-        (
             "created[0].onmessageerror({})",
             "The network does not run: a message between the page and a worker was lost.",
         ),

@@ -1,7 +1,6 @@
 """The ONNX graph computes what the network computes, in three layouts, and says what it is."""
 
 import json
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +15,6 @@ from subpixel.sr.export.onnx_graph import build_onnx
 from subpixel.sr.export.runtime import OnnxNetwork
 from subpixel.sr.models import SRCNNConfig
 from subpixel.sr.models.operations import Upsampling
-from subpixel.sr.provenance import Provenance
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -171,9 +169,3 @@ def test_only_our_models_run(tmp_path):
     model = build_onnx([Upsampling(2, kernel, bias)], scale=2, channels=1)
     with pytest.raises(InputError, match="does not state scale, channels and radius"):
         OnnxNetwork(model.SerializeToString())
-
-
-def test_a_name_that_is_not_utf8_is_stated_with_escapes():
-    """Protocol buffers and JSON hold no other bytes."""
-    provenance = Provenance(name=os.fsdecode(b"caf\xe9"), license="\u65e5")
-    assert (provenance.name, provenance.license) == ("caf\\udce9", "\u65e5")

@@ -11,7 +11,6 @@ from subpixel.sr.export.torch_module import torch_module
 from subpixel.sr.export.torch_writer import torch_bytes
 from subpixel.sr.find import find_model
 from subpixel.sr.models import SRCNNConfig
-from subpixel.sr.models.torch_files import read_checkpoint
 
 LAYOUTS = ["subpixel", "conv_transpose"]
 NETWORKS = [
@@ -48,14 +47,6 @@ def test_the_printed_module_computes_the_network(make_model, tmp_path, network, 
     np.testing.assert_allclose(y.numpy().transpose(0, 2, 3, 1), expected, rtol=1e-6, atol=1e-5)
 
 
-def test_a_network_of_layers_alone_is_a_plain_sequential(make_model):
-    operations = make_model(scale=2).in_float32("subpixel").operations()
-    _, code = torch_module(operations, "subpixel")
-    assert "class" not in code
-    assert code.startswith("from torch import nn\n\nmodel = nn.Sequential(\n    nn.Conv2d(1, 5, 5")
-    assert "    nn.PixelShuffle(2),\n" in code
-
-
 def test_torch_reads_what_is_written_as_weights_only(tmp_path):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     tensors = {"a.weight": rand(2, 3, 5), "b": rand(4), "scalar": rand(), "größe": rand(1, 1)}
@@ -70,17 +61,6 @@ def test_torch_reads_what_is_written_as_weights_only(tmp_path):
     loaded = torch.load(path, weights_only=True)
     assert loaded["license"] == "Apache-2.0"
     assert list(loaded["params"]) == list(tensors)
-
-
-def test_our_reader_reads_what_is_written(tmp_path):
-    tensors = {"a.weight": rand(2, 3, 5), "b": rand(70_000)}
-    path = tmp_path / "a.pth"
-    path.write_bytes(torch_bytes(tensors, {"text": "süß"}))
-    checkpoint = read_checkpoint(path)
-    found, texts = checkpoint.tensors, checkpoint.texts
-    assert texts == {"text": "süß"}
-    assert list(found) == list(tensors)
-    jax.tree.map(np.testing.assert_array_equal, found, tensors)
     assert torch_bytes(tensors) == torch_bytes(tensors)
 
 

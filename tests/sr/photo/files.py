@@ -1,5 +1,6 @@
 """Image files for the tests of photographs."""
 
+import io
 import struct
 import zlib
 from pathlib import Path
@@ -41,6 +42,13 @@ def save(path: Path, values: np.ndarray = COFFEE, **options) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(values).save(path, **options)
     return path
+
+
+def as_jpeg(values: np.ndarray, quality: int) -> np.ndarray:
+    """Returns an array as JPEG changes it."""
+    content = io.BytesIO()
+    Image.fromarray(values).save(content, "JPEG", quality=quality)
+    return np.asarray(Image.open(content))
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:

@@ -131,7 +131,6 @@ def test_xmp_is_kept_byte_for_byte(suffix, tmp_path):
         (b'tiff:Orientation="6"', 6, "states the rotation of the original"),
         (b"<tiff:Orientation>8</tiff:Orientation>", 8, "states the rotation of the original"),
         (b"GCamera:MotionPhoto='1'", 1, "a gain map or a video beside the photograph"),
-        (b"<GCamera:MicroVideo>1</GCamera:MicroVideo>", 1, "a gain map or a video"),
         (b'hdrgm:Version="1.0"', 1, "a gain map or a video"),
         (b"xmpNote:HasExtendedXMP='04B9'", 1, "continues in further segments"),
     ],
@@ -236,15 +235,6 @@ def test_iptc_stored_as_whole_numbers_keeps_its_order(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", COFFEE, byteorder=">", metadata=None, extratags=tags)
     enlarge(tmp_path / "a.tif", tmp_path / "b.tif")
     assert read_by_exiftool(tmp_path / "b.tif")["IPTC:By-line"] == "A Name"
-
-
-def test_maker_notes_are_left_out_and_named(tmp_path):
-    tags = exif()
-    tags.get_ifd(EXIF_IFD)[0x927C] = b"Nikon\0 with places in the file"
-    source = save(tmp_path / "a.jpg", exif=tags.tobytes())
-    (note,) = enlarge(source, tmp_path / "b.jpg")
-    assert note == "maker notes were left out, which hold in the camera's own file only"
-    assert 0x927C not in load(tmp_path / "b.jpg").getexif().get_ifd(EXIF_IFD)
 
 
 @pytest.mark.parametrize("behind", [False, True])

@@ -166,8 +166,6 @@ def test_an_exported_file_is_run(weights, tmp_path):
     difference = result.astype(int) - upscale(COFFEE, str(weights[1]))
     assert np.abs(difference).max() <= 1
     np.testing.assert_array_equal(upscale(COFFEE, str(path)), result)
-    with pytest.raises(InputError, match="is run by ONNX Runtime: leave out --engine=jax"):
-        upscale(COFFEE, str(path), engine="jax")
     export_network(load_weights(weights[1]), tmp_path / "eight.onnx", Choices(uint8=True))
     with pytest.raises(InputError, match="rounds to 8 bits inside: export it without --uint8"):
         upscale(COFFEE, str(tmp_path / "eight.onnx"), engine="onnxruntime")

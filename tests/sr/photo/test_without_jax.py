@@ -66,7 +66,6 @@ def test_an_exported_file_gives_what_jax_gives(folder):
     ("options", "message"),
     [
         ([], "espcn needs the package"),
-        (["--engine=onnxruntime"], "espcn needs the package"),
         (["--model=model.onnx", "--engine=jax"], "model.onnx is run by ONNX Runtime: leave out"),
         (["--engine=onnxruntime", "--model=no.onnx"], "no.onnx is no file: name one that"),
         (
