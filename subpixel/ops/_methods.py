@@ -109,9 +109,9 @@ def _choose_on_tpu(a, b, result: Result, axes: tuple[Axis, ...]) -> Method:
     3-D 3           1397 / 1473   625 / 704     the same
     ==============  ============  ============  =================================================
 
-    In two dimensions the phases of all outputs of 5x5, 6x6 with a stride of 2 and of 9x9 with 3 fit
-    into a register of 128 channels, if they are 128 at most: polyphase. In narrower types that holds
-    below 128 only, and with more than 128 inputs not at all.
+    In two dimensions, where nothing is cropped (5x5 and 6x6 with a stride of 2, 9x9 with 3): if the
+    phases of all outputs are at most 128 channels, a register, polyphase; in narrower types fewer
+    than 128. With more than 128 inputs not.
 
     Where the rules are wrong: polyphase for HiFi-GAN's output would give 219 / 236. A 3x3 kernel
     with a stride of 3 and 64 channels has 181 by polyphase. On v6e 6x6 from 64 to 32 channels in
