@@ -24,7 +24,6 @@ import report
 from race import torch_process
 from rich.console import Console
 from rich.table import Table
-from safetensors.numpy import save_file
 from threadpoolctl import threadpool_limits
 
 from subpixel.image import psnr, to_uint8
@@ -39,7 +38,9 @@ from subpixel.sr.data.patches import PatchCutter, PixelPairs, batches
 from subpixel.sr.data.preparation import prepare
 from subpixel.sr.data.training_set import load_training_set
 from subpixel.sr.export.torch_module import torch_module
+from subpixel.sr.export.torch_writer import torch_bytes
 from subpixel.sr.inference.upscaler import NetworkUpscaler
+from subpixel.sr.serialization import to_json
 from subpixel.sr.training.parallel import run_platform
 from subpixel.sr.training.state import start_training
 from subpixel.sr.training.step import compile_step
@@ -109,7 +110,8 @@ class Ours:
 
     def __init__(self, experiment: Experiment, pairs: PixelPairs):
         self.steps, self._limit = 0, experiment.steps
-        self._batches = batches(cutter(experiment, pairs), steps=experiment.steps, seed=0)
+        cutter = PatchCutter.from_config(pairs, experiment.model.scale, experiment.data)
+        self._batches = batches(cutter, steps=experiment.steps, seed=0)
         self._start = start_training(experiment, "subpixel")
         self._state = self._start.state
         self._step: Callable[..., Any] | None = None
@@ -146,25 +148,12 @@ class PyTorch:
         self, ask: Callable[..., dict[str, Any]], folder: Path, etds: Experiment, pairs: PixelPairs
     ):
         self.steps, self._ask, self._folder = 0, ask, folder
-        model, data, optimizer = etds.model, etds.data, etds.optimizer
-        state, code = torch_module(model.build("subpixel", seed=0).operations(), "subpixel")
-        # safetensors writes the memory of an array as it lies.
-        contiguous = {name: np.ascontiguousarray(array) for name, array in state.items()}
-        save_file(contiguous, folder / "weights.safetensors")
+        network = etds.model.build("subpixel", seed=0)
+        state, code = torch_module(network.operations(), "subpixel")
+        (folder / "weights.pth").write_bytes(torch_bytes(state))
         save_images(folder / "lr.npz", [lr for lr, _ in pairs])
         save_images(folder / "hr.npz", [hr for _, hr in pairs])
-        self.facts = ask(
-            {
-                "code": code,
-                "folder": str(folder),
-                "scale": model.scale,
-                "patch_size": data.patch_size,
-                "batch_size": data.batch_size,
-                "learning_rate": optimizer.learning_rate,
-                "betas": [optimizer.b1, optimizer.b2],
-                "ema_decay": optimizer.ema_decay,
-            }
-        )
+        self.facts = ask({"code": code, "folder": str(folder), "experiment": to_json(etds)})
 
     def advance(self, seconds: float) -> float:
         """Trains for about so many seconds, and returns how many it were."""
@@ -178,19 +167,6 @@ class PyTorch:
         save_images(given, lr)
         self._ask({"enlarge": str(given), "to": str(made)})
         return load_images(made)
-
-
-def cutter(experiment: Experiment, pairs: PixelPairs) -> PatchCutter:
-    """Returns what cuts the batches of a training."""
-    data = experiment.data
-    return PatchCutter(
-        pairs,
-        scale=experiment.model.scale,
-        patch_size=data.patch_size,
-        batch_size=data.batch_size,
-        augment=data.augment,
-        sampling=data.sampling,
-    )
 
 
 def save_images(path: Path, images: Sequence[np.ndarray]) -> None:

@@ -10,14 +10,16 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from time_to_quality import load_images, save_images
 from torch.optim.swa_utils import AveragedModel
 
+from subpixel.sr.config import Experiment
 from subpixel.sr.data.patches import PatchCutter, batches
+from subpixel.sr.serialization import from_json
 
 
 class Training:
@@ -25,49 +27,34 @@ class Training:
 
     Args:
       code: Python source that defines the module `model`.
-      folder: path of the folder with weights.safetensors, and the images lr.npz and hr.npz.
-      scale: r.
-      patch_size: of LR patches.
-      batch_size: patches in a batch.
-      learning_rate: of all steps.
-      betas: of Adam.
-      ema_decay: of the average of the parameters.
+      folder: path of the folder with weights.pth, and the images lr.npz and hr.npz.
+      experiment: config of the training, as JSON.
     """
 
-    def __init__(
-        self,
-        *,
-        code: str,
-        folder: str,
-        scale: int,
-        patch_size: int,
-        batch_size: int,
-        learning_rate: float,
-        betas: list[float],
-        ema_decay: float,
-    ):
+    def __init__(self, *, code: str, folder: str, experiment: dict[str, Any]):
+        config = from_json(experiment, Experiment, "the request")
         names: dict = {}
         exec(code, names)
         model = names["model"]
-        model.load_state_dict(load_file(Path(folder, "weights.safetensors")))
+        model.load_state_dict(torch.load(Path(folder, "weights.pth"), weights_only=True))
         # The faster layout in the benchmark of training steps.
         self.model = model.to(memory_format=torch.channels_last)
-        self.average = AveragedModel(model, avg_fn=partial(average, ema_decay))
+        optimizer = config.optimizer
+        b1, b2 = optimizer.b1, optimizer.b2
+        assert b1 is not None
+        assert b2 is not None
+        self.average = AveragedModel(model, avg_fn=partial(average, optimizer.ema_decay))
         # It holds the initial parameters: otherwise those of the first step would replace them.
         self.average.n_averaged.fill_(1)
-        b1, b2 = betas
         self.optimizer = torch.optim.Adam(
-            model.parameters(), lr=learning_rate, betas=(b1, b2), fused=True
+            model.parameters(),
+            lr=optimizer.learning_rate,
+            betas=(b1, b2),
+            fused=True,
         )
         lr, hr = (load_images(Path(folder, f"{name}.npz")) for name in ("lr", "hr"))
-        cutter = PatchCutter(
-            list(zip(lr, hr, strict=True)),
-            scale=scale,
-            patch_size=patch_size,
-            batch_size=batch_size,
-            augment=True,
-            sampling="images",
-        )
+        pairs = list(zip(lr, hr, strict=True))
+        cutter = PatchCutter.from_config(pairs, config.model.scale, config.data)
         self.batches = batches(cutter, steps=sys.maxsize, seed=0)
         self.steps = 0
 

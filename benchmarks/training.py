@@ -179,14 +179,7 @@ def compile_step(experiment: Experiment) -> Program:
 def patches_per_second(experiment: Experiment, pairs) -> float:
     """Returns the rate of the input pipeline alone, in patches per second."""
     data = experiment.data
-    cutter = PatchCutter(
-        pairs,
-        scale=experiment.model.scale,
-        patch_size=data.patch_size,
-        batch_size=data.batch_size,
-        augment=data.augment,
-        sampling=data.sampling,
-    )
+    cutter = PatchCutter.from_config(pairs, experiment.model.scale, data)
     iterator = batches(cutter, steps=INPUT_BATCHES + 1, seed=0)
     next(iterator)
     start = time.perf_counter()

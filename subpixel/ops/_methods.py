@@ -126,7 +126,7 @@ def _choose_on_tpu(a, b, result: Result, axes: tuple[Axis, ...]) -> Method:
         return "polyphase"
     if len(axes) == 1:
         return "native"
-    inputs = (b if result == "input" else a).shape[-2 if result == "input" else -1]
+    inputs = b.shape[-2] if result == "input" else a.shape[-1]
     phases = outputs * math.prod(axis.stride for axis in axes)
     lanes = LANES if a.dtype.itemsize >= 4 else LANES - 1
     is_whole = all(grid(axis).size <= axis.size for axis in axes)

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from typing import Self
 
 import grain
 import numpy as np
 from jaxtyping import UInt8
 
-from subpixel.sr.data.config import Sampling
+from subpixel.sr.data.config import DataConfig, Sampling
 
 # LR and HR of one image, or of several of one size.
 PixelPair = tuple[UInt8[np.ndarray, "*n h w c"], UInt8[np.ndarray, "*n hr_h hr_w c"]]
@@ -50,6 +51,25 @@ class PatchCutter:
         self.channels = shapes[0][2]
         self.counts = np.array([rows * columns for rows, columns in self.places])
         self.ends = np.cumsum(self.counts)
+
+    @classmethod
+    def from_config(
+        cls,
+        pairs: Sequence[PixelPair],
+        scale: int,
+        data: DataConfig,
+        rows: slice = slice(None),
+    ) -> Self:
+        """Returns what cuts the batches of a training."""
+        return cls(
+            pairs,
+            scale=scale,
+            patch_size=data.patch_size,
+            batch_size=data.batch_size,
+            augment=data.augment,
+            sampling=data.sampling,
+            rows=rows,
+        )
 
     def __call__(self, step: int, rng: np.random.Generator) -> Batch:
         """Returns {"lr": uint8 (n, p, p, c), "hr": uint8 (n, r*p, r*p, c)}."""

@@ -24,7 +24,7 @@ from subpixel.sr.serialization import structure
 RECORD = "images.json"
 
 
-class Model(Protocol):
+class ScaleAndChannels(Protocol):
     """What the training set depends on of a model's config."""
 
     @property
@@ -85,7 +85,7 @@ class TrainingSet:
 
 
 def load_training_set(
-    model: Model,
+    model: ScaleAndChannels,
     data: DataConfig,
     root: Path | None,
     *,

@@ -94,7 +94,8 @@ def train(
         console.print(f"resuming from step {restored.step} of {config.steps}")
         if restored.step == config.steps:
             return _end(graphs, restored, None)
-    cutter = _cutter(config, pairs)
+    rows = rows_of_process(config.data.batch_size)
+    cutter = PatchCutter.from_config(pairs, config.model.scale, config.data, rows)
     iterator = batches(cutter, steps=config.steps, seed=config.seed)
     batch = divide(cutter(0, np.random.default_rng(0)), mesh)
     steps = {
@@ -141,19 +142,6 @@ def train(
     return replace(
         _end(graphs, run, interrupt.signal),
         steps={k: step for k, step in compiled.items() if isinstance(step, CompiledStep)},
-    )
-
-
-def _cutter(config: TrainingConfig, pairs: Sequence[PixelPair]) -> PatchCutter:
-    """Returns what cuts the batches of this process."""
-    return PatchCutter(
-        pairs,
-        scale=config.model.scale,
-        patch_size=config.data.patch_size,
-        batch_size=config.data.batch_size,
-        augment=config.data.augment,
-        sampling=config.data.sampling,
-        rows=rows_of_process(config.data.batch_size),
     )
 
 

@@ -78,6 +78,15 @@ def test_what_only_looks_like_a_held_out_image_is_named_and_trained_on(photograp
     assert f"image {(i + 7) % 14} looks like image {i}" in note
 
 
+def test_copies_among_the_images_to_train_on_stay(photographs):
+    held_out = split(photographs, 1).held_out[0]
+    twice = photographs[(held_out + 1) % 7]
+    found = split([*photographs, twice], 1)
+    assert len(found.train) == 7
+    assert "1 training images occur more than once" in found.notes[0]
+    assert "0 are not trained on" in found.notes[0]
+
+
 def test_only_copies_of_held_out_images_are_too_few(photographs):
     with pytest.raises(InputError, match="every other training image is a copy of one that is"):
         split([photographs[0]] * 4, 1)

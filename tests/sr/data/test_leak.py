@@ -60,6 +60,14 @@ def test_a_leak_can_be_a_warning_that_counts_images(caplog):
     assert similar.endswith("leave them out with data.exclude")
 
 
+def test_images_without_contrast_are_refused_only_if_they_are_equal():
+    flat = [as_image(str(v), np.full((40, 50, 3), v, np.uint8)) for v in (0, 90, 255)]
+    tiny = as_image("tiny", np.zeros((1, 1, 3), np.uint8))
+    check_no_leak([*flat[:2], tiny], flat[2:])
+    with pytest.raises(InputError, match="1 training images"):
+        check_no_leak(flat, [as_image("same", np.full((40, 50, 3), 90, np.uint8))])
+
+
 def test_the_benchmark_in_bsds_is_found_and_nothing_else(data_root, tmp_path):
     b100 = find_pairs("B100", data_root)[:20]
     # B100 is BSDS500's val: saved again, under other names, among images that are not of it.

@@ -155,6 +155,16 @@ def seconds(path: Path) -> float:
         return file.duration / 1e6
 
 
+def test_the_last_frame_keeps_its_duration(tmp_path):
+    source = tmp_path / "a.mp4"
+    # Frames at 0, 0.4 and 0.8 s; the last one is shown for a second.
+    held = "setpts='if(eq(N,2),0.8,N*0.4)/TB',tpad=stop_mode=clone:stop_duration=1"
+    clip = f"testsrc=size=64x48:rate=2.5:duration=1.2,{held}"
+    make(source, "-c:v", "libx264", "-vf", "fps=2.5", source=clip)
+    enlarge(source, tmp_path / "b.mp4")
+    assert seconds(tmp_path / "b.mp4") == pytest.approx(seconds(source), abs=0.01)
+
+
 def test_flags_of_tracks_are_kept(tmp_path):
     source = tmp_path / "a.mkv"
     inputs = [

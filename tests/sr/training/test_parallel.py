@@ -113,7 +113,7 @@ def test_eight_devices_are_one_run(root, one, monkeypatch):
     assert_close_runs(root / "eight", one)
 
 
-def _steps() -> None:
+def _steps(choices: OptimizerConfig) -> None:
     """Asserts that a mesh of either type of axis gives the steps of one device."""
     model = ESPCNConfig(scale=2, features=(4, 3))
     rng = np.random.default_rng(0)
@@ -121,7 +121,6 @@ def _steps() -> None:
         "lr": rng.integers(0, 256, (8, 8, 8, 1), np.uint8),
         "hr": rng.integers(0, 256, (8, 16, 16, 1), np.uint8),
     }
-    choices = OptimizerConfig(name="soap", damping=0.01, basis_every=2)
     config = TrainingConfig(model=model, optimizer=choices, steps=3)
     ended = []
     for kind in (None, AxisType.Auto, AxisType.Explicit):
@@ -136,9 +135,16 @@ def _steps() -> None:
     jax.tree.map(np.testing.assert_array_equal, ended[1], ended[2])
 
 
-def test_both_types_of_mesh_axis_give_the_steps_of_one_device():
+@pytest.mark.parametrize(
+    "choices",
+    [
+        pytest.param("", marks=pytest.mark.slow, id="adam"),
+        pytest.param("name='soap', damping=0.01, basis_every=2", id="soap"),
+    ],
+)
+def test_both_types_of_mesh_axis_give_the_steps_of_one_device(choices):
     # The number of CPU devices is fixed when JAX starts.
-    code = f"import {Path(__file__).stem} as t; t._steps()"
+    code = f"import {Path(__file__).stem} as t; t._steps(t.OptimizerConfig({choices}))"
     places = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "4", "PYTHONPATH": places}
     done = subprocess.run(
